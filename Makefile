@@ -1,0 +1,56 @@
+# Everyday commands; `make` alone lists them.
+
+# The Python 3.11 that .venv is made from: make env PYTHON=/path/to/python3.11
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell for p in python3.11 python3; do \
+	$$p -c pass 2>/dev/null && command -v $$p && break; done)
+endif
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint lint-fix clean
+
+help: ## list these targets
+	@echo "Rivulet: make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r name what; do \
+		printf '  %-9s %s\n' "$$name" "$$what"; done
+
+env: ## create or update .venv with the pinned packages (other Python: PYTHON=/path/to/python3.11)
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+		echo "error: no Python found$(if $(PYTHON), at '$(PYTHON)'); install it with:" \
+			"apt install python3.11 python3.11-venv, or choose one with:" \
+			"make env PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" envs/create_env.py
+
+demo: env ## run the demonstration from end to end
+	@.venv/bin/python scripts/run_demo.py $(ARGS)
+
+test: env ## run the tests (choose some: make test ARGS="-k name")
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: env ## check style, types, the workflow, and that generated files are up to date
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint text --configfile config/demo.yaml
+	mypy
+	.venv/bin/python scripts/generate_config_docs.py --check
+	.venv/bin/python envs/make_conda_env.py --check
+
+lint-fix: env ## repair what can be repaired by itself, and write the generated files
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile rules
+	.venv/bin/python scripts/generate_config_docs.py
+	.venv/bin/python envs/make_conda_env.py
+
+clean: ## remove .venv, caches and logs; keep all results
+	@rm -rf .venv logs build .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
+	@find . \( -path ./results -o -path ./.snakemake -o -path ./.git \) -prune \
+		-o -type d -name __pycache__ -prune -exec rm -rf {} +
+	@echo "removed: .venv, logs, caches"
+	@echo "kept: results/ and .snakemake/ (measurements and what Snakemake knows of them)"
+	@echo "to delete results by hand: rm -r results/NAME (see what is there: ls results)"

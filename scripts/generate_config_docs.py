@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Writes the generated files of config/ from the configuration's model, or checks them."""
+
+import _bootstrap  # noqa: F401
+import argparse
+import sys
+from pathlib import Path
+
+from rivulet.config import docs
+
+FOLDER = Path(__file__).resolve().parent.parent / "config"
+
+
+def generated(folder: Path) -> dict[Path, str]:
+    """Return what each generated file of the folder should hold."""
+    readme = folder / "README.md"
+    return {
+        folder / "schema.json": docs.schema_text(),
+        folder / "config.yaml": docs.default_config_text(),
+        readme: docs.readme_text(readme.read_text(encoding="utf-8")),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the files; return the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Write config/schema.json, config/config.yaml and the key table of "
+        "config/README.md from the model in src/rivulet/config/model.py."
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit with status 1 if a file is out of date",
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="folder with the files (default: config/)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        wanted = generated(options.folder)
+    except (OSError, ValueError) as error:
+        print(f"{options.folder / 'README.md'}: {error}", file=sys.stderr)
+        return 1
+    stale = [
+        path
+        for path, text in wanted.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        if options.check:
+            print(
+                f"{path}: out of date; run scripts/generate_config_docs.py and commit the result",
+                file=sys.stderr,
+            )
+        else:
+            path.write_text(wanted[path], encoding="utf-8")
+            print(f"{path}: written")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

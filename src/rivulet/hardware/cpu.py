@@ -1,0 +1,45 @@
+"""Facts about this machine's CPU, read from the operating system without a compiler."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@cache
+def cpu_info(path: Path = CPUINFO) -> tuple[str, frozenset[str]]:
+    """Return (model name, feature flags) of the first CPU; empty where the system hides them."""
+    model, flags = platform.machine(), frozenset[str]()
+    if not path.exists():
+        return model, flags
+    for line in path.read_text().split("\n\n")[0].splitlines():
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key == "model name":
+            model = value
+        elif key in ("flags", "Features"):
+            flags = frozenset(value.split())
+    return model, flags
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on (a cgroup or a job's pinning counts)."""
+    return len(os.sched_getaffinity(0))
+
+
+def physical_cores() -> int:
+    """Physical cores behind the CPUs that this process may use."""
+    siblings = set()
+    for cpu in os.sched_getaffinity(0):
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        siblings.add(path.read_text().strip() if path.exists() else str(cpu))
+    return max(1, len(siblings))
+
+
+def governor() -> str:
+    """Frequency governor of CPU 0, or 'unknown' where it is not readable."""
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return path.read_text().strip() if path.exists() else "unknown"

@@ -1,0 +1,49 @@
+"""One measurement at a time on a device, whatever process or workflow asks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Fixed, not TMPDIR: two workflows with different TMPDIRs still share the machine's CPU.
+LOCK_FOLDER = Path(os.environ.get("RIVULET_LOCK_DIR", "/tmp"))
+_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def device_lock(
+    device: str, holder: str, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the device alone; wait for whoever holds it now.
+
+    Every hardware entry with a local runner is the same device, the machine's CPU, whatever
+    the entry is called. The lock ends with the process, also when it is killed.
+
+    Args:
+        device: Name of the device, such as ``cpu``.
+        holder: Who asks, as the waiting process should read it.
+        on_wait: Called once with the present holder's text when there is one.
+    """
+    path = LOCK_FOLDER / f"rivulet-{device}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        waited = False
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waited and on_wait is not None:
+                    on_wait(path.read_text().strip() or "another process")
+                waited = True
+                time.sleep(_POLL_SECONDS)
+        os.ftruncate(handle, 0)
+        text = f"{holder} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})\n"
+        os.pwrite(handle, text.encode(), 0)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,57 @@
+"""From a device to a TVM target whose features the CPU really has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rivulet.hardware.cpu import cpu_info
+from rivulet.hardware.fingerprint import Device
+from rivulet.tvm_compat import load_tvm
+
+_CHECKED = ("avx", "fma", "f16c", "amx", "gfni", "vaes", "vpclmulqdq")
+
+
+def missing_features(implied: list[str], flags: frozenset[str]) -> list[str]:
+    """Vector features that LLVM's CPU name implies but the CPU does not report.
+
+    A virtual machine may mask features (AVX-512, often) while it keeps the name of a CPU that
+    has them; code generated for the name alone would stop at an illegal instruction.
+
+    Args:
+        implied: LLVM feature names of the CPU name, such as ``avx512f``.
+        flags: Feature flags from the operating system.
+
+    Returns:
+        LLVM feature names to switch off, sorted.
+    """
+    # LLVM's names and the operating system's differ in punctuation only (avx512bf16, avx512_bf16).
+    present = {flag.replace("_", "") for flag in flags}
+    return sorted(
+        name
+        for name in implied
+        if name.startswith(_CHECKED)
+        and name.replace("-", "") not in present
+    )
+
+
+def resolve_target(device: Device) -> Any:
+    """Return the ``tvm.target.Target`` of a device.
+
+    ``auto`` takes LLVM's name of the host CPU and switches off what the CPU does not report.
+    ``num-cores`` follows the device's threads, because it changes the search space as the
+    threads change the measurement: both have to agree.
+    """
+    tvm = load_tvm()
+    if device.target != "auto":
+        spec = {"num-cores": device.threads, **json.loads(device.target)}
+        return tvm.target.Target(spec)
+    codegen = tvm.target.codegen
+    spec = {"kind": "llvm", "mcpu": codegen.llvm_get_system_cpu(), "num-cores": device.threads}
+    flags = cpu_info()[1]
+    if flags:
+        implied = [str(name) for name in codegen.llvm_get_cpu_features(tvm.target.Target(spec))]
+        missing = missing_features(implied, flags)
+        if missing:
+            spec["mattr"] = [f"-{name}" for name in missing]
+    return tvm.target.Target(spec)

@@ -1,0 +1,1 @@
+"""One measuring bench for every strategy: build, run, check, and judge by statistics."""

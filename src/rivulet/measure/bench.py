@@ -1,0 +1,230 @@
+"""The measuring bench: strategies propose scheduled kernels, the bench builds and times them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivulet.measure.pool import Worker, WorkerFailure
+from rivulet.measure.statistics import median
+from rivulet.tvm_compat.arguments import Argument, kernel_arguments
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What became of one candidate.
+
+    Attributes:
+        samples: Latencies in seconds; empty when it failed.
+        error: Empty, or the stage and reason of the failure.
+        build_seconds: Wall time of compiling and linking.
+        run_seconds: Wall time of loading, warming up and timing.
+    """
+
+    samples: tuple[float, ...]
+    error: str = ""
+    build_seconds: float = 0.0
+    run_seconds: float = 0.0
+
+    @property
+    def latency(self) -> float:
+        """Median latency in seconds; infinite when it failed."""
+        return median(self.samples) if self.samples else float("inf")
+
+
+@dataclass(frozen=True)
+class _Built:
+    path: Path
+    args: list[Argument]
+    seconds: float
+    error: str = ""
+
+
+class Bench:
+    """Builds candidates side by side, then times them one at a time.
+
+    Building never overlaps timing: the builders are idle while a kernel runs, so that no
+    measurement shares the device.
+
+    Args:
+        target: ``tvm.target.Target`` to compile for.
+        threads: Threads that kernels run on.
+        measure: The config's ``measure`` settings.
+        scratch: Folder for libraries; each is removed once it was timed.
+    """
+
+    def __init__(self, target: Any, threads: int, measure: dict[str, Any], scratch: Path) -> None:
+        self._target, self._measure, self._scratch = target, measure, scratch
+        count = measure["build_workers"]
+        uses = measure["worker_max_uses"]
+        self._builders = [
+            Worker(threads, uses) for _ in range(threads if count == "auto" else count)
+        ]
+        self._runner = Worker(threads, uses)
+        self._names = itertools.count()
+
+    def __enter__(self) -> Bench:
+        """Start the workers while the caller prepares its first candidates."""
+        for process in (*self._builders, self._runner):
+            process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers."""
+        for process in (*self._builders, self._runner):
+            process.close()
+
+    def measure(
+        self,
+        modules: Sequence[Any],
+        best: Mapping[Hashable, float] | None = None,
+        groups: Sequence[Hashable] | None = None,
+    ) -> list[Measurement]:
+        """Time scheduled modules, in order.
+
+        Args:
+            modules: ``IRModule`` each, one function named ``main``.
+            best: Best latency in seconds of each group so far, where there is one. A candidate
+                that is far slower than its group's best gets one sample.
+            groups: Which kernel each module belongs to; all the same by default.
+
+        Returns:
+            One measurement per module, in order.
+        """
+        fastest = dict(best or {})
+        results = []
+        for group, built in zip(groups or [0] * len(modules), self._build(modules), strict=True):
+            result = self._time(built, fastest.get(group))
+            fastest[group] = min(result.latency, fastest.get(group, float("inf")))
+            results.append(result)
+        return results
+
+    def measure_interleaved(
+        self, modules: Sequence[Any], rounds: int, seed: int
+    ) -> list[Measurement]:
+        """Time modules against each other: one sample of each per round, shuffled.
+
+        Returns:
+            One measurement per module, in order. When one takes the process down, all that were
+            to be timed with it carry its error.
+        """
+        built = self._build(modules)
+        good = [one for one in built if not one.error]
+        error, samples = "", iter(())
+        if good:
+            limit = self._measure["run_timeout_s"] * rounds * len(good)
+            started = time.monotonic()
+            try:
+                samples = iter(
+                    self._runner.call(
+                        "time_interleaved",
+                        [(str(one.path), one.args) for one in good],
+                        self._measure,
+                        rounds,
+                        seed,
+                        timeout=limit,
+                    )
+                )
+            except WorkerFailure as failure:
+                error = f"run {failure}"
+            spent = (time.monotonic() - started) / len(good)
+        results = []
+        for one in built:
+            one.path.unlink(missing_ok=True)
+            if one.error or error:
+                results.append(Measurement((), one.error or error, one.seconds))
+            else:
+                results.append(Measurement(tuple(next(samples)), "", one.seconds, spent))
+        return results
+
+    def outputs(self, module: Any, seed: int) -> list[np.ndarray]:
+        """Run a module once on seeded inputs, weights in their original layout.
+
+        Returns:
+            All its arguments after the run, so that two schedules of one kernel can be compared.
+
+        Raises:
+            WorkerFailure: It could not be built or run.
+        """
+        (built,) = self._build([module], whole=True)
+        if built.error:
+            raise WorkerFailure("error", built.error)
+        try:
+            timeout = self._measure["run_timeout_s"] * 3
+            arrays: list[np.ndarray] = self._runner.call(
+                "outputs", str(built.path), built.args, seed, timeout=timeout
+            )
+            return arrays
+        finally:
+            built.path.unlink(missing_ok=True)
+
+    def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
+        count = len(self._builders)
+        shares = [list(enumerate(modules))[start::count] for start in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            parts = pool.map(
+                lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
+                zip(self._builders, shares, strict=True),
+            )
+        return [built for _, built in sorted(itertools.chain(*parts), key=lambda item: item[0])]
+
+    def _build_one(self, builder: Worker, module: Any, whole: bool) -> _Built:
+        path = self._scratch / f"kernel{next(self._names)}.so"
+        args = kernel_arguments(module, packed=not whole)
+        started = time.monotonic()
+        timeout = self._measure["build_timeout_s"]
+        try:
+            builder.call("build", module, self._target, str(path), whole, timeout=timeout)
+            return _Built(path, args, time.monotonic() - started)
+        except WorkerFailure as failure:
+            return _Built(path, args, time.monotonic() - started, f"build {failure}")
+
+    def _time(self, built: _Built, best: float | None) -> Measurement:
+        if built.error:
+            return Measurement((), built.error, built.seconds)
+        ratio = self._measure["early_stop_ratio"]
+        known = best is not None and best < float("inf")
+        slow_above = best * ratio if best is not None and known and ratio else None
+        started = time.monotonic()
+        try:
+            samples = self._runner.call(
+                "time",
+                str(built.path),
+                built.args,
+                self._measure,
+                slow_above,
+                timeout=self._measure["run_timeout_s"],
+            )
+            return Measurement(tuple(samples), "", built.seconds, time.monotonic() - started)
+        except WorkerFailure as failure:
+            spent = time.monotonic() - started
+            return Measurement((), f"run {failure}", built.seconds, spent)
+        finally:
+            built.path.unlink(missing_ok=True)
+
+
+def outputs_agree(
+    outputs: Sequence[np.ndarray], reference: Sequence[np.ndarray], tolerance: float
+) -> tuple[bool, float]:
+    """Compare two runs' arrays.
+
+    Returns:
+        Whether they agree, and the largest difference relative to the reference's largest
+        magnitude (infinite for a NaN or another shape).
+    """
+    worst = 0.0
+    for ours, theirs in zip(outputs, reference, strict=True):
+        if ours.shape != theirs.shape:
+            return False, float("inf")
+        a, b = ours.astype(np.float64), theirs.astype(np.float64)
+        scale = float(np.max(np.abs(b), initial=0.0)) or 1.0
+        error = float(np.max(np.abs(a - b), initial=0.0)) / scale
+        worst = max(worst, error if np.isfinite(error) else float("inf"))
+    return worst <= tolerance, worst

@@ -1,0 +1,210 @@
+"""A process that builds and runs kernels, so that a bad one takes only this process with it.
+
+Run as ``python -m rivulet.measure.worker THREADS``. Requests come on standard input, replies go
+to what was standard output at the start; both are pickles, each after its length in eight bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rivulet.tvm_compat.arguments import Argument
+
+LENGTH_BYTES = 8
+_CACHED_TENSORS = 48
+
+
+def read_message(stream: BinaryIO) -> Any:
+    """Read one message; EOFError when the other side is gone."""
+    head = stream.read(LENGTH_BYTES)
+    if len(head) < LENGTH_BYTES:
+        raise EOFError
+    return pickle.loads(stream.read(int.from_bytes(head, "little")))
+
+
+def write_message(stream: BinaryIO, message: Any) -> None:
+    """Write one message."""
+    data = pickle.dumps(message)
+    stream.write(len(data).to_bytes(LENGTH_BYTES, "little") + data)
+    stream.flush()
+
+
+class Kernels:
+    """The operations that a worker offers; each public method is one."""
+
+    def __init__(self, threads: int) -> None:
+        from rivulet.tvm_compat import load_tvm
+
+        self._tvm = load_tvm(threads)
+        self._tensors: dict[tuple[int, Argument], Any] = {}
+
+    def ping(self) -> int:
+        """Threads that kernels run on here."""
+        return int(self._tvm.get_global_func("runtime.NumThreads")())
+
+    def build(self, module: Any, target: Any, path: str, whole: bool) -> float:
+        """Compile a scheduled module to a shared library; return the seconds taken.
+
+        Args:
+            module: An ``IRModule`` with one function, ``main``.
+            target: ``tvm.target.Target``.
+            path: Library to write.
+            whole: Keep the weights' layout rewrite inside the kernel, so that it takes the
+                arguments of the unscheduled one. Off for timing: weights are packed once,
+                before inference.
+        """
+        from tvm.driver import build as tvm_build
+        from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
+
+        started = time.perf_counter()
+        if not whole:
+            module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+        link(tvm_build(module, target=target), Path(path))
+        return time.perf_counter() - started
+
+    def time(
+        self,
+        path: str,
+        args: list[Argument],
+        measure: dict[str, Any],
+        slow_above: float | None,
+    ) -> list[float]:
+        """Latency samples of a kernel, in seconds.
+
+        Args:
+            path: Library with the kernel ``main``.
+            args: Its arguments.
+            measure: The config's ``measure`` settings.
+            slow_above: Seconds above which a first warm run is the only sample; None for never.
+        """
+        library = self._tvm.runtime.load_module(path)
+        function, tensors = library["main"], self._arguments(args)
+        function(*tensors)
+        if slow_above is not None:
+            started = time.perf_counter()
+            function(*tensors)
+            once = time.perf_counter() - started
+            if once > slow_above:
+                return [once]
+        for _ in range(measure["warmup_runs"] - 1):
+            function(*tensors)
+        return self._evaluate(library, tensors, measure, measure["repeats"])
+
+    def time_interleaved(
+        self,
+        kernels: list[tuple[str, list[Argument]]],
+        measure: dict[str, Any],
+        rounds: int,
+        seed: int,
+    ) -> list[list[float]]:
+        """Samples of several kernels, one of each per round, in a new order each round."""
+        import random
+
+        shuffle = random.Random(seed).shuffle
+        loaded = []
+        for path, args in kernels:
+            library, tensors = self._tvm.runtime.load_module(path), self._arguments(args)
+            for _ in range(max(1, measure["warmup_runs"])):
+                library["main"](*tensors)
+            loaded.append((library, tensors))
+        samples: list[list[float]] = [[] for _ in kernels]
+        order = list(range(len(kernels)))
+        for _ in range(rounds):
+            shuffle(order)
+            for index in order:
+                samples[index] += self._evaluate(*loaded[index], measure, 1)
+        return samples
+
+    def outputs(self, path: str, args: list[Argument], seed: int) -> list[Any]:
+        """All arguments of a kernel, as arrays, after one run on seeded random inputs."""
+        import numpy as np
+
+        generator = np.random.default_rng(seed)
+        arrays = []
+        for shape, dtype in args:
+            if np.issubdtype(np.dtype(dtype), np.floating):
+                arrays.append(generator.uniform(-1, 1, shape).astype(dtype))
+            else:
+                arrays.append(generator.integers(0, 8, shape).astype(dtype))
+        tensors = [self._tvm.runtime.tensor(array) for array in arrays]
+        self._tvm.runtime.load_module(path)["main"](*tensors)
+        return [tensor.numpy() for tensor in tensors]
+
+    def _evaluate(
+        self, library: Any, tensors: list[Any], measure: dict[str, Any], repeats: int
+    ) -> list[float]:
+        timer = library.time_evaluator(
+            "main",
+            self._tvm.cpu(),
+            number=1,
+            repeat=repeats,
+            min_repeat_ms=measure["min_repeat_ms"],
+            f_preproc="cache_flush_cpu_non_first_arg" if measure["cache_flush"] else "",
+        )
+        return [float(second) for second in timer(*tensors).results]
+
+    def _arguments(self, args: list[Argument]) -> list[Any]:
+        """Randomly filled tensors, kept between candidates of one kernel: filling costs more."""
+        if len(self._tensors) > _CACHED_TENSORS:
+            self._tensors.clear()
+        fill = self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")
+        tensors = []
+        for key in enumerate((tuple(shape), dtype) for shape, dtype in args):
+            if key not in self._tensors:
+                tensor = self._tvm.runtime.empty(key[1][0], key[1][1])
+                fill(tensor)
+                self._tensors[key] = tensor
+            tensors.append(self._tensors[key])
+        return tensors
+
+
+def link(module: Any, path: Path) -> None:
+    """Write a compiled module as a shared library, with the linker alone.
+
+    TVM's own export goes through an archive and a compiler driver, which takes longer than
+    compiling the kernel does.
+    """
+    objects = path.with_suffix(".o")
+    module.write_to_file(str(objects))
+    subprocess.run(["ld", "-shared", "-o", str(path), str(objects)], check=True)
+    objects.unlink()
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    _die_with_parent()
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up between replies
+    requests = sys.stdin.buffer
+    kernels = Kernels(int(sys.argv[1]))
+    while True:
+        try:
+            name, arguments = read_message(requests)
+        except EOFError:
+            return
+        try:
+            write_message(replies, (True, getattr(kernels, name)(*arguments)))
+        except Exception as error:
+            traceback.print_exc()
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            write_message(replies, (False, f"{type(error).__name__}: {lines[-1]}"))
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, however the parent ends."""
+    import ctypes
+    import signal
+
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

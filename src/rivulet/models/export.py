@@ -1,0 +1,206 @@
+"""Export a torchvision model, or check and adopt a user's ONNX file."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivulet.errors import UserError
+
+OPSET = 18
+_TOLERANCE = 1e-3
+
+
+def export_torchvision(
+    name: str,
+    shape: list[int],
+    weights: str,
+    seed: int,
+    path: Path,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write a torchvision classification model as ONNX and check it against torch.
+
+    Batch normalisation is folded into the convolutions by the exporter, because the model is in
+    evaluation mode.
+
+    Args:
+        name: torchvision's name of the model.
+        shape: Input shape, NCHW.
+        weights: ``random`` (seeded; latency does not depend on them) or ``DEFAULT`` (trained,
+            downloaded by torchvision).
+        seed: Seed of random weights and of the input that the check uses.
+        path: File to write.
+        say: Told what goes on, one line each.
+
+    Returns:
+        Facts for the model's record.
+
+    Raises:
+        UserError: The weights cannot be fetched, or the export does not compute what torch does.
+    """
+    torch, torchvision = _import_torchvision()
+    torch.manual_seed(seed)
+    say(f"building {name} with {weights} weights")
+    model = _build(torchvision, name, weights).eval()
+    example = torch.randn(*shape)
+    try:
+        with torch.inference_mode():
+            expected = model(example).numpy()
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{name} does not accept an input of shape {shape}: {reason}") from error
+    say(f"exporting {name} to ONNX")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
+        torch.onnx.export(
+            model,
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["output"],
+        )
+    facts = check_onnx(path)
+    outputs = _run_onnx(path, [example.numpy()])
+    error = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
+    if not error <= _TOLERANCE:
+        raise UserError(
+            f"ONNX Runtime's output of {name} differs from torch's by {error:.2e} relative "
+            f"(allowed: {_TOLERANCE:g}); the export is not usable"
+        )
+    return {**facts, "max_rel_error_against_torch": error, "torch": torch.__version__}
+
+
+def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Copy a user's ONNX file into the results after checking that it can be run.
+
+    Raises:
+        UserError: The file is no valid ONNX model, has inputs of unknown shape, or does not run.
+    """
+    say(f"checking {source}")
+    facts = check_onnx(source)
+    generator = np.random.default_rng(0)
+    try:
+        _run_onnx(source, [generator.standard_normal(i["shape"]) for i in facts["inputs"]])
+    except Exception as error:
+        raise UserError(
+            f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
+        ) from error
+    shutil.copyfile(source, path)
+    return facts
+
+
+def check_onnx(path: Path) -> dict[str, Any]:
+    """Check an ONNX file's structure and return its inputs and outputs.
+
+    Raises:
+        UserError: It is not valid, or an input has no fixed shape or is not float32.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise UserError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [_describe(value, path) for value in model.graph.input if value.name not in weights]
+    return {
+        "inputs": inputs,
+        "outputs": [value.name for value in model.graph.output],
+        "opset": max(entry.version for entry in model.opset_import if entry.domain == ""),
+        "batch_norms": sum(node.op_type == "BatchNormalization" for node in model.graph.node),
+    }
+
+
+def _describe(value: Any, path: Path) -> dict[str, Any]:
+    import onnx
+
+    tensor = value.type.tensor_type
+    shape = [dim.dim_value for dim in tensor.shape.dim]
+    if not all(size > 0 for size in shape):
+        raise UserError(
+            f"{path}: input '{value.name}' has a dimension of no fixed size; schedules are "
+            "searched for one shape, so export the model with fixed input shapes"
+        )
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    if dtype != np.float32:
+        raise UserError(f"{path}: input '{value.name}' is {dtype}; only float32 inputs work now")
+    return {"name": value.name, "shape": shape, "dtype": str(dtype)}
+
+
+def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+    outputs: list[np.ndarray] = session.run(None, feed)
+    return outputs
+
+
+def _build(torchvision: Any, name: str, weights: str) -> Any:
+    extra = {}
+    if name in ("googlenet", "inception_v3"):
+        # The auxiliary classifiers serve training only; init_weights keeps a warning away.
+        extra = {"aux_logits": False, "init_weights": True}
+    if weights == "random":
+        return torchvision.models.get_model(name, weights=None, **extra)
+    try:
+        return torchvision.models.get_model(name, weights=weights)
+    except Exception as error:
+        raise UserError(
+            f"the weights '{weights}' of {name} could not be fetched: {_first_line(error)}; "
+            "use 'weights: random' (latency does not depend on them) or place them in torch's "
+            "cache folder by hand"
+        ) from error
+
+
+def _import_torchvision() -> tuple[Any, Any]:
+    """Import torchvision also where its compiled operators do not fit the installed torch.
+
+    A CPU-only torch cannot load torchvision's compiled operators when they were built beside
+    another torch, and then the import stops at operators that no classification model uses.
+    Declaring their schemas beforehand is all it asks for; where they do load, they declare the
+    same ones and nothing has to be done.
+    """
+    import torch
+
+    spec = _extension_path()
+    loaded = False
+    if spec is not None:
+        try:
+            torch.ops.load_library(str(spec))
+            loaded = True
+        except (OSError, RuntimeError):
+            pass
+    if not loaded:
+        library = torch.library.Library("torchvision", "DEF")
+        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        for operator in ("nms", "qnms"):
+            library.define(operator + schema)
+        torch._rivulet_torchvision_schemas = library  # they live as long as this object
+    import torchvision
+
+    return torch, torchvision
+
+
+def _extension_path() -> Path | None:
+    import importlib.util
+
+    package = importlib.util.find_spec("torchvision")
+    if package is None or package.origin is None:
+        raise UserError("torchvision is not installed in this Python; run 'make env' and use .venv")
+    found = sorted(Path(package.origin).parent.glob("_C*.so"))
+    return found[0] if found else None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

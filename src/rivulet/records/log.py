@@ -1,0 +1,83 @@
+"""A log: MetaSchedule's database of schedules and ``trials.csv``, in one folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rivulet.kernels import Kernel
+from rivulet.records.recover import recover_database
+from rivulet.records.trials import Trial, append_trials, read_trials, recover_trials
+from rivulet.tvm_compat import load_tvm
+
+WORKLOADS = "database_workload.json"
+RECORDS = "database_tuning_record.json"
+TRIALS = "trials.csv"
+FILES = (WORKLOADS, RECORDS, TRIALS)
+
+__all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
+
+
+class TuningLog:
+    """A log folder, opened for reading and appending.
+
+    A file that was cut off by a kill is mended first: what cannot be read is set aside beside
+    it, with a warning, and the rest is used.
+
+    Args:
+        folder: The log's folder; made when it is not there.
+        logger: Told what was set aside.
+    """
+
+    def __init__(self, folder: Path, logger: logging.Logger | None = None) -> None:
+        load_tvm()
+        from tvm.s_tir import meta_schedule as ms
+
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        damaged = recover_database(folder / WORKLOADS, folder / RECORDS)
+        damaged[TRIALS] = recover_trials(folder / TRIALS)
+        for name, count in damaged.items():
+            if count and logger is not None:
+                text = "%s: %d unreadable line(s) set aside in %s.damaged; the rest is used"
+                logger.warning(text, folder / name, count, name)
+        self.database = ms.database.JSONDatabase(work_dir=str(folder))
+        self.trials = read_trials(folder / TRIALS)
+
+    def append(self, trials: Sequence[Trial]) -> None:
+        """Append rows to ``trials.csv``."""
+        append_trials(self.folder / TRIALS, list(trials))
+        self.trials += trials
+
+    def commit(self, kernel: Kernel, trace: Any, seconds: float, target: Any) -> None:
+        """Add a measured schedule of a kernel to the database.
+
+        The database ranks by the mean of what it is given; it is given the median alone, so
+        that one disturbed sample does not decide. All samples are in ``trials.csv``.
+        """
+        from tvm.s_tir import meta_schedule as ms
+        from tvm.s_tir.meta_schedule.arg_info import ArgInfo
+
+        workload = self.database.commit_workload(kernel.module)
+        arguments = ArgInfo.from_entry_func(kernel.module, remove_preproc=True)
+        record = ms.database.TuningRecord(trace, workload, [seconds], target, arguments)
+        self.database.commit_tuning_record(record)
+
+    def best_records(self, kernel: Kernel, count: int) -> list[Any]:
+        """The kernel's best valid records, fastest first; empty when it has none."""
+        if not self.database.has_workload(kernel.module):
+            return []
+        workload = self.database.commit_workload(kernel.module)
+        return [r for r in self.database.get_top_k(workload, count) if r.run_secs]
+
+    def elapsed(self) -> float:
+        """Seconds of measuring time that the log holds."""
+        return self.trials[-1].elapsed_s if self.trials else 0.0
+
+
+def record_latency(record: Any) -> float:
+    """Latency of a tuning record in seconds, as the database ranks it."""
+    seconds = [float(s) for s in record.run_secs]
+    return sum(seconds) / len(seconds)

@@ -1,0 +1,1 @@
+"""Arithmetic of schedules that strategies share: tile splits and their neighbours."""

@@ -1,0 +1,66 @@
+"""``candidates.csv``: every kernel of the target and every schedule that was tried on it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+
+@dataclass
+class CandidateRow:
+    """One schedule tried on one kernel, or the reason why a kernel has none.
+
+    Attributes:
+        kernel: Task name of the target kernel.
+        kernel_class: Its class.
+        weight: How often the model runs it.
+        flops: Floating-point operations of one run.
+        source_kernel: Task name of the source kernel; empty for the default schedule.
+        kind: ``exact``, ``class`` or ``default``; empty when nothing could be tried.
+        candidate: Structural hash of the scheduled kernel.
+        valid: ``yes`` when it was replayed, built and run.
+        reason: Why it is not valid, or not correct.
+        samples_us: Latency samples in microseconds, a JSON list.
+        median_us: Their median.
+        correct: ``yes``, ``no``, or empty when it was not checked.
+        max_rel_error: Largest relative error against the default schedule's output.
+        chosen: ``yes`` for the schedule that the kernel gets.
+    """
+
+    kernel: str
+    kernel_class: str
+    weight: int
+    flops: float
+    source_kernel: str = ""
+    kind: str = ""
+    candidate: str = ""
+    valid: str = "no"
+    reason: str = ""
+    samples_us: str = "[]"
+    median_us: str = ""
+    correct: str = ""
+    max_rel_error: str = ""
+    chosen: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(CandidateRow))
+
+
+def write_candidates(rows: list[CandidateRow], path: Path) -> None:
+    """Write the table."""
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+
+
+def read_candidates(path: Path) -> list[dict[str, str]]:
+    """Read the table."""
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def covered_kernels(rows: list[dict[str, str]]) -> set[str]:
+    """Kernels on which a transferred candidate ran with correct output."""
+    return {r["kernel"] for r in rows if r["correct"] == "yes" and r["kind"] != "default"}

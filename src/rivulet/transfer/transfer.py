@@ -1,0 +1,252 @@
+"""Transfer-tuning of one source -> target pair.
+
+After Gibson and Cano, "Transfer-Tuning: Reusing Auto-Schedules for Efficient Tensor Program
+Code Generation" (PACT 2022): a schedule found for a kernel is tried on kernels of its class.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rivulet.kernels import Kernel
+from rivulet.measure.bench import Bench, Measurement, outputs_agree
+from rivulet.measure.pool import WorkerFailure
+from rivulet.measure.statistics import significantly_faster
+from rivulet.records import Trial, TuningLog
+from rivulet.records.trials import samples_text
+from rivulet.search.evolutionary import candidate_name
+from rivulet.transfer.candidates import (
+    DEFAULT,
+    SourceSchedule,
+    adapt_schedule,
+    source_schedules,
+)
+from rivulet.transfer.table import CandidateRow
+from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
+
+STRATEGY = "transfer"
+_KERNELS_AT_ONCE = 4  # built side by side; more keeps builders busy, fewer records sooner
+_CLEARLY = 1.5  # no repeated measurement where the slower one is this many times slower
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """The config's ``transfer`` settings."""
+
+    seed: int
+    candidates_per_kernel: int
+    records_per_source_kernel: int
+    significance: float
+    confirm_repeats: int
+    tolerance: float
+
+
+@dataclass
+class _Tried:
+    """A candidate on its way through measuring and checking."""
+
+    row: CandidateRow
+    schedule: Any
+    result: Measurement = Measurement(())
+
+
+@dataclass
+class _Case:
+    """A target kernel, the transferred candidates for it, and its default schedule."""
+
+    kernel: Kernel
+    default: _Tried
+    tried: list[_Tried] = field(default_factory=list)
+    rows: list[CandidateRow] = field(default_factory=list)
+
+
+def transfer_schedules(
+    kernels: list[Kernel],
+    sources: list[Kernel],
+    target: Any,
+    settings: TransferSettings,
+    source: TuningLog,
+    log: TuningLog,
+    bench: Bench,
+    report: Callable[[int, str], None],
+    logger: logging.Logger,
+) -> list[CandidateRow]:
+    """Try the source's schedules on the target's kernels and record what wins.
+
+    The default schedule is one of each kernel's candidates: a kernel takes a transferred one
+    only where it is significantly faster and its output is right.
+
+    Args:
+        kernels: The target model's kernels.
+        sources: The source model's kernels.
+        target: TVM target.
+        settings: Limits and acceptance.
+        source: The source's log.
+        log: Empty log for the target: every measured candidate, and the chosen schedules.
+        bench: Measures candidates.
+        report: Told the kernels done and a line on how it stands.
+        logger: Told of failures.
+
+    Returns:
+        One row per candidate, and one per kernel that has none.
+    """
+    rows: list[CandidateRow] = []
+    started = time.monotonic()
+    for begin in range(0, len(kernels), _KERNELS_AT_ONCE):
+        share = kernels[begin : begin + _KERNELS_AT_ONCE]
+        cases = [_case(kernel, sources, target, settings, source, logger) for kernel in share]
+        _measure(cases, bench)
+        for case in cases:
+            chosen = _choose(case, settings, bench, logger)
+            if chosen is not case.default:
+                log.commit(case.kernel, chosen.schedule.trace, chosen.result.latency, target)
+            _record(case, chosen, log, time.monotonic() - started, begin // _KERNELS_AT_ONCE + 1)
+            rows += [*case.rows, case.default.row]
+        last = cases[-1]
+        done = min(begin + _KERNELS_AT_ONCE, len(kernels))
+        report(done, f"{last.kernel.task}: {len(last.tried)} candidate(s) tried")
+    return rows
+
+
+def _case(
+    kernel: Kernel,
+    sources: list[Kernel],
+    target: Any,
+    settings: TransferSettings,
+    source: TuningLog,
+    logger: logging.Logger,
+) -> _Case:
+    """Collect a kernel's distinct, replayable candidates."""
+    from tvm.s_tir import Schedule
+
+    default = _Tried(_row(kernel, kind=DEFAULT), Schedule(kernel.module))
+    case = _Case(kernel, default)
+    postprocessing = Postprocessing(kernel.module, target)
+    found = source_schedules(
+        kernel,
+        sources,
+        source,
+        settings.records_per_source_kernel,
+        settings.candidates_per_kernel,
+    )
+    names: set[str] = set()
+    for one in found:
+        row = _row(kernel, kind=one.kind, source_kernel=one.kernel.task)
+        case.rows.append(row)
+        try:
+            schedule = adapt_schedule(kernel, one.record.trace, postprocessing)
+        except ReplayFailure as failure:
+            row.reason = str(failure)
+            logger.info("%s from %s: %s", kernel.task, one.kernel.task, failure)
+            continue
+        row.candidate = candidate_name(schedule.mod)
+        if row.candidate in names:
+            row.reason = "the same code as another candidate"
+            continue
+        names.add(row.candidate)
+        case.tried.append(_Tried(row, schedule))
+    if not found:
+        case.rows.append(_row(kernel, reason=_why_none(kernel, sources, found)))
+    return case
+
+
+def _why_none(kernel: Kernel, sources: list[Kernel], found: list[SourceSchedule]) -> str:
+    if any(s.kind == kernel.kind for s in sources):
+        return "the source's log has no schedule for its kernels of this class"
+    return f"the source model has no kernel of class {kernel.kind}"
+
+
+def _measure(cases: list[_Case], bench: Bench) -> None:
+    """Time all candidates, each kernel's default last, so that it is cut short if it is slow."""
+    entries = [(i, one) for i, case in enumerate(cases) for one in (*case.tried, case.default)]
+    results = bench.measure(
+        [one.schedule.mod for _, one in entries], groups=[group for group, _ in entries]
+    )
+    for (_, one), result in zip(entries, results, strict=True):
+        one.result = result
+        one.row.samples_us = samples_text(result.samples)
+        one.row.reason = result.error
+        if result.samples:
+            one.row.valid = "yes"
+            one.row.median_us = f"{result.latency * 1e6:.4f}"
+
+
+def _choose(
+    case: _Case, settings: TransferSettings, bench: Bench, logger: logging.Logger
+) -> _Tried:
+    """The fastest candidate whose output is right, or the default unless that one is faster."""
+    case.default.row.chosen = "yes"
+    reference: list[np.ndarray] | None = None
+    for one in sorted(case.tried, key=lambda t: t.result.latency):
+        if not one.result.samples:
+            break
+        try:
+            if reference is None:
+                reference = bench.outputs(case.default.schedule.mod, settings.seed)
+            outputs = bench.outputs(one.schedule.mod, settings.seed)
+        except WorkerFailure as failure:
+            one.row.reason = f"output check failed: {failure}"
+            logger.warning("%s: %s", case.kernel.task, one.row.reason)
+            continue
+        correct, error = outputs_agree(outputs, reference, settings.tolerance)
+        one.row.correct, one.row.max_rel_error = "yes" if correct else "no", f"{error:.2e}"
+        if not correct:
+            one.row.reason = "the output differs from the default schedule's"
+            logger.warning("%s: %s by %.2e", case.kernel.task, one.row.reason, error)
+            continue
+        if _faster(one, case.default, settings, bench):
+            case.default.row.chosen, one.row.chosen = "", "yes"
+            return one
+        break
+    return case.default
+
+
+def _faster(one: _Tried, default: _Tried, settings: TransferSettings, bench: Bench) -> bool:
+    if not default.result.samples:
+        return True
+    if max(one.result.samples) * _CLEARLY < min(default.result.samples):
+        return True
+    ours, theirs = bench.measure_interleaved(
+        [one.schedule.mod, default.schedule.mod], settings.confirm_repeats, settings.seed
+    )
+    if not ours.samples or not theirs.samples:
+        return False
+    for tried, again in ((one, ours), (default, theirs)):
+        tried.result = again
+        tried.row.samples_us = samples_text(again.samples)
+        tried.row.median_us = f"{again.latency * 1e6:.4f}"
+    return significantly_faster(ours.samples, theirs.samples, settings.significance)
+
+
+def _record(case: _Case, chosen: _Tried, log: TuningLog, elapsed: float, batch: int) -> None:
+    best = f"{chosen.result.latency * 1e6:.4f}" if chosen.result.samples else ""
+    log.append(
+        [
+            Trial(
+                trial=len(log.trials) + number,
+                elapsed_s=round(elapsed, 3),
+                kernel=case.kernel.task,
+                batch=batch,
+                strategy=f"{STRATEGY}-default" if one is case.default else STRATEGY,
+                candidate=one.row.candidate or candidate_name(one.schedule.mod),
+                propose_s=0.0,
+                build_s=round(one.result.build_seconds, 4),
+                run_s=round(one.result.run_seconds, 4),
+                samples_us=samples_text(one.result.samples),
+                error=one.result.error,
+                best_us=best,
+                model_ms="",
+            )
+            for number, one in enumerate((*case.tried, case.default), 1)
+        ]
+    )
+
+
+def _row(kernel: Kernel, **values: str) -> CandidateRow:
+    return CandidateRow(kernel.task, kernel.kind, kernel.weight, kernel.flops, **values)

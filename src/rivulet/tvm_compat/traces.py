@@ -1,0 +1,166 @@
+"""Read, change and replay the decisions of a schedule's trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TILE = "SamplePerfectTile"
+CATEGORICAL = "SampleCategorical"
+LOCATION = "SampleComputeLocation"
+# Limits that the space generator fixes and does not sample, but that a kernel's speed depends on.
+LIMITS = ("meta_schedule.parallel", "meta_schedule.vectorize")
+
+
+class ReplayFailure(Exception):
+    """A trace does not fit the kernel it was replayed on; the text says where."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One adjustable decision of a trace.
+
+    Attributes:
+        index: Position of its instruction in the trace.
+        kind: `TILE`, `CATEGORICAL`, `LOCATION`, or one of `LIMITS`.
+        value: Tile factors (outermost first), index of the category, compute location (-1 is
+            inline, -2 root), or the limit.
+        innermost_limit: Largest innermost tile factor; 0 where none applies.
+        categories: Number of categories; 0 where none applies.
+    """
+
+    index: int
+    kind: str
+    value: tuple[int, ...]
+    innermost_limit: int = 0
+    categories: int = 0
+
+
+def decisions(trace: Any) -> list[Decision]:
+    """Adjustable decisions of a trace, up to where its postprocessing begins."""
+    found = []
+    for index, inst in enumerate(_schedule_part(trace)):
+        name = str(inst.kind.name)
+        if name == TILE:
+            factors = tuple(int(f) for f in trace.decisions[inst])
+            found.append(Decision(index, TILE, factors, innermost_limit=int(inst.attrs[1])))
+        elif name == CATEGORICAL:
+            value = (int(trace.decisions[inst]),)
+            found.append(Decision(index, CATEGORICAL, value, categories=len(inst.attrs[0])))
+        elif name == LOCATION:
+            found.append(Decision(index, LOCATION, (int(trace.decisions[inst]),)))
+        elif name == "Annotate" and str(inst.attrs[0]) in LIMITS:
+            found.append(Decision(index, str(inst.attrs[0]), (int(inst.inputs[1]),)))
+    return found
+
+
+def with_values(trace: Any, values: dict[int, Sequence[int]]) -> Any:
+    """A copy of the trace, without its postprocessing, with other decisions.
+
+    Args:
+        trace: The trace.
+        values: Instruction position to the new value, as in `Decision.value`.
+    """
+    from tvm.s_tir.schedule import Instruction, Trace
+
+    instructions, chosen = [], {}
+    for index, inst in enumerate(_schedule_part(trace)):
+        new, decision = inst, trace.decisions.get(inst)
+        if index in values:
+            value = values[index]
+            name = str(inst.kind.name)
+            if name == TILE:
+                decision = [int(v) for v in value]
+            elif name in (CATEGORICAL, LOCATION):
+                decision = int(value[0])
+            else:
+                inputs = [inst.inputs[0], int(value[0])]
+                new = Instruction(inst.kind, inputs, list(inst.attrs), list(inst.outputs))
+        instructions.append(new)
+        if decision is not None:
+            chosen[new] = decision
+    return Trace(instructions, chosen)
+
+
+class Postprocessing:
+    """The postprocessors of the target's own search space, for one kernel.
+
+    Args:
+        module: The kernel's unscheduled module.
+        target: TVM target.
+    """
+
+    def __init__(self, module: Any, target: Any) -> None:
+        from tvm.s_tir import meta_schedule as ms
+
+        # The postprocessors refer to the context, which therefore lives as long as they do.
+        self._context = ms.TuneContext(
+            mod=module, target=target, space_generator="post-order-apply", num_threads=1
+        )
+
+    def apply(self, schedule: Any) -> None:
+        """Postprocess a schedule in place.
+
+        Raises:
+            ReplayFailure: A postprocessor refuses it.
+        """
+        schedule.enter_postproc()
+        for processor in self._context.space_generator.postprocs:
+            try:
+                accepted = processor.apply(schedule)
+            except Exception as error:
+                raise ReplayFailure(f"postprocessing failed: {_reason(error)}") from error
+            if not accepted:
+                raise ReplayFailure(f"refused by {type(processor).__name__}")
+
+
+def replay(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
+    """Apply a trace, postprocessing left out, to a kernel and postprocess it for the target.
+
+    Keeping the recorded postprocessing would bring along the parallel, vectorise, unroll and
+    layout decisions that were derived for another kernel or other limits.
+
+    Returns:
+        The schedule.
+
+    Raises:
+        ReplayFailure: An instruction does not apply, or a postprocessor refuses the result.
+    """
+    from tvm.s_tir import Schedule
+
+    schedule = Schedule(module, debug_mask=0, error_render_level="fast")
+    try:
+        trace.apply_to_schedule(schedule, remove_postproc=True)
+    except Exception as error:
+        raise ReplayFailure(f"the trace does not apply: {_reason(error)}") from error
+    postprocessing.apply(schedule)
+    return schedule
+
+
+def tile_extents(trace: Any, schedule: Any) -> dict[int, int]:
+    """Extents of the loops that the trace's tile decisions split, seen on a replayed schedule.
+
+    Replaying repairs factors that do not fit so that their product is the loop's extent, which
+    is how the extent becomes known.
+    """
+    before = [i for i, inst in enumerate(_schedule_part(trace)) if str(inst.kind.name) == TILE]
+    after = [d for d in decisions(schedule.trace) if d.kind == TILE]
+    if len(before) != len(after):
+        raise ReplayFailure("the replayed trace has another number of tile decisions")
+    return {index: math.prod(d.value) for index, d in zip(before, after, strict=True)}
+
+
+def _schedule_part(trace: Any) -> list[Any]:
+    part = []
+    for inst in trace.insts:
+        if str(inst.kind.name) == "EnterPostproc":
+            break
+        part.append(inst)
+    return part
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
