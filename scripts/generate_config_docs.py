@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes the generated files of config/ from the configuration's model, or checks them."""
 
-import _bootstrap  # noqa: F401
 import argparse
 import sys
 from pathlib import Path
 
+import _bootstrap  # noqa: F401
 from rivulet.config import docs
 
 FOLDER = Path(__file__).resolve().parent.parent / "config"

@@ -321,7 +321,7 @@ def call(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         **{k: v for k, v in os.environ.items() if not k.startswith("PIP_")},
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(root / "wheels"),
+        "PIP_FIND_LINKS": (root / "wheels").as_uri(),
         **variables,
     }
     return subprocess.run(
@@ -428,8 +428,22 @@ def test_a_stamp_belongs_to_its_pins(tmp_path: Path) -> None:
 # --- make and the CI script
 
 
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make as a user would, whether or not a make runs these tests."""
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "PYTHON")
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k not in outer},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_make_lists_every_target() -> None:
-    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = make()
+    assert done.returncode == 0
     makefile = (ROOT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     for target in targets.split():
@@ -437,13 +451,7 @@ def test_make_lists_every_target() -> None:
 
 
 def test_make_without_that_python_says_so() -> None:
-    done = subprocess.run(
-        ["make", "env", "PYTHON=/no/python3.11"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = make("env", "PYTHON=/no/python3.11")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no Python found at '/no/python3.11'; install it with:")
 
@@ -455,9 +463,8 @@ def test_make_clean_keeps_results_and_snakemake_metadata(tmp_path: Path) -> None
     for name in kept + removed:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    done = subprocess.run(
-        ["make", "-j4", "clean"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = make("-j4", "clean", folder=tmp_path)
+    assert done.returncode == 0
     assert [name for name in kept + removed if (tmp_path / name).exists()] == kept
     assert "kept: results/" in done.stdout
     assert "by hand" in done.stdout

@@ -100,7 +100,6 @@ def _name_check(reserved: dict[str, str]) -> Callable[[str], str]:
 ModelName = Annotated[
     str,
     AfterValidator(_name_check({"pool": "the pool of all source models"})),
-    WithJsonSchema({"type": "string", "pattern": _NAME}),
 ]
 HardwareName = Annotated[
     str,
@@ -112,7 +111,6 @@ HardwareName = Annotated[
             }
         )
     ),
-    WithJsonSchema({"type": "string", "pattern": _NAME}),
 ]
 
 
@@ -533,7 +531,7 @@ class Droplet(_Settings):
 class Transfer(_Settings):
     """Transfer-tuning: schedules of a source model's log reused on a target model."""
 
-    seed: Seed = Field(default=42, description="Seed of the choice among equal candidates")
+    seed: Seed = Field(default=42, description="Seed of the inputs on which outputs are compared")
     candidates_per_kernel: int = Field(
         default=8,
         ge=1,
@@ -583,6 +581,11 @@ class Benchmark(_Settings):
         description="Pause before each sample, so that one runtime's spinning threads do not "
         "disturb the next [ms]",
     )
+    max_seconds_per_method: Annotated[float, Field(gt=0, le=86400)] = Field(
+        default=60.0,
+        description="Time after which a method rests with the samples it has, five at least, "
+        "so that a very slow one does not hold up the others [s]",
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         default=0.95, description="Confidence level of the reported intervals"
     )
@@ -611,7 +614,11 @@ class Config(_Settings):
     models: Annotated[
         Mapping[ModelName, ModelDefinition],
         Allowed("a mapping from names to definitions, with at least one entry"),
-    ] = Field(min_length=1, description="Models to tune")
+    ] = Field(
+        min_length=1,
+        description="Models to tune",
+        json_schema_extra={"propertyNames": {"pattern": _NAME}},
+    )
     hardware: Annotated[
         Mapping[HardwareName, Hardware],
         Allowed("a mapping from names to definitions, with at least one entry"),
@@ -619,6 +626,10 @@ class Config(_Settings):
         default_factory=lambda: {"local": Hardware()},
         min_length=1,
         description="Machines to tune for",
+        json_schema_extra={
+            "default": {"local": {}},
+            "propertyNames": {"pattern": _NAME},
+        },
     )
     trials: Annotated[
         tuple[int, ...],

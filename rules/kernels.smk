@@ -1,0 +1,21 @@
+# Kernels: results/models/{model}.onnx -> results/{hardware}/kernels/{model}.csv, .workloads.json.gz
+rule extract_kernels:
+    input:
+        onnx=ancient("results/models/{model}.onnx"),
+        record="results/models/{model}.json",
+    output:
+        table="results/{hardware}/kernels/{model}.csv",
+        workloads="results/{hardware}/kernels/{model}.workloads.json.gz",
+        record="results/{hardware}/kernels/{model}.json",
+    params:
+        settings=settings("kernels", "hardware"),
+    log:
+        "logs/{hardware}/kernels/{model}.log",
+    conda:
+        ENVIRONMENT
+    shell:
+        "{PYTHON} scripts/extract_kernels.py"
+        " --subject model={wildcards.model} hardware={wildcards.hardware}"
+        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --table {output.table} --workloads {output.workloads} --record {output.record}"
+        " --log {log}"

@@ -1,0 +1,30 @@
+# Search: workloads -> results/{hardware}/logs/ansor-{trials}/{model}/
+#
+# The log grows in results/{hardware}/journals, which is no output of any rule: Snakemake deletes
+# the outputs of failed and repeated jobs, and must not reach a log that took hours.
+rule search_schedules:
+    input:
+        workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
+        kernels="results/{hardware}/kernels/{model}.json",
+    output:
+        workloads="results/{hardware}/logs/ansor-{trials}/{model}/database_workload.json",
+        records="results/{hardware}/logs/ansor-{trials}/{model}/database_tuning_record.json",
+        trials="results/{hardware}/logs/ansor-{trials}/{model}/trials.csv",
+        record="results/{hardware}/logs/ansor-{trials}/{model}/log.json",
+    params:
+        settings=settings("search", "hardware", "trials"),
+    log:
+        "logs/{hardware}/logs/ansor-{trials}/{model}.log",
+    threads: device_threads
+    resources:
+        device=1,
+    conda:
+        ENVIRONMENT
+    shell:
+        "{PYTHON} scripts/search_schedules.py --subject model={wildcards.model}"
+        " hardware={wildcards.hardware} log=ansor trials={wildcards.trials}"
+        " --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --journal results/{wildcards.hardware}/journals/ansor-{wildcards.trials}/{wildcards.model}"
+        " --out results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
+        " --record {output.record} --log {log}"

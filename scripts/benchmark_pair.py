@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Benchmark a pair: all methods on the target, timed interleaved in one process.
+
+Inputs: the exported target, its compiled variants, and the records of their logs.
+Outputs: the pair's table and its record, which holds every sample.
+"""
+
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+import numpy as np
+from rivulet.benchmark.interleave import TimingSettings
+from rivulet.benchmark.pair import benchmark_variants
+from rivulet.benchmark.table import MethodRow, fill_latencies, write_rows
+from rivulet.hardware import device_lock
+from rivulet.hardware.fingerprint import environment
+from rivulet.hardware.target import resolve_target
+from rivulet.jobs.cli import Command, configured_device
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.code import code_digest
+from rivulet.tvm_compat import load_tvm
+
+METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
+
+
+def benchmark(job, options):
+    """Benchmark one pair."""
+    settings = options.settings
+    device = configured_device(settings)
+    chosen = settings["benchmark"]
+    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    libraries = dict(zip(("untuned", "ansor", "droplet", "transfer"), options.libraries, strict=True))
+    wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
+    with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
+        tvm = load_tvm(device.threads)
+        target = resolve_target(device)
+        state = environment(device)
+        progress = job.progress(timing.samples, "rounds")
+        result = benchmark_variants(
+            options.onnx, libraries, read_record(options.model_record).facts["inputs"], target,
+            device.threads, timing, chosen["tolerance"],
+            lambda done, total: progress.update(done, f"{len(METHODS)} methods interleaved"),
+            job.logger,
+        )  # fmt: skip
+    rows = describe(options, settings, result)
+    fill_latencies(
+        rows, result.samples, chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"]
+    )
+    options.table.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(rows, options.table)
+    for row in rows:
+        text = row.error or f"{row.latency_ms:.3f} ms ({row.latency_ms_low:.3f}-{row.latency_ms_high:.3f})"
+        job.logger.info("%s: %s", row.method, text)
+    state |= versions(tvm) | {"resolved_target": str(target)}
+    facts = {"environment": state, "samples_ms": result.samples}
+    facts["code"] = code_digest("benchmark", "measure/statistics.py", "models/prepare.py")
+    inputs = [options.model_record, *options.library_records, *options.log_records]
+    write_record(
+        options.record, "benchmark", options.subject, settings, inputs, [options.table], facts
+    )
+
+
+def describe(options, settings, result):
+    """One row per method, all but the latencies."""
+    subject = options.subject
+    logs = dict(zip(("ansor", "droplet", "transfer"), options.log_records, strict=True))
+    kernels = read_record(options.kernels_record).facts["kernels"]
+    rows = []
+    for method in METHODS:
+        row = MethodRow(
+            hardware=subject["hardware"], target=subject["target"], source=subject["source"],
+            method=method, log=subject["log"], trials=int(subject["trials"]),
+            fingerprint=settings["fingerprint"], tvm_version=settings["tvm"],
+            error=result.failures.get(method, ""),
+        )  # fmt: skip
+        if method in result.errors and np.isfinite(result.errors[method]):
+            row.max_rel_error = f"{result.errors[method]:.3e}"
+        if method in logs:
+            facts = read_record(logs[method]).facts
+            for column in (
+                "search_seconds", "trials_measured", "kernels_total", "kernels_covered",
+                "flops_covered",
+            ):  # fmt: skip
+                setattr(row, column, facts[column])
+        elif method == "untuned":
+            row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
+            row.kernels_total = kernels
+        rows.append(row)
+    return rows
+
+
+def versions(tvm):
+    """Versions of what was compared."""
+    import onnxruntime
+
+    return {
+        "tvm": tvm.__version__,
+        "llvm": str(tvm.target.codegen.llvm_version_major()),
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def main():
+    """Run the command line."""
+    command = Command("Time all methods on a target, interleaved in one process.", "benchmark")
+    command.add("--onnx", type=Path, required=True, help="exported target model")
+    command.add("--model-record", type=Path, required=True, help="its record")
+    command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
+    command.add(
+        "--libraries", type=Path, nargs=4, required=True,
+        metavar=("UNTUNED", "ANSOR", "DROPLET", "TRANSFER"), help="compiled variants",
+    )  # fmt: skip
+    command.add("--library-records", type=Path, nargs=4, required=True, help="their records")
+    command.add(
+        "--log-records", type=Path, nargs=3, required=True,
+        metavar=("ANSOR", "DROPLET", "TRANSFER"), help="records of the logs applied",
+    )  # fmt: skip
+    command.add("--table", type=Path, required=True, help="CSV to write")
+    return command.run(benchmark)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

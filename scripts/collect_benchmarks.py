@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Collect the tables of all pairs into one.
+
+Inputs: the pairs' tables and records.
+Outputs: the table and its record.
+"""
+
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.benchmark.table import collect_tables
+from rivulet.jobs.cli import Command
+from rivulet.provenance import write_record
+
+
+def collect(job, options):
+    """Collect all tables."""
+    count = collect_tables(options.tables, options.table)
+    job.say(f"{job.label:<34} {count} rows of {len(options.tables)} pairs in {options.table}")
+    records = [table.with_suffix(".json") for table in options.tables]
+    write_record(
+        options.record, "collect", options.subject, options.settings, records, [options.table]
+    )
+
+
+def main():
+    """Run the command line."""
+    command = Command("Collect the benchmark tables of all pairs into one.", "collect")
+    command.add("--tables", type=Path, nargs="*", default=[], help="tables of the pairs, CSV")
+    command.add("--table", type=Path, required=True, help="table to write")
+    return command.run(collect)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Compile a model with the best schedules of a log.
+
+Inputs: the exported model, the log (none for the untuned model), and their records.
+Outputs: the compiled model and its record.
+"""
+
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.benchmark.compile import compile_model
+from rivulet.hardware.target import resolve_target
+from rivulet.jobs.cli import Command, configured_device
+from rivulet.models.prepare import prepare_model
+from rivulet.provenance import write_record
+from rivulet.records import TuningLog
+
+
+def compile_one(job, options):
+    """Compile one variant of a model."""
+    device = configured_device(options.settings)
+    target = resolve_target(device)
+    options.library.parent.mkdir(parents=True, exist_ok=True)
+    log = None
+    inputs = [options.model_record]
+    if options.source_log is not None:
+        log = TuningLog(options.source_log, job.logger)
+        inputs.append(options.source_record)
+    job.say(f"{job.label:<34} compiling")
+    compile_model(prepare_model(options.onnx, target), target, log, options.library)
+    write_record(
+        options.record, "compile", options.subject, options.settings, inputs, [options.library],
+        {"target": str(target), "bytes": options.library.stat().st_size},
+    )  # fmt: skip
+
+
+def main():
+    """Run the command line."""
+    command = Command("Compile a model, each kernel with its best schedule of a log.", "compile")
+    command.add("--onnx", type=Path, required=True, help="exported model")
+    command.add("--model-record", type=Path, required=True, help="record of the exported model")
+    command.add("--source-log", type=Path, help="folder of the log; none for the untuned model")
+    command.add("--source-record", type=Path, help="record of that log")
+    command.add("--library", type=Path, required=True, help="shared library to write")
+    return command.run(compile_one)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Export a model to ONNX.
+
+Inputs: the model's definition, and the user's file for an ONNX model.
+Outputs: the ONNX file and its record.
+"""
+
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.jobs.cli import Command
+from rivulet.models.export import adopt_onnx, export_torchvision
+from rivulet.provenance import write_record
+
+
+def export(job, options):
+    """Export one model."""
+    model = options.settings["model"]
+    options.onnx.parent.mkdir(parents=True, exist_ok=True)
+    say = lambda text: job.say(f"{job.label:<34} {text}")  # noqa: E731
+    inputs = []
+    if "onnx" in model:
+        inputs = [Path(model["onnx"])]
+        facts = adopt_onnx(inputs[0], options.onnx, say)
+    else:
+        facts = export_torchvision(
+            model["torchvision"], model["shape"], model["weights"], model["seed"],
+            options.onnx, say,
+        )  # fmt: skip
+    job.logger.info("facts: %s", facts)
+    write_record(
+        options.record, "export", options.subject, options.settings, inputs, [options.onnx], facts
+    )
+
+
+def main():
+    """Run the command line."""
+    command = Command("Export a torchvision model, or check and adopt an ONNX file.", "export")
+    command.add("--onnx", type=Path, required=True, help="ONNX file to write")
+    return command.run(export)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Write the report.
+
+Inputs: the collected table, and the records, candidates and kernel tables behind it.
+Outputs: one HTML page and its record.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.jobs.cli import Command
+from rivulet.provenance import write_record
+from rivulet.report import ReportInputs, build_report
+
+
+def report(job, options):
+    """Write the page."""
+    inputs = ReportInputs(
+        benchmarks=options.benchmarks,
+        pair_records=options.pair_records,
+        candidates=options.candidates,
+        kernels=options.kernels,
+        config_json=json.dumps(options.settings["config"], indent=1),
+        commit=commit(),
+    )
+    options.page.write_text(build_report(inputs), encoding="utf-8")
+    job.say(f"{job.label:<34} {options.page} ({options.page.stat().st_size // 1024} KiB)")
+    write_record(
+        options.record, "report", options.subject, options.settings,
+        [options.benchmarks.with_suffix(".json")], [options.page],
+    )  # fmt: skip
+
+
+def commit():
+    """The checkout's git commit, with a mark when files differ from it; unknown outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    place = Path(__file__).resolve().parent
+    result = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
+
+
+def main():
+    """Run the command line."""
+    command = Command("Write the report as one self-contained HTML page.", "report")
+    command.add("--benchmarks", type=Path, required=True, help="collected table, CSV")
+    command.add("--pair-records", type=Path, nargs="*", default=[], help="records of the pairs")
+    command.add("--candidates", type=Path, nargs="*", default=[], help="candidates of transfers")
+    command.add("--kernels", type=Path, nargs="*", default=[], help="kernel tables")
+    command.add("--page", type=Path, required=True, help="HTML file to write")
+    return command.run(report)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""Build a whole model, each kernel with its best schedule of a log."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from rivulet.models.prepare import PreparedModel
+from rivulet.records import TuningLog
+from rivulet.tvm_compat import load_tvm
+
+
+def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path: Path) -> None:
+    """Write the compiled model as a shared library.
+
+    Kernels without a record keep their default, unscheduled loops. Packing the weights into the
+    layouts that the schedules chose becomes a function of its own, which runs once.
+
+    Args:
+        model: The prepared model.
+        target: TVM target.
+        log: Schedules to apply; None for none.
+        path: Library to write.
+    """
+    tvm = load_tvm()
+    from tvm import relax
+
+    passes = relax.transform
+    module = model.module
+    with target, tvm.transform.PassContext(opt_level=3):
+        if log is not None:
+            with log.database:
+                module = passes.MetaScheduleApplyDatabase()(module)
+        module = tvm.transform.Sequential(
+            [
+                passes.SplitLayoutRewritePreproc(),
+                passes.LiftTransformParams(),
+                passes.FoldConstant(),
+            ]
+        )(module)
+        executable = tvm.compile(module, target)
+    executable.export_library(str(path), fcompile=_link)
+
+
+def _link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
+    subprocess.run(["ld", "-shared", "-o", output, *objects], check=True)
+
+
+_link.output_format = "so"  # type: ignore[attr-defined]
+
+
+class CompiledModel:
+    """A compiled model, loaded, with its weights packed.
+
+    Args:
+        path: Library that `compile_model` wrote.
+        params: The prepared model's weights.
+    """
+
+    def __init__(self, path: Path, params: list[Any]) -> None:
+        tvm = load_tvm()
+        from tvm import relax
+
+        self._tvm = tvm
+        self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
+        self._params = list(self._machine["main_transform_params"](params))
+
+    def bind(self, inputs: list[Any]) -> None:
+        """Fix the inputs of the following runs; arrays in the order of the model's inputs."""
+        tensors = [self._tvm.runtime.tensor(array) for array in inputs]
+        self._machine.set_input("main", *tensors, *self._params)
+
+    def run(self) -> None:
+        """One inference."""
+        self._machine.invoke_stateful("main")
+
+    def outputs(self) -> list[Any]:
+        """Outputs of the last run, as arrays."""
+        result = self._machine.get_outputs("main")
+        if hasattr(result, "numpy"):
+            return [result.numpy()]
+        return [item.numpy() for item in result]

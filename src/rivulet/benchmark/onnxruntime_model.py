@@ -1,0 +1,41 @@
+"""ONNX Runtime as a variant to compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+class OnnxRuntimeModel:
+    """A model in ONNX Runtime.
+
+    Args:
+        path: ONNX file.
+        threads: Threads of its pool.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Its threads would keep spinning into the next variant's sample.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._outputs: list[Any] = []
+
+    def bind(self, inputs: list[Any]) -> None:
+        """Fix the inputs of the following runs; arrays in the order of the model's inputs."""
+        names = [value.name for value in self._session.get_inputs()]
+        self._feed = dict(zip(names, inputs, strict=True))
+
+    def run(self) -> None:
+        """One inference."""
+        self._outputs = self._session.run(None, self._feed)
+
+    def outputs(self) -> list[Any]:
+        """Outputs of the last run, as arrays."""
+        return self._outputs

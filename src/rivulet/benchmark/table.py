@@ -1,0 +1,108 @@
+"""Rows of the benchmark tables."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rivulet.measure.statistics import bootstrap_median_interval, median
+
+
+@dataclass
+class MethodRow:
+    """One method on one target, as every benchmark CSV has it; see README for each column."""
+
+    hardware: str
+    target: str
+    source: str
+    method: str
+    log: str
+    trials: int
+    latency_ms: float | str = ""
+    latency_ms_low: float | str = ""
+    latency_ms_high: float | str = ""
+    samples: int = 0
+    speedup_vs_untuned: float | str = ""
+    speedup_vs_onnxruntime: float | str = ""
+    share_of_ansor_speedup: float | str = ""
+    search_seconds: float | str = ""
+    trials_measured: int | str = ""
+    kernels_total: int | str = ""
+    kernels_covered: int | str = ""
+    flops_covered: float | str = ""
+    max_rel_error: float | str = ""
+    fingerprint: str = ""
+    tvm_version: str = ""
+    error: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(MethodRow))
+
+
+def fill_latencies(
+    rows: list[MethodRow],
+    samples: dict[str, list[float]],
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> None:
+    """Fill in medians, intervals and ratios; methods without samples keep empty columns.
+
+    Args:
+        rows: One per method.
+        samples: Method to latency samples in milliseconds.
+        confidence: Of the bootstrap intervals.
+        resamples: Bootstrap resamples.
+        seed: Of the resampling.
+    """
+    medians: dict[str, float] = {}
+    for row in rows:
+        values = samples.get(row.method)
+        if not values:
+            continue
+        low, high = bootstrap_median_interval(values, confidence, resamples, seed)
+        medians[row.method] = median(values)
+        row.latency_ms = round(medians[row.method], 6)
+        row.latency_ms_low, row.latency_ms_high = round(low, 6), round(high, 6)
+        row.samples = len(values)
+    for row in rows:
+        own = medians.get(row.method)
+        if own is None:
+            continue
+        if "untuned" in medians:
+            row.speedup_vs_untuned = round(medians["untuned"] / own, 4)
+        if "onnxruntime" in medians:
+            row.speedup_vs_onnxruntime = round(medians["onnxruntime"] / own, 4)
+        if "ansor" in medians:
+            # Speedups over the same untuned latency: it cancels.
+            row.share_of_ansor_speedup = round(medians["ansor"] / own, 4)
+
+
+def write_rows(rows: list[MethodRow], path: Path) -> None:
+    """Write a table."""
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a table, all values as text."""
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def collect_tables(paths: list[Path], path: Path) -> int:
+    """Write all rows of several tables into one, sorted; returns how many.
+
+    A target's own methods stand in the table of each of its pairs, measured there beside the
+    pair's transfer; all are kept, because a ratio belongs to its own run.
+    """
+    rows = [row for one in paths for row in read_rows(one)]
+    rows.sort(key=lambda r: (r["hardware"], r["target"], r["log"], int(r["trials"]), r["source"]))
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)

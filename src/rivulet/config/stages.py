@@ -1,0 +1,77 @@
+"""What each stage's artefacts depend on: the part of the config whose change makes them stale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rivulet.config.model import Config
+from rivulet.hardware.fingerprint import Device, fingerprint
+from rivulet.provenance.code import code_digest
+from rivulet.tvm_compat import installed_version
+
+# Raised by hand when a stage's artefacts get another form or meaning; editing its code alone
+# does not make expensive measurements stale.
+FORMATS = {
+    "export": 1,
+    "kernels": 1,
+    "search": 1,
+    "droplet": 1,
+    "transfer": 1,
+    "compile": 1,
+    "benchmark": 1,
+    "collect": 1,
+    "report": 1,
+}
+
+# How many workers build, and when they are replaced, changes no result.
+_EXECUTION = ("build_workers", "worker_max_uses")
+
+
+def device_of(config: Config, hardware: str) -> Device:
+    """The configured device."""
+    return Device.from_settings(hardware, config.hardware[hardware].model_dump(mode="json"))
+
+
+def execution_settings(config: Config) -> dict[str, Any]:
+    """Settings that say how work is done and not what comes out."""
+    return config.measure.model_dump(mode="json", include=set(_EXECUTION))
+
+
+def stage_settings(
+    config: Config,
+    stage: str,
+    *,
+    model: str | None = None,
+    hardware: str | None = None,
+    trials: int | None = None,
+) -> dict[str, Any]:
+    """Settings of one artefact, as they go into its record.
+
+    Args:
+        config: The configuration.
+        stage: Stage of the workflow.
+        model: Model, for the stages that depend on its definition.
+        hardware: Hardware, for the stages that run on it.
+        trials: Trial count, for logs.
+    """
+    data = config.model_dump(mode="json")
+    settings: dict[str, Any] = {"format": FORMATS[stage]}
+    if stage == "export":
+        settings["model"] = data["models"][model]
+    if hardware is not None:
+        device = device_of(config, hardware)
+        settings["device"] = device.to_json()
+        settings["fingerprint"] = fingerprint(device)
+        settings["tvm"] = installed_version()
+    if stage in ("search", "droplet", "transfer"):
+        measure = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
+        settings |= {stage: data[stage], "measure": measure}
+    if trials is not None:
+        settings["trials"] = trials
+    if stage == "benchmark":
+        settings["benchmark"] = data["benchmark"]
+    if stage in ("collect", "report"):
+        settings["pairs"] = [f"{source}-to-{target}" for source, target in config.pair_list]
+    if stage == "report":
+        settings |= {"config": data, "code": code_digest("report")}
+    return settings

@@ -1,0 +1,72 @@
+"""What the workflow does with the config before it plans any job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rivulet.config.load import check_duplicate_keys, validate_config
+from rivulet.config.model import Config
+from rivulet.config.stages import stage_settings
+from rivulet.errors import UserError
+from rivulet.provenance.code import code_digest
+from rivulet.provenance.record import Record
+from rivulet.provenance.reconcile import reconcile
+
+_CODE = {
+    "search": ("search", "measure", "records", "tvm_compat"),
+    "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
+    "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),
+    "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),
+}
+
+
+def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
+    """Validate the config as Snakemake merged it; a bad one ends the program with its lines."""
+    paths = [Path(str(file)) for file in files]
+    try:
+        for path in paths:
+            check_duplicate_keys(path)
+        config = validate_config(data, source=" + ".join(map(str, paths)) or "config")
+        for hardware in config.hardware:
+            stage_settings(config, "kernels", hardware=hardware)
+    except UserError as error:
+        _end(error)
+    return config
+
+
+def reconcile_results(config: Config, results: Path = Path("results")) -> None:
+    """Put the times of existing artefacts in order and say what is not as it seems."""
+
+    def expected(record: Record) -> dict[str, Any] | None:
+        return _expected_settings(config, record)
+
+    code = {stage: code_digest(*rooms) for stage, rooms in _CODE.items()}
+    findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
+    for line in findings.lines():
+        print(line, file=sys.stderr)
+
+
+def _expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
+    subject = record.subject
+    if subject.get("hardware") not in (None, *config.hardware):
+        return None
+    names = [subject[key] for key in ("model", "source", "target") if key in subject]
+    if any(name not in config.models for name in names):
+        return None
+    trials = subject.get("trials")
+    with_trials = record.stage in ("search", "droplet", "transfer")
+    return stage_settings(
+        config,
+        record.stage,
+        model=subject.get("model"),
+        hardware=subject.get("hardware"),
+        trials=int(trials) if trials is not None and with_trials else None,
+    )
+
+
+def _end(error: UserError) -> None:
+    print(error, file=sys.stderr)
+    raise SystemExit(1)

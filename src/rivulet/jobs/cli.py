@@ -1,0 +1,82 @@
+"""Arguments that all commands of the workflow share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.hardware import Device, fingerprint
+from rivulet.jobs.job import Job, run_job
+from rivulet.tvm_compat import installed_version
+
+
+class Command:
+    """The command line of one stage.
+
+    Args:
+        description: What ``--help`` says first.
+        stage: Name of the stage.
+    """
+
+    def __init__(self, description: str, stage: str) -> None:
+        self.stage = stage
+        self._parser = argparse.ArgumentParser(
+            description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        self.add = self._parser.add_argument
+        self.add(
+            "--subject", nargs="+", default=[], metavar="KEY=VALUE",
+            help="what the artefact is about, for its record, such as model=resnet18",
+        )  # fmt: skip
+        self.add("--settings", type=_json, default={}, help="the stage's settings, as JSON")
+        self.add("--record", type=Path, required=True, help="record of the artefact, to be written")
+        self.add("--log", type=Path, help="log file; without it everything goes to the terminal")
+
+    def add_execution(self) -> None:
+        """Add ``--execution``: settings that change how work is done and not what comes out."""
+        self.add(
+            "--execution", type=_json, default={"build_workers": "auto", "worker_max_uses": 500},
+            help="number and lifetime of build workers, as JSON",
+        )  # fmt: skip
+
+    def run(self, work: Callable[[Job, argparse.Namespace], None]) -> int:
+        """Parse the arguments, run ``work`` as a job, return the exit status."""
+        options = self._parser.parse_args()
+        options.subject = dict(pair.split("=", 1) for pair in options.subject)
+        name = options.subject.get("name") or options.subject.get("model", "")
+        label = " ".join(filter(None, (self.stage, options.subject.get("what"), name)))
+        return run_job(label, options.log, lambda job: work(job, options))
+
+
+def configured_device(settings: dict[str, Any]) -> Device:
+    """The device that the settings name, after checking that this machine is still it.
+
+    Raises:
+        UserError: This machine, its thread count or TVM is another one than when the workflow
+            was planned, so that a measurement here would go under a wrong name.
+    """
+    device = Device.from_json(settings["device"])
+    found = fingerprint(device)
+    if found != settings["fingerprint"]:
+        raise UserError(
+            f"hardware '{device.name}': this machine has the fingerprint {found}, but the job was "
+            f"planned for {settings['fingerprint']}; run it on the machine that the name stands "
+            "for, or give this machine a name of its own in the config"
+        )
+    if installed_version() != settings["tvm"]:
+        raise UserError(
+            f"this job was planned for TVM {settings['tvm']}, but {installed_version()} is "
+            "installed here; use the same environment everywhere"
+        )
+    return device
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error

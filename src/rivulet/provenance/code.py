@@ -1,0 +1,35 @@
+"""Digests of the package's own code that comments, docstrings and layout do not change."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def code_digest(*rooms: str) -> str:
+    """Digest of the Python code and other files of some rooms of the package.
+
+    Args:
+        rooms: Folders or files below ``rivulet``, such as ``search``.
+    """
+    total = hashlib.sha256()
+    for room in rooms:
+        place = _PACKAGE / room
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.suffix == ".py":
+                total.update(ast.dump(_bare(path)).encode())
+            elif path.is_file() and "__pycache__" not in path.parts:
+                total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _bare(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return tree

@@ -1,0 +1,142 @@
+"""Tell Snakemake what it cannot know about artefacts that it did not make itself.
+
+Snakemake decides by its own metadata and, where it has none, by modification times alone. Both
+are lost when results are copied: a copy has new times in an arbitrary order, and no metadata.
+Every artefact carries its record, so the truth is at hand: where the record agrees with the
+configuration and with its inputs, the times are put in order; where it does not, and Snakemake
+has no metadata to find that out, the artefact is dated back so that it is made again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.provenance.record import Record, digest_of, read_record
+
+_LONG_AGO = 1_000_000_000  # 2001: older than anything the workflow makes
+
+
+@dataclass
+class Findings:
+    """What a reconciliation saw.
+
+    Attributes:
+        dated_back: Path of each stale artefact that was dated back, to the reason.
+        other_code: Stages of artefacts made by other code that is trusted all the same, with
+            the number of artefacts.
+    """
+
+    dated_back: dict[str, str] = field(default_factory=dict)
+    other_code: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """Notes for the person who started the workflow."""
+        notes = [f"note: {path}: {why}; it will be made again" for path, why in self.dated_back.items()]
+        notes += [
+            f"note: the code of '{stage}' has changed since {count} of its artefacts were made; "
+            "they are kept, because measurements are expensive and their format is the same (see "
+            "README, 'What is made again')"
+            for stage, count in sorted(self.other_code.items())
+        ]
+        return notes
+
+
+def reconcile(
+    results: Path,
+    expected: Callable[[Record], dict[str, Any] | None],
+    code: dict[str, str],
+    metadata: Path,
+) -> Findings:
+    """Put the modification times of the artefacts below ``results`` in order.
+
+    Args:
+        results: Folder of all results.
+        expected: Settings that the configuration asks for now for what a record describes; None
+            for artefacts that the configuration does not name.
+        code: Stage to the digest of the code that makes its artefacts now, for the stages whose
+            artefacts are kept when it changes.
+        metadata: Snakemake's metadata folder.
+    """
+    findings = Findings()
+    for path, record in _in_order(_read_all(results)):
+        wanted = expected(record)
+        if wanted is None:
+            continue
+        reason = _staleness(record, wanted)
+        files = [Path(p) for p in record.outputs] + [path]
+        if reason is None:
+            _order_times(files, [Path(p) for p in record.inputs])
+            made_by = record.facts.get("code")
+            if record.stage in code and made_by not in (None, code[record.stage]):
+                findings.other_code[record.stage] += 1
+        elif not any(_has_metadata(metadata, f) for f in files):
+            findings.dated_back[str(path)] = reason
+            for file in files:
+                if file.exists():
+                    os.utime(file, (_LONG_AGO, _LONG_AGO))
+    return findings
+
+
+def _read_all(results: Path) -> dict[Path, Record]:
+    records = {}
+    for folder, folders, names in os.walk(results):
+        folders[:] = [f for f in folders if f not in ("journals", "reference")]
+        for name in names:
+            if name.endswith(".json") and not name.startswith((".", "database_")):
+                try:
+                    records[Path(folder, name)] = read_record(Path(folder, name))
+                except UserError:
+                    continue
+    return records
+
+
+def _in_order(records: dict[Path, Record]) -> list[tuple[Path, Record]]:
+    """Inputs before what is made of them."""
+    placed: dict[Path, Record] = {}
+
+    def place(path: Path, trail: tuple[Path, ...]) -> None:
+        if path in placed or path not in records or path in trail:
+            return
+        for name in records[path].inputs:
+            place(Path(name), (*trail, path))
+        placed[path] = records[path]
+
+    for path in records:
+        place(path, ())
+    return list(placed.items())
+
+
+def _staleness(record: Record, wanted: dict[str, Any]) -> str | None:
+    """Why an artefact is stale; None when it is not."""
+    wanted = json.loads(json.dumps(wanted))
+    changed = sorted(k for k in {*record.settings, *wanted} if record.settings.get(k) != wanted.get(k))
+    if changed:
+        return f"made with other settings ({', '.join(changed)})"
+    for name, digest in record.inputs.items():
+        # An input that is gone leaves the artefact as good as it was; Snakemake remakes the
+        # input if something still needs it.
+        if Path(name).exists() and digest_of(Path(name)) != digest:
+            return f"made from another version of {name}"
+    return None
+
+
+def _order_times(files: list[Path], inputs: list[Path]) -> None:
+    """Date the files no older than their inputs."""
+    times = [p.stat().st_mtime for p in inputs if p.exists()]
+    present = [p for p in files if p.exists()]
+    if times and present and min(p.stat().st_mtime for p in present) < max(times):
+        for path in present:
+            os.utime(path, (max(times), max(times)))
+
+
+def _has_metadata(folder: Path, path: Path) -> bool:
+    name = base64.urlsafe_b64encode(str(path).encode()).decode()
+    return (folder / name).exists()
