@@ -6,8 +6,9 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
-from rivulet.config.workflow import load_workflow_config, reconcile_results
-from rivulet.config.stages import device_of, execution_settings, stage_settings
+from rivulet.workflow.locks import release_stale_lock
+from rivulet.workflow.planning import load_workflow_config, reconcile_results
+from rivulet.workflow.stages import device_of, execution_settings, stage_settings
 
 CONFIG = load_workflow_config(config, workflow.config_settings.configfiles or workflow.configfiles)
 DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
@@ -51,4 +52,7 @@ def device_threads(wildcards):
 
 
 if workflow.is_main_process:
+    released = release_stale_lock()
+    if released:
+        print(released, file=sys.stderr)
     reconcile_results(CONFIG)

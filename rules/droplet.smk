@@ -21,6 +21,8 @@ rule refine_droplet:
     log:
         "logs/{hardware}/logs/droplet-{trials}/{model}.log",
     threads: device_threads
+    # Before the compilations, which then run side by side while nothing is measured.
+    priority: 1
     resources:
         device=1,
     conda:

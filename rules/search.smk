@@ -16,6 +16,8 @@ rule search_schedules:
     log:
         "logs/{hardware}/logs/ansor-{trials}/{model}.log",
     threads: device_threads
+    # Before the compilations, which then run side by side while nothing is measured.
+    priority: 1
     resources:
         device=1,
     conda:

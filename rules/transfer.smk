@@ -28,6 +28,8 @@ rule transfer_schedules:
     log:
         "logs/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}.log",
     threads: device_threads
+    # Before the compilations, which then run side by side while nothing is measured.
+    priority: 1
     resources:
         device=1,
     conda:

@@ -50,7 +50,7 @@ def measure(job, options, device, folder):
     with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
-        log = TuningLog(folder, job.logger)
+        log = TuningLog.resume(folder, job.logger)
         progress = job.progress(settings["trials"], "trials", len(log.trials))
         progress.update(len(log.trials), f"{len(kernels)} kernels")
         with Bench(target, device.threads, measuring, job.scratch) as bench:

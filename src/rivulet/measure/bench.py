@@ -144,26 +144,29 @@ class Bench:
                 results.append(Measurement(tuple(next(samples)), "", one.seconds, spent))
         return results
 
-    def outputs(self, module: Any, seed: int) -> list[np.ndarray]:
-        """Run a module once on seeded inputs, weights in their original layout.
+    def outputs(
+        self, modules: Sequence[Any], seed: int
+    ) -> list[list[np.ndarray] | WorkerFailure]:
+        """Run each module once on seeded inputs, weights in their original layout.
 
         Returns:
-            All its arguments after the run, so that two schedules of one kernel can be compared.
-
-        Raises:
-            WorkerFailure: It could not be built or run.
+            For each module all its arguments after the run, so that two schedules of one kernel
+            can be compared; or why it could not be built or run.
         """
-        (built,) = self._build([module], whole=True)
-        if built.error:
-            raise WorkerFailure("error", built.error)
-        try:
-            timeout = self._measure["run_timeout_s"] * 3
-            arrays: list[np.ndarray] = self._runner.call(
-                "outputs", str(built.path), built.args, seed, timeout=timeout
-            )
-            return arrays
-        finally:
-            built.path.unlink(missing_ok=True)
+        results: list[list[np.ndarray] | WorkerFailure] = []
+        timeout = self._measure["run_timeout_s"] * 3
+        for built in self._build(modules, whole=True):
+            if built.error:
+                results.append(WorkerFailure("error", built.error))
+                continue
+            try:
+                call = ("outputs", str(built.path), built.args, seed)
+                results.append(self._runner.call(*call, timeout=timeout))
+            except WorkerFailure as failure:
+                results.append(failure)
+            finally:
+                built.path.unlink(missing_ok=True)
+        return results
 
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
         count = len(self._builders)

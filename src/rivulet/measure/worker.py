@@ -6,6 +6,7 @@ to what was standard output at the start; both are pickles, each after its lengt
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import subprocess
@@ -145,7 +146,7 @@ class Kernels:
             self._tvm.cpu(),
             number=1,
             repeat=repeats,
-            min_repeat_ms=measure["min_repeat_ms"],
+            min_repeat_ms=math.ceil(measure["min_repeat_ms"]),
             f_preproc="cache_flush_cpu_non_first_arg" if measure["cache_flush"] else "",
         )
         return [float(second) for second in timer(*tensors).results]
@@ -173,7 +174,8 @@ def link(module: Any, path: Path) -> None:
     """
     objects = path.with_suffix(".o")
     module.write_to_file(str(objects))
-    subprocess.run(["ld", "-shared", "-o", str(path), str(objects)], check=True)
+    # -z now: a missing symbol is an error while loading, and not the end of the process later.
+    subprocess.run(["ld", "-shared", "-z", "now", "-o", str(path), str(objects)], check=True)
     objects.unlink()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def _build(torchvision: Any, name: str, weights: str) -> Any:
         ) from error
 
 
+@cache
 def _import_torchvision() -> tuple[Any, Any]:
     """Import torchvision also where its compiled operators do not fit the installed torch.
 

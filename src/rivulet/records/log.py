@@ -46,6 +46,24 @@ class TuningLog:
         self.database = ms.database.JSONDatabase(work_dir=str(folder))
         self.trials = read_trials(folder / TRIALS)
 
+    @classmethod
+    def resume(cls, folder: Path, logger: logging.Logger) -> TuningLog:
+        """Open the log of an interrupted search to go on with it.
+
+        A log in which every trial failed has nothing to go on from: its cause was outside the
+        schedules, and its trials would only use up the budget. It is set aside.
+        """
+        log = cls(folder, logger)
+        if log.trials and all(trial.error for trial in log.trials):
+            aside = folder / f"failed-{len(list(folder.glob('failed-*'))) + 1}"
+            aside.mkdir()
+            for name in FILES:
+                if (folder / name).exists():
+                    (folder / name).rename(aside / name)
+            logger.warning("every trial of the interrupted search failed; set aside in %s", aside)
+            return cls(folder, logger)
+        return log
+
     def append(self, trials: Sequence[Trial]) -> None:
         """Append rows to ``trials.csv``."""
         append_trials(self.folder / TRIALS, list(trials))

@@ -6,11 +6,13 @@ import logging
 import math
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from rivulet.errors import UserError
 from rivulet.kernels import Kernel
 from rivulet.measure.bench import Bench, Measurement
 from rivulet.records import Trial, TuningLog
@@ -100,6 +102,7 @@ class _Search:
         for index in order:
             if not self._states[index].history:
                 self._round(index, first, first=True)
+        self._require_a_valid_trial()
         scheduler = GradientScheduler(
             self._states, self._settings["scheduler_alpha"], self._settings["scheduler_window"]
         )
@@ -112,6 +115,16 @@ class _Search:
                 )  # fmt: skip
                 break
             self._round(chosen, self._settings["batch_size"], first=False)
+
+    def _require_a_valid_trial(self) -> None:
+        """A search in which nothing ever runs has a cause outside the schedules."""
+        reasons = Counter(trial.error for trial in self._log.trials)
+        if reasons and "" not in reasons:
+            reason, count = reasons.most_common(1)[0]
+            raise UserError(
+                f"not one of {len(self._log.trials)} candidates could be built and run; the most "
+                f"frequent reason ({count} times): {reason[:300]}"
+            )
 
     def _left(self) -> int:
         return self._budget - len(self._log.trials)

@@ -1,5 +1,5 @@
 """Transfer-tuning: reuse a source model's schedules on a target model's kernels."""
 
-from rivulet.transfer.transfer import transfer_schedules
+from rivulet.transfer.transfer import TransferSettings, transfer_schedules
 
-__all__ = ["transfer_schedules"]
+__all__ = ["TransferSettings", "transfer_schedules"]

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from rivulet.kernels import Kernel
 from rivulet.measure.bench import Bench, Measurement, outputs_agree
 from rivulet.measure.pool import WorkerFailure
@@ -31,7 +29,7 @@ from rivulet.transfer.table import CandidateRow
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
 STRATEGY = "transfer"
-_KERNELS_AT_ONCE = 4  # built side by side; more keeps builders busy, fewer records sooner
+_KERNELS_AT_ONCE = 6  # built side by side; more keeps builders busy, fewer records sooner
 _CLEARLY = 1.5  # no repeated measurement where the slower one is this many times slower
 
 
@@ -102,8 +100,7 @@ def transfer_schedules(
         share = kernels[begin : begin + _KERNELS_AT_ONCE]
         cases = [_case(kernel, sources, target, settings, source, logger) for kernel in share]
         _measure(cases, bench)
-        for case in cases:
-            chosen = _choose(case, settings, bench, logger)
+        for case, chosen in zip(cases, _choose(cases, settings, bench, logger), strict=True):
             if chosen is not case.default:
                 log.commit(case.kernel, chosen.schedule.trace, chosen.result.latency, target)
             _record(case, chosen, log, time.monotonic() - started, begin // _KERNELS_AT_ONCE + 1)
@@ -177,34 +174,56 @@ def _measure(cases: list[_Case], bench: Bench) -> None:
             one.row.median_us = f"{result.latency * 1e6:.4f}"
 
 
-def _choose(
-    case: _Case, settings: TransferSettings, bench: Bench, logger: logging.Logger
-) -> _Tried:
-    """The fastest candidate whose output is right, or the default unless that one is faster."""
-    case.default.row.chosen = "yes"
-    reference: list[np.ndarray] | None = None
-    for one in sorted(case.tried, key=lambda t: t.result.latency):
-        if not one.result.samples:
-            break
-        try:
-            if reference is None:
-                reference = bench.outputs(case.default.schedule.mod, settings.seed)
-            outputs = bench.outputs(one.schedule.mod, settings.seed)
-        except WorkerFailure as failure:
-            one.row.reason = f"output check failed: {failure}"
-            logger.warning("%s: %s", case.kernel.task, one.row.reason)
+def _check(
+    pairs: list[tuple[_Case, _Tried]], settings: TransferSettings, bench: Bench, log: logging.Logger
+) -> None:
+    """Compare candidates' outputs with those of their kernels' default schedules."""
+    modules = [case.default.schedule.mod for case, _ in pairs]
+    modules += [one.schedule.mod for _, one in pairs]
+    outputs = bench.outputs(modules, settings.seed)
+    references, candidates = outputs[: len(pairs)], outputs[len(pairs) :]
+    for (case, one), reference, ours in zip(pairs, references, candidates, strict=True):
+        for result in (reference, ours):
+            if isinstance(result, WorkerFailure):
+                one.row.correct, one.row.reason = "no", f"the output check failed: {result}"
+        if isinstance(reference, WorkerFailure) or isinstance(ours, WorkerFailure):
+            log.warning("%s: %s", case.kernel.task, one.row.reason)
             continue
-        correct, error = outputs_agree(outputs, reference, settings.tolerance)
+        correct, error = outputs_agree(ours, reference, settings.tolerance)
         one.row.correct, one.row.max_rel_error = "yes" if correct else "no", f"{error:.2e}"
         if not correct:
             one.row.reason = "the output differs from the default schedule's"
-            logger.warning("%s: %s by %.2e", case.kernel.task, one.row.reason, error)
-            continue
-        if _faster(one, case.default, settings, bench):
-            case.default.row.chosen, one.row.chosen = "", "yes"
-            return one
-        break
-    return case.default
+            log.warning("%s: %s by %.2e", case.kernel.task, one.row.reason, error)
+
+
+def _choose(
+    cases: list[_Case], settings: TransferSettings, bench: Bench, logger: logging.Logger
+) -> list[_Tried]:
+    """For each kernel the fastest candidate whose output is right, or else the default.
+
+    The default stays unless that candidate is significantly faster.
+    """
+    ranked = [
+        [t for t in sorted(case.tried, key=lambda t: t.result.latency) if t.result.samples]
+        for case in cases
+    ]
+    undecided = list(range(len(cases)))
+    # Nearly always the fastest is right, so the fastest of all kernels are checked together.
+    for place in range(max(map(len, ranked), default=0)):
+        undecided = [i for i in undecided if place < len(ranked[i])]
+        _check([(cases[i], ranked[i][place]) for i in undecided], settings, bench, logger)
+        undecided = [i for i in undecided if ranked[i][place].row.correct != "yes"]
+        if not undecided:
+            break
+    chosen = []
+    for case, candidates in zip(cases, ranked, strict=True):
+        right = next((t for t in candidates if t.row.correct == "yes"), None)
+        best = case.default
+        if right is not None and _faster(right, case.default, settings, bench):
+            best = right
+        best.row.chosen = "yes"
+        chosen.append(best)
+    return chosen
 
 
 def _faster(one: _Tried, default: _Tried, settings: TransferSettings, bench: Bench) -> bool:

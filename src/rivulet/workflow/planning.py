@@ -9,7 +9,7 @@ from typing import Any
 
 from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
-from rivulet.config.stages import stage_settings
+from rivulet.workflow.stages import stage_settings
 from rivulet.errors import UserError
 from rivulet.provenance.code import code_digest
 from rivulet.provenance.record import Record
@@ -25,7 +25,7 @@ _CODE = {
 
 def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
     """Validate the config as Snakemake merged it; a bad one ends the program with its lines."""
-    paths = [Path(str(file)) for file in files]
+    paths = [_as_typed(Path(str(file))) for file in files]
     try:
         for path in paths:
             check_duplicate_keys(path)
@@ -65,6 +65,11 @@ def _expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
         hardware=subject.get("hardware"),
         trials=int(trials) if trials is not None and with_trials else None,
     )
+
+
+def _as_typed(path: Path) -> Path:
+    """Snakemake makes paths absolute; people know the file by its path from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _end(error: UserError) -> None:

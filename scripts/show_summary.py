@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Print the collected benchmarks as a table for the terminal.
+
+Input: results/benchmarks.csv. A target's own methods are measured once per pair; shown is the
+median over the pairs.
+"""
+
+import argparse
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.benchmark.table import read_rows
+from rivulet.measure.statistics import median
+
+ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
+HEADINGS = (
+    "hardware", "target", "trials", "method", "from", "latency ms", "95 % interval", "vs untuned",
+    "vs ORT", "of Ansor", "search s", "FLOPs covered",
+)  # fmt: skip
+
+
+def summary_lines(rows):
+    """The table's lines."""
+    groups = {}
+    for row in rows:
+        transferred = row["method"] == "transfer"
+        origin = f"{row['source']} ({row['log']})" if transferred else ""
+        key = (
+            row["hardware"], row["target"], int(row["trials"]), ORDER.index(row["method"]), origin,
+        )  # fmt: skip
+        groups.setdefault(key, []).append(row)
+    cells = [HEADINGS]
+    for (hardware, target, trials, order, origin), group in sorted(groups.items()):
+        errors = [row["error"] for row in group if row["error"]]
+        cells.append(
+            (
+                hardware, target, str(trials), ORDER[order], origin,
+                errors[0][:40] if errors else middle(group, "latency_ms", "{:.3f}"),
+                interval(group),
+                middle(group, "speedup_vs_untuned", "{:.1f}x"),
+                middle(group, "speedup_vs_onnxruntime", "{:.2f}x"),
+                middle(group, "share_of_ansor_speedup", "{:.0%}"),
+                middle(group, "search_seconds", "{:.0f}"),
+                middle(group, "flops_covered", "{:.0%}"),
+            )
+        )  # fmt: skip
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
+    lines = []
+    for row in cells:
+        parts = [c.ljust(w) if i in (0, 1, 3, 4) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(parts).rstrip())
+    lines.insert(1, "-" * max(map(len, lines)))
+    return lines
+
+
+def middle(group, column, form):
+    """Median of a column over the group's rows, formatted; empty without values."""
+    values = [float(row[column]) for row in group if row[column]]
+    return form.format(median(values)) if values else ""
+
+
+def interval(group):
+    """Interval of one run, or the hull of several runs' intervals."""
+    lows = [float(row["latency_ms_low"]) for row in group if row["latency_ms_low"]]
+    highs = [float(row["latency_ms_high"]) for row in group if row["latency_ms_high"]]
+    return f"{min(lows):.3f}-{max(highs):.3f}" if lows else ""
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Print the collected benchmarks as a table.")
+    parser.add_argument("table", type=Path, nargs="?", default=Path("results/benchmarks.csv"))
+    options = parser.parse_args()
+    if not options.table.exists():
+        print(f"{options.table}: not there yet; run the workflow first, such as 'make demo'")
+        return 1
+    rows = read_rows(options.table)
+    print("\n".join(summary_lines(rows)) if rows else f"{options.table}: no pairs in this matrix")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,285 @@
+"""What the report reads: tables and records as typed rows, and the numbers that follow at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.provenance import Record, read_record
+
+TRANSFER = "transfer"
+METHODS = ("untuned", "onnxruntime", "ansor", "droplet", TRANSFER)
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Files and facts that a report is made of.
+
+    Attributes:
+        benchmarks: Table with one row per hardware, target, source, method, log and trials.
+        pair_records: The record beside the table of each benchmarked pair.
+        candidates: ``.../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv`` files.
+        kernels: ``.../{hardware}/kernels/{model}.csv`` files.
+        config_json: The resolved configuration as JSON.
+        commit: Git commit of the workflow, or ``unknown``.
+    """
+
+    benchmarks: Path
+    pair_records: list[Path]
+    candidates: list[Path]
+    kernels: list[Path]
+    config_json: str
+    commit: str
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What has to agree before transfers stand side by side in one table or figure."""
+
+    hardware: str
+    trials: int
+    log: str = ""
+
+    def __str__(self) -> str:
+        """As headings name it."""
+        log = f", {self.log} log" if self.log else ""
+        return f"{self.hardware}{log}, {self.trials} trials"
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    """A row of the benchmark table; numbers that it leaves empty are None."""
+
+    hardware: str
+    target: str
+    source: str
+    method: str
+    log: str
+    trials: int
+    latency_ms: float | None
+    latency_ms_low: float | None
+    latency_ms_high: float | None
+    samples: float | None
+    speedup_vs_untuned: float | None
+    speedup_vs_onnxruntime: float | None
+    share_of_ansor_speedup: float | None
+    search_seconds: float | None
+    trials_measured: float | None
+    kernels_total: float | None
+    kernels_covered: float | None
+    flops_covered: float | None
+    max_rel_error: float | None
+    fingerprint: str
+    tvm_version: str
+    error: str
+
+    @property
+    def pair(self) -> tuple[str, str, str, str, int]:
+        """Names the process that timed this row: rows with the same one were interleaved."""
+        return (self.hardware, self.target, self.source, self.log, self.trials)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Interval of the median latency."""
+        if self.latency_ms is None:
+            return None
+        low, high = self.latency_ms_low, self.latency_ms_high
+        return (self.latency_ms if low is None else low, self.latency_ms if high is None else high)
+
+
+@dataclass(frozen=True)
+class KernelOutcome:
+    """What transfer did for one kernel of the target.
+
+    Attributes:
+        name: Task name.
+        kernel_class: Its class.
+        weight: How often the model runs it.
+        flops: Floating-point operations of one run.
+        tried: Transferred candidates that were considered.
+        covered: Whether one of them ran with correct output.
+        adopted: Whether the kernel got one.
+        speedup: Default's latency over that of the schedule the kernel got; None if unknown.
+        reasons: Why candidates fell through, the most frequent first.
+    """
+
+    name: str
+    kernel_class: str
+    weight: float
+    flops: float
+    tried: int
+    covered: bool
+    adopted: bool
+    speedup: float | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TransferTable:
+    """One candidates table, per kernel."""
+
+    path: Path
+    setting: Setting
+    source: str
+    target: str
+    kernels: list[KernelOutcome]
+
+    @property
+    def flops_covered(self) -> float | None:
+        """Share of the model's FLOPs, weights counted, in covered kernels."""
+        return flops_share(self.kernels, [k for k in self.kernels if k.covered])
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """The kernels of one model on one hardware."""
+
+    path: Path
+    hardware: str
+    model: str
+    kernels: int
+    classes: int
+    runs: float
+    flops: float
+
+
+def flops_share(kernels: list[KernelOutcome], part: list[KernelOutcome]) -> float | None:
+    """Share of the FLOPs of all kernels that a part of them has; None without FLOPs."""
+    total = sum(k.flops * k.weight for k in kernels)
+    return sum(k.flops * k.weight for k in part) / total if total else None
+
+
+def read_benchmarks(path: Path) -> list[BenchmarkRow]:
+    """Read the benchmark table.
+
+    Raises:
+        UserError: It is not readable as such.
+    """
+    names = [field.name for field in fields(BenchmarkRow)]
+    texts = ("hardware", "target", "source", "method", "log", "fingerprint", "tvm_version", "error")
+    rows = []
+    for line in _read_table(path, names):
+        try:
+            values: dict[str, Any] = {n: line[n] if n in texts else _number(line[n]) for n in names}
+            rows.append(BenchmarkRow(**values | {"trials": int(line["trials"])}))
+        except ValueError as error:
+            raise _unreadable(path, error) from error
+    return rows
+
+
+def read_transfer(path: Path) -> TransferTable:
+    """Read a candidates table; its folders say which pair it is about.
+
+    Raises:
+        UserError: It is not readable as such, or lies elsewhere.
+    """
+    source, _, target = path.parent.name.partition("-to-")
+    log, _, trials = path.parent.parent.name.rpartition("-")
+    if not (source and target and log and trials.isdigit()):
+        raise UserError(
+            f"{path}: the folders do not name a pair; expected "
+            ".../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv"
+        )
+    setting = Setting(path.absolute().parts[-5], int(trials), log)
+    grouped: dict[str, list[dict[str, str]]] = {}
+    for row in _read_table(path, ["kernel", "kernel_class", "kind", "correct", "chosen", "reason"]):
+        grouped.setdefault(row["kernel"], []).append(row)
+    try:
+        kernels = [_outcome(rows) for rows in grouped.values()]
+    except (KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return TransferTable(path, setting, source, target, kernels)
+
+
+def read_kernels(path: Path) -> KernelTable:
+    """Read a table of kernels; its folders say on which hardware.
+
+    Raises:
+        UserError: It is not readable as such.
+    """
+    rows = _read_table(path, ["class", "flops", "weight"])
+    try:
+        runs = [float(r["weight"]) for r in rows]
+        flops = [float(r["flops"]) for r in rows]
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    return KernelTable(
+        path=path,
+        hardware=path.absolute().parts[-3],
+        model=path.stem,
+        kernels=len(rows),
+        classes=len({r["class"] for r in rows}),
+        runs=sum(runs),
+        flops=sum(f * n for f, n in zip(flops, runs, strict=True)),
+    )
+
+
+def read_pair_records(paths: list[Path]) -> dict[Path, Record]:
+    """Read the records of benchmarked pairs.
+
+    Raises:
+        UserError: One is not readable.
+    """
+    return {path: read_record(path) for path in paths}
+
+
+def _outcome(rows: list[dict[str, str]]) -> KernelOutcome:
+    default = next((r for r in rows if r["kind"] == "default"), None)
+    tried = [r for r in rows if r["kind"] not in ("default", "")]
+    chosen = next((r for r in rows if r["chosen"] == "yes"), None)
+    reasons = Counter(r["reason"] for r in rows if r["kind"] != "default" and r["reason"])
+    speedup = None
+    if default and chosen:
+        before, after = _number(default["median_us"]), _number(chosen["median_us"])
+        if before and after:
+            speedup = before / after
+    return KernelOutcome(
+        name=rows[0]["kernel"],
+        kernel_class=rows[0]["kernel_class"],
+        weight=float(rows[0]["weight"]),
+        flops=float(rows[0]["flops"]),
+        tried=len(tried),
+        covered=any(r["correct"] == "yes" for r in tried),
+        adopted=chosen is not None and chosen["kind"] != "default",
+        speedup=speedup,
+        reasons=tuple(
+            text if count == 1 else f"{text} ({count} times)"
+            for text, count in reasons.most_common()
+        ),
+    )
+
+
+def _read_table(path: Path, needed: list[str]) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="") as stream:
+            reader = csv.DictReader(stream, restval="")
+            missing = [name for name in needed if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(f"no column {', '.join(missing)}")
+            return list(reader)
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: not readable as the table that the report expects ({error}); delete it, and the "
+        "workflow makes it again"
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def confidence_of(config_json: str) -> float:
+    """Confidence of the intervals as configured; 0.95 where the configuration does not say."""
+    try:
+        return float(json.loads(config_json)["benchmark"]["confidence"])
+    except (ValueError, KeyError, TypeError):
+        return 0.95

@@ -1,0 +1,524 @@
+"""The page: sentences, tables and figures, worked out from the inputs and put in the template."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jinja2
+from markupsafe import Markup
+
+from rivulet.provenance import Record
+from rivulet.report.inputs import (
+    METHODS,
+    TRANSFER,
+    BenchmarkRow,
+    KernelOutcome,
+    ReportInputs,
+    Setting,
+    TransferTable,
+    confidence_of,
+    flops_share,
+    read_benchmarks,
+    read_kernels,
+    read_pair_records,
+    read_transfer,
+)
+from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
+
+_FOLDER = Path(__file__).parent
+NAMES = {
+    "untuned": "untuned",
+    "onnxruntime": "ONNX Runtime",
+    "ansor": "Ansor",
+    "droplet": "droplet",
+    "transfer": "transfer",
+}
+SAME = "no difference shown"
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the summary table: one method on one target, in one or more pair runs."""
+
+    label: str
+    method: str
+    rows: list[BenchmarkRow]
+    verdict: str
+
+    @property
+    def timed(self) -> list[BenchmarkRow]:
+        """The rows that have a latency."""
+        return [row for row in self.rows if row.latency_ms is not None]
+
+    @property
+    def errors(self) -> list[str]:
+        """Distinct errors, with the number of runs where not every run has it."""
+        texts = [row.error for row in self.rows if row.error]
+        runs = len(self.rows)
+        return [
+            text if texts.count(text) == runs else f"{text} (in {texts.count(text)} of {runs} runs)"
+            for text in dict.fromkeys(texts)
+        ]
+
+    @property
+    def latency(self) -> tuple[str, str]:
+        """Latency and its spread: the interval of one run, or the range of several medians."""
+        values = [row.latency_ms for row in self.rows if row.latency_ms is not None]
+        if len(values) > 1:
+            middle, low, high = latency_text(statistics.median(values), min(values), max(values))
+            return middle, f"{len(values)} runs: {low}–{high}"
+        middle, low, high = latency_text(values[0], *(self.timed[0].interval or (0, 0)))
+        return middle, f"{low}–{high}"
+
+    def middle(self, column: str) -> float | None:
+        """Median of a column over the runs that have it."""
+        values = [v for row in self.rows if (v := getattr(row, column)) is not None]
+        return statistics.median(values) if values else None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One target on one hardware with one trial count."""
+
+    setting: Setting
+    target: str
+    lines: list[Line]
+
+    def line(self, method: str) -> Line | None:
+        """The line of one of the target's own methods, if it has a latency."""
+        return next((x for x in self.lines if x.method == method and x.timed), None)
+
+
+def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
+    """Build the report.
+
+    Args:
+        inputs: Files and facts to report.
+        made: Time to write on the page; now by default.
+
+    Returns:
+        One HTML page that needs nothing besides itself.
+
+    Raises:
+        UserError: An input is not readable.
+    """
+    rows = read_benchmarks(inputs.benchmarks)
+    records = read_pair_records(inputs.pair_records)
+    transfers = sorted((read_transfer(p) for p in inputs.candidates), key=lambda t: t.setting)
+    confidence = f"{confidence_of(inputs.config_json) * 100:g} %"
+    blocks = _blocks(rows)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "share": share,
+        "count": lambda value: "–" if value is None else f"{value:g}",
+        "error": lambda value: "–" if value is None else f"{value:.1e}",
+    }
+    page = environment.get_template("template.html").render(
+        css=Markup((_FOLDER / "report.css").read_text()),
+        made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z"),
+        inputs=inputs,
+        confidence=confidence,
+        overall=_overall(rows),
+        paragraphs=[(b.target, b.setting, _sentences(b, confidence)) for b in blocks],
+        warnings=_warnings(rows),
+        tables=_grouped(blocks, lambda b: b.setting),
+        samples=_range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
+        maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
+        charts=[_chart(i, block) for i, block in enumerate(blocks)],
+        coverage=[_coverage(*group) for group in _grouped(transfers, lambda t: t.setting)],
+        models=sorted(
+            (read_kernels(path) for path in inputs.kernels), key=lambda k: (k.hardware, k.model)
+        ),
+        environments=_environments(rows, records),
+        records=records,
+        config=_pretty(inputs.config_json),
+    )
+    return str(page)
+
+
+# --- Numbers as text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with some significant digits, never in exponent form; an en dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.{_decimals(value, digits)}f}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; only a full share is written as 100 %."""
+    if value is None:
+        return "–"
+    text = f"{value * 100:.1f}"
+    return f"{'> 99.9' if text == '100.0' and value < 1 else text.removesuffix('.0')} %"
+
+
+def share(value: float | None) -> str:
+    """A ratio that is near one, or far below."""
+    return number(value, 2) if value is None or value < 0.1 else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """A duration as one says it."""
+    if seconds < 120:
+        return f"{number(seconds, 2)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def latency_text(middle: float, low: float, high: float) -> tuple[str, str, str]:
+    """Three latencies with equal decimals, enough of them to tell the ends apart."""
+    least = _decimals(middle, 3)
+    for decimals in range(least, least + 4):
+        if f"{low:.{decimals}f}" != f"{high:.{decimals}f}" or low == high:
+            break
+    return (f"{middle:.{decimals}f}", f"{low:.{decimals}f}", f"{high:.{decimals}f}")
+
+
+def _decimals(value: float, digits: int) -> int:
+    """Decimals that leave a number so many significant digits, but at most nine."""
+    exponent = int(f"{value:e}".partition("e")[2])
+    return min(max(digits - 1 - exponent, 0), 9) if value else 0
+
+
+def _range_text(values: Iterable[float | None], form: str) -> str:
+    present = [v for v in values if v is not None]
+    if not present:
+        return "–"
+    low, high = f"{min(present):{form}}", f"{max(present):{form}}"
+    return low if low == high else f"{low}–{high}"
+
+
+# --- What may be claimed
+
+
+def compare(own: BenchmarkRow, other: BenchmarkRow) -> str:
+    """``faster``, ``slower`` or no difference shown: different only if intervals do not overlap."""
+    ours, theirs = own.interval, other.interval
+    if ours is None or theirs is None:
+        return ""
+    if ours[1] < theirs[0]:
+        return "faster"
+    return "slower" if ours[0] > theirs[1] else SAME
+
+
+def compare_runs(own: Iterable[BenchmarkRow], other: Iterable[BenchmarkRow]) -> str:
+    """Compare two methods within each process that timed both; all of them have to agree.
+
+    Between processes, the machine's state differs too, so that such intervals say less.
+    """
+    others = {row.pair: row for row in other}
+    found = {compare(row, others[row.pair]) for row in own if row.pair in others} - {""}
+    if not found:
+        return ""
+    return found.pop() if len(found) == 1 else SAME
+
+
+def _measured(rows: list[BenchmarkRow], confidence: str) -> str:
+    values = [row.latency_ms for row in rows if row.latency_ms is not None]
+    intervals = [row.interval for row in rows if row.interval is not None]
+    middle, low, high = latency_text(
+        statistics.median(values), min(i[0] for i in intervals), max(i[1] for i in intervals)
+    )
+    if len(values) == 1:
+        return f"{middle} ms ({confidence} interval {low}–{high})"
+    return f"{middle} ms (median of {len(values)} pair runs, intervals within {low}–{high})"
+
+
+def _sentences(block: Block, confidence: str) -> list[str]:
+    """What the measurements of one target say, in words."""
+    said = []
+    ansor, runtime = block.line("ansor"), block.line("onnxruntime")
+    hardware, trials = block.setting.hardware, block.setting.trials
+    if ansor:
+        text = (
+            f"On {hardware}, {block.target} runs in {_measured(ansor.timed, confidence)} with "
+            f"Ansor after {trials} trials"
+        )
+        if runtime:
+            text += f", and in {_measured(runtime.timed, confidence)} with ONNX Runtime: "
+            verdict = compare_runs(ansor.timed, runtime.timed)
+            text += f"Ansor is {verdict}" if verdict not in (SAME, "") else verdict or SAME
+        said.append(f"{text}.")
+    else:
+        said.append(
+            f"On {hardware}, {block.target} has no latency with Ansor after {trials} trials, so "
+            "no share of its speedup can be given."
+        )
+    if droplet := block.line("droplet"):
+        text = f"Droplet, which goes on from there, takes {_measured(droplet.timed, confidence)}"
+        said.append(f"{text}{_against_ansor(droplet.verdict)}.")
+    said += _best_transfer(block, confidence)
+    for line in block.lines:
+        said += [f"No latency for {line.label}: {error.rstrip('.')}." for error in line.errors]
+    return said
+
+
+def _best_transfer(block: Block, confidence: str) -> list[str]:
+    lines = [x for x in block.lines if x.method == TRANSFER and x.timed]
+    lines.sort(key=lambda x: -(x.rows[0].share_of_ansor_speedup or 0))
+    if not lines:
+        return []
+    best = lines[0].rows[0]
+    text = f"({_origin(best)}) "
+    if best.share_of_ansor_speedup is None:
+        return [f"A transfer {text}runs in {_measured([best], confidence)}."]
+    text = (
+        f"The {'best transfer' if len(lines) > 1 else 'transfer'} {text}runs in "
+        f"{_measured([best], confidence)} and reaches {best.share_of_ansor_speedup:.2f} of "
+        "Ansor's speedup"
+    )
+    ansor = block.line("ansor")
+    full = ansor.middle("search_seconds") if ansor else None
+    if best.search_seconds is not None and full is not None:
+        text += f" in {duration(best.search_seconds)} of search against {duration(full)}"
+    text += _against_ansor(lines[0].verdict)
+    rivals = [x.rows[0] for x in lines[1:] if compare(x.rows[0], best) == SAME]
+    if rivals:
+        listed = "; ".join(_origin(row) for row in rivals)
+        text += f". No difference is shown between it and the transfer {listed}"
+    return [f"{text}."]
+
+
+def _against_ansor(verdict: str) -> str:
+    return {"": "", SAME: "; no difference to Ansor shown"}.get(verdict, f"; {verdict} than Ansor")
+
+
+def _overall(rows: list[BenchmarkRow]) -> list[str]:
+    """How the transfers do against Ansor, over the whole table."""
+    pairs = {row.pair for row in rows}
+    if not pairs:
+        return []
+    targets, hardware = {r.target for r in rows}, sorted({r.hardware for r in rows})
+    said = [
+        f"The table holds {_counted(len(pairs), 'pair run')} of "
+        f"{_counted(len(targets), 'target model')} on {', '.join(hardware)}; a pair run times one "
+        "transfer and the target's own methods by turns in one process."
+    ]
+    ansor = [row for row in rows if row.method == "ansor"]
+    moved = [row for row in rows if row.method == TRANSFER]
+    verdicts = [compare_runs([row], ansor) for row in moved]
+    judged = [v for v in verdicts if v]
+    if judged:
+        counts = [
+            f"{judged.count('faster')} faster than Ansor's own search",
+            f"{judged.count('slower')} slower",
+            f"{judged.count(SAME)} with no difference shown",
+        ]
+        said.append(f"Of {_counted(len(judged), 'transfer')} compared: {', '.join(counts)}.")
+    if shares := [r.share_of_ansor_speedup for r in moved if r.share_of_ansor_speedup is not None]:
+        said.append(
+            f"The median transfer reaches {statistics.median(shares):.2f} of Ansor's speedup "
+            f"(range {_range_text(shares, '.2f')})."
+        )
+    if missing := sum(row.latency_ms is None for row in rows):
+        said.append(f"Rows without a latency: {missing}; the reasons are given below.")
+    return said
+
+
+def _warnings(rows: list[BenchmarkRow]) -> list[str]:
+    said = []
+    for hardware in sorted({row.hardware for row in rows}):
+        states = sorted({r.fingerprint for r in rows if r.hardware == hardware and r.fingerprint})
+        if len(states) > 1:
+            said.append(
+                f"The rows of {hardware} were measured in {len(states)} different states of the "
+                f"device (fingerprints {', '.join(states)}); compare latencies within one state "
+                "only."
+            )
+    return said
+
+
+# --- Tables and figures
+
+
+def _blocks(rows: list[BenchmarkRow]) -> list[Block]:
+    blocks = []
+    groups = _grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
+    for (setting, target), group in sorted(groups, key=lambda g: g[0]):
+        ansor = [row for row in group if row.method == "ansor"]
+        lines = []
+        for method in METHODS[:-1]:
+            own = [row for row in group if row.method == method]
+            if own:
+                verdict = compare_runs(own, ansor) if method != "ansor" else ""
+                lines.append(Line(NAMES[method], method, own, verdict))
+        for row in sorted((r for r in group if r.method == TRANSFER), key=lambda r: r.pair):
+            label = f"transfer {_origin(row)}"
+            lines.append(Line(label, TRANSFER, [row], compare_runs([row], ansor)))
+        blocks.append(Block(setting, target, lines))
+    return blocks
+
+
+def _origin(row: BenchmarkRow) -> str:
+    return f"from {row.source}, {row.log} log"
+
+
+def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, str]]]:
+    """Transfers and how they compare with Ansor, by hardware, trials and log."""
+    ansor = [row for row in rows if row.method == "ansor"]
+    moved = [row for row in rows if row.method == TRANSFER]
+    groups = _grouped(moved, lambda r: Setting(r.hardware, r.trials, r.log))
+    return {
+        key: [(row, compare_runs([row], ansor)) for row in group]
+        for key, group in sorted(groups, key=lambda g: g[0])
+    }
+
+
+def _map(index: int, group: tuple[Setting, list[tuple[BenchmarkRow, str]]]) -> dict[str, Any]:
+    setting, rows = group
+    cells = {
+        (row.source, row.target): Cell(row.share_of_ansor_speedup, " ≈" if verdict == SAME else "")
+        for row, verdict in rows
+    }
+    sources, targets = ({pair[i]: None for pair in sorted(cells)} for i in (0, 1))
+    title = f"Share of Ansor's speedup by source and target: {setting}"
+    svg = heat_map(f"map{index}", title, sorted(sources), sorted(targets), cells)
+    return {"title": str(setting), "svg": Markup(svg)}
+
+
+def _chart(index: int, block: Block) -> dict[str, Any]:
+    methods = []
+    for line in block.lines:
+        runs = [
+            (row.latency_ms, *row.interval)
+            for row in line.rows
+            if row.latency_ms is not None and row.interval is not None
+        ]
+        label = line.label.removeprefix("transfer ").removesuffix(" log")
+        methods.append(
+            Measured(label, line.method, runs, line.latency[0] if runs else "no latency")
+        )
+    title = f"Latency of {block.target} by method: {block.setting}"
+    svg = latency_chart(f"chart{index}", title, methods)
+    return {"title": f"{block.target}: {block.setting}", "svg": Markup(svg)}
+
+
+def _coverage(setting: Setting, tables: list[TransferTable]) -> dict[str, Any]:
+    tables = sorted(tables, key=lambda t: (t.target, t.source))
+    return {
+        "setting": setting,
+        "tables": [
+            {
+                "table": table,
+                "count": _counts(table.kernels),
+                "classes": _classes(table.kernels),
+                "uncovered": [
+                    {"kernel": k, "flops": flops_share(table.kernels, [k])}
+                    for k in table.kernels
+                    if not k.covered
+                ],
+            }
+            for table in tables
+        ],
+        "classes": _classes([kernel for table in tables for kernel in table.kernels]),
+    }
+
+
+def _classes(kernels: list[KernelOutcome]) -> list[dict[str, Any]]:
+    groups = _grouped(kernels, lambda k: k.kernel_class)
+    found = [{"name": name, **_counts(group)} for name, group in groups]
+    return sorted(found, key=lambda c: (-c["kernels"], c["name"]))
+
+
+def _counts(kernels: list[KernelOutcome]) -> dict[str, Any]:
+    speedups = [k.speedup for k in kernels if k.covered and k.speedup is not None]
+    return {
+        "kernels": len(kernels),
+        "covered": sum(k.covered for k in kernels),
+        "adopted": sum(k.adopted for k in kernels),
+        "tried": sum(k.tried for k in kernels),
+        "speedup": statistics.median(speedups) if speedups else None,
+    }
+
+
+# --- Environment
+
+
+def _environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[dict[str, Any]]:
+    """What the records say about the device in each state, where they differ with all values."""
+    facts = [(path, record.facts.get("environment") or {}) for path, record in records.items()]
+    states = {str(f.get("fingerprint", "unknown")): None for _, f in facts}
+    states |= {row.fingerprint or "unknown": None for row in rows}
+    found = []
+    for state in sorted(states):
+        here = [(path, f) for path, f in facts if str(f.get("fingerprint", "unknown")) == state]
+        own = [row for row in rows if (row.fingerprint or "unknown") == state]
+        seen = [f for _, f in here]
+        found.append(
+            {
+                "fingerprint": state,
+                "hardware": sorted({row.hardware for row in own}),
+                "paths": [path for path, _ in here],
+                "features": sorted({str(x) for f in seen for x in f.get("features") or []}),
+                "facts": [
+                    ("CPU", _distinct(seen, "cpu")),
+                    ("Architecture", _distinct(seen, "architecture")),
+                    ("Threads", _distinct(seen, "threads")),
+                    ("Memory", _distinct(seen, "memory_gib", " GiB")),
+                    ("Frequency governor", _distinct(seen, "governor")),
+                    ("Load at the pair runs", _load(seen)),
+                    ("Operating-system kernel", _distinct(seen, "kernel")),
+                    ("Target, as configured", _distinct(seen, "target")),
+                    ("Target, as resolved", _distinct(seen, "resolved_target")),
+                    ("TVM", _distinct([{"tvm": row.tvm_version} for row in own] + seen, "tvm")),
+                    ("LLVM", _distinct(seen, "llvm")),
+                    ("ONNX Runtime", _distinct(seen, "onnxruntime")),
+                    ("Python", _distinct(seen, "python")),
+                ],
+            }
+        )
+    return found
+
+
+def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:
+    values = {
+        value if isinstance(value, str) else json.dumps(value): None
+        for f in facts
+        if (value := f.get(key)) not in (None, "")
+    }
+    return "; ".join(f"{value}{unit}" for value in values) or "unknown"
+
+
+def _load(facts: list[dict[str, Any]]) -> str:
+    text = _range_text([f.get("load_1min") for f in facts], "g")
+    return "unknown" if text == "–" else f"{text} (mean over one minute)"
+
+
+def _pretty(config_json: str) -> str:
+    try:
+        return json.dumps(json.loads(config_json), indent=2, ensure_ascii=False)
+    except ValueError:
+        return config_json
+
+
+# --- Small helpers
+
+
+def _grouped(items: Iterable[V], key: Callable[[V], K]) -> list[tuple[K, list[V]]]:
+    """Items by key, keys and items in the order in which they come."""
+    groups: dict[K, list[V]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,231 @@
+"""Figures as SVG to stand inside the page, in the page's own font and colours.
+
+Matplotlib's output is a document of its own. Inside a page it would bring XML namespaces, ids
+that clash with those of the next figure, and black lines that vanish in dark mode.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+LOG_RANGE = 20  # slowest over fastest above which a linear axis would squeeze the fast ones
+
+# Legible on white and on near-black alike.
+COLOURS = {
+    "untuned": "#8a8f98",
+    "onnxruntime": "#a06cd5",
+    "ansor": "#3b82d0",
+    "droplet": "#d9822b",
+    "transfer": "#2f9e62",
+}
+_GRID = "#8a8f98"
+# Not black and white: pure black would follow the page's text colour, and a cell keeps its own.
+_ON_LIGHT, _ON_DARK = "#101418", "#fefefe"
+_SHARES = LinearSegmentedColormap.from_list("shares", ["#e4eef8", "#8fbbe3", "#2f74b5", "#123a66"])
+
+_RC = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a name with dollar signs is a name
+    "font.family": "DejaVu Sans",  # wider than most, so that the page's font fits its place
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A measured pair in the heat map; ``share`` is None where there is no latency."""
+
+    share: float | None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A method in the latency figure.
+
+    Attributes:
+        label: Its name on the axis.
+        method: Its kind, which gives the colour.
+        runs: One (median, low, high) in ms for each run of it.
+        text: Its latency in words.
+    """
+
+    label: str
+    method: str
+    runs: list[tuple[float, float, float]]
+    text: str
+
+
+def heat_map(
+    name: str,
+    title: str,
+    sources: list[str],
+    targets: list[str],
+    cells: dict[tuple[str, str], Cell],
+) -> str:
+    """Share of Ansor's speedup, sources down and targets across, as inline SVG.
+
+    Args:
+        name: Names the figure within the page; ids begin with it.
+        title: What it shows, for those who do not see it.
+        sources: Rows.
+        targets: Columns.
+        cells: (source, target) to what was measured; others stay empty.
+    """
+    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
+        size = (1.9 + 0.85 * len(targets), 1.0 + 0.46 * len(sources))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        for (source, target), cell in cells.items():
+            _draw_cell(axes, targets.index(target), sources.index(source), cell)
+        axes.set_xlim(-0.5, len(targets) - 0.5)
+        axes.set_ylim(len(sources) - 0.5, -0.5)
+        long = any(len(t) > 9 for t in targets)
+        turn: dict[str, Any] = (
+            {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
+        )
+        axes.set_xticks(range(len(targets)), targets, **turn)
+        axes.set_yticks(range(len(sources)), sources)
+        axes.set_xlabel("target")
+        axes.set_ylabel("source")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        values = "; ".join(
+            f"{source} to {target}: {'no latency' if c.share is None else f'{c.share:.2f}'}"
+            for (source, target), c in cells.items()
+        )
+        return _inline(figure, name, title, values)
+
+
+def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
+    """Latency of each method with the interval of its median, as inline SVG.
+
+    Args:
+        name: Names the figure within the page; ids begin with it.
+        title: What it shows, for those who do not see it.
+        methods: From top to bottom; those without runs say so.
+    """
+    values = [value for m in methods for run in m.runs for value in run]
+    logarithmic = bool(values) and max(values) > LOG_RANGE * min(values) > 0
+    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(5.1, 0.75 + 0.34 * len(methods)), layout="constrained")
+        axes = figure.add_subplot()
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.set_xlim(min(values) / 1.25, max(values) * 1.9)
+            axes.xaxis.set_major_locator(LogLocator(subs=_log_steps(max(values) / min(values))))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        elif values:
+            axes.set_xlim(0, max(values) * 1.14)
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        for row, method in enumerate(methods):
+            _draw_method(axes, row, method)
+        axes.set_ylim(len(methods) - 0.4, -0.6)
+        axes.set_yticks(range(len(methods)), [m.label for m in methods])
+        axes.set_xlabel(f"latency in ms{', logarithmic' if logarithmic else ''}")
+        axes.grid(axis="x", color=_GRID, alpha=0.35, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        told = "; ".join(f"{m.label}: {m.text}{' ms' if m.runs else ''}" for m in methods)
+        return _inline(figure, name, title, told)
+
+
+def _draw_cell(axes: Any, column: int, row: int, cell: Cell) -> None:
+    text, fill, colour = "failed", "none", "black"
+    if cell.share is not None:
+        rgba = _SHARES(min(max(cell.share, 0.0), 1.0))
+        text, fill = f"{cell.share:.2f}{cell.mark}", to_hex(rgba)
+        colour = _ON_LIGHT if _luminance(rgba) > 0.18 else _ON_DARK
+    outline: dict[str, Any] = (
+        {} if cell.share is not None else {"edgecolor": _GRID, "linestyle": ":"}
+    )
+    box = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=fill, **outline)
+    axes.add_patch(box)
+    axes.text(column, row, text, color=colour, ha="center", va="center")
+
+
+def _luminance(rgba: tuple[float, ...]) -> float:
+    """Relative luminance as WCAG defines it; at 0.18, black and white contrast equally well."""
+    red, green, blue = (c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in rgba[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _draw_method(axes: Any, row: int, method: Measured) -> None:
+    colour = COLOURS.get(method.method, _GRID)
+    if not method.runs:
+        axes.text(
+            0.01,
+            row,
+            method.text,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            style="italic",
+        )
+        return
+    spread = 0.5 if len(method.runs) > 1 else 0.0
+    for number, (middle, low, high) in enumerate(method.runs):
+        # Runs of one method stand above each other, or they would hide each other.
+        y = row + spread * ((number + 0.5) / len(method.runs) - 0.5)
+        axes.errorbar(
+            middle,
+            y,
+            xerr=[[middle - low], [high - middle]],
+            fmt="o",
+            color=colour,
+            markersize=4.5 if len(method.runs) == 1 else 3,
+            capsize=4 if len(method.runs) == 1 else 0,
+            linewidth=1.4,
+        )
+    axes.annotate(
+        method.text,
+        (max(high for _, _, high in method.runs), row),
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+    )
+
+
+def _log_steps(span: float) -> tuple[float, ...]:
+    return (1.0, 2.0, 5.0) if span < 2000 else (1.0,)
+
+
+def _inline(figure: Figure, name: str, title: str, description: str) -> str:
+    """Draw a figure as an SVG element that fits into the page and no longer stands alone."""
+    FigureCanvasSVG(figure)
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    found = re.search(r'<svg[^>]*?width="([\d.]+)pt"[^>]*?viewBox="([^"]+)"', text)
+    if found is None:
+        raise RuntimeError("matplotlib wrote an SVG of another form")
+    width = round(float(found[1]) * 4 / 3)  # points to CSS pixels
+    body = text[text.index(">", found.start()) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.S)
+    body = body.replace("xlink:href=", "href=")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'href="#', f'href="#{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    body = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", body)
+    body = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", body)
+    return (
+        f'<svg role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" '
+        f'viewBox="{found[2]}" style="width: {width}px; min-width: {round(0.72 * width)}px" '
+        f'fill="currentColor">\n<title id="{name}-title">{escape(title)}</title>\n'
+        f'<desc id="{name}-desc">{escape(description)}</desc>{body}'
+    )

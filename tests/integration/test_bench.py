@@ -1,0 +1,104 @@
+"""The bench with real kernels, and with kernels that crash, hang and do not compile."""
+
+import pytest
+from conftest import MEASURE
+from rivulet.measure.bench import Bench, outputs_agree
+from rivulet.measure.pool import Worker, WorkerFailure
+
+
+def kernel_that(body):
+    """A kernel whose one block calls a C function, on one float."""
+    from rivulet.tvm_compat import load_tvm
+
+    tvm = load_tvm()
+    source = f"""
+# from tvm.script import ir as I
+# from tvm.script import tirx as T
+@I.ir_module
+class Module:
+    @T.prim_func(s_tir=True)
+    def main(A: T.Buffer((1,), "float32"), B: T.Buffer((1,), "float32")):
+        T.func_attr({{"tirx.noalias": True}})
+        for i in range(1):
+            with T.sblock("b"):
+                v = T.axis.spatial(1, i)
+                T.reads(A[v])
+                T.writes(B[v])
+                {body}
+"""
+    return tvm.script.from_source(source)
+
+
+@pytest.fixture(scope="module")
+def good():
+    return kernel_that("B[v] = A[v] * T.float32(2)")
+
+
+def test_samples_are_plausible_and_artefacts_removed(bench, good, tmp_path):
+    (result,) = bench.measure([good])
+    assert result.error == ""
+    assert len(result.samples) == MEASURE["repeats"]
+    assert all(0 < s < 0.01 for s in result.samples)
+    assert list((tmp_path / "bench").iterdir()) == []
+
+
+def test_a_crash_costs_itself_only(bench, good):
+    crash = kernel_that('B[v] = A[v] + T.call_extern("float32", "abort")')
+    first, second, third = bench.measure([good, crash, good])
+    assert first.samples
+    assert third.samples
+    assert second.error == "run crash: the process was ended by SIGABRT"
+    assert second.latency == float("inf")
+
+
+def test_a_hang_costs_its_timeout(target, good, tmp_path):
+    settings = {**MEASURE, "run_timeout_s": 1.0}
+    hang = kernel_that('B[v] = A[v] + T.call_extern("float32", "pause")')
+    with Bench(target, 1, settings, tmp_path) as bench:
+        assert bench.measure([good])[0].samples  # the worker is up now
+        result, after = bench.measure([hang, good])
+    assert result.error == "run timeout: no result within 1 s"
+    assert 1.0 <= result.run_seconds < 5.0
+    assert after.samples
+
+
+def test_a_kernel_that_cannot_be_linked_says_so(bench, good):
+    bad = kernel_that('B[v] = A[v] + T.call_extern("float32", "no_such_function_anywhere")')
+    result, after = bench.measure([bad, good])
+    assert not result.samples
+    assert "no_such_function_anywhere" in result.error
+    assert after.samples
+
+
+def test_a_slow_candidate_gets_one_sample(bench, kernels):
+    conv = next(k for k in kernels if k.kind == "conv2d_add_relu")
+    (result,) = bench.measure([conv.module], {0: 1e-9})
+    assert len(result.samples) == 1
+
+
+def test_interleaved_samples_come_back_in_order(bench, good, kernels):
+    conv = max(kernels, key=lambda k: k.flops)
+    quick, slow = bench.measure_interleaved([good, conv.module], 5, seed=3)
+    assert len(quick.samples) == len(slow.samples) == 5
+    assert quick.latency < slow.latency
+
+
+def test_outputs_tell_right_from_wrong(bench, good):
+    wrong = kernel_that("B[v] = A[v] * T.float32(3)")
+    first, again, other = bench.outputs([good, good, wrong], seed=1)
+    assert outputs_agree(first, again, 1e-6)[0]
+    assert not outputs_agree(first, other, 1e-3)[0]
+
+
+def test_a_worker_is_replaced_after_its_uses():
+    worker = Worker(1, max_uses=2)
+    try:
+        assert worker.call("ping", timeout=60) == 1
+        first = worker._process.pid
+        worker.call("ping", timeout=60)
+        worker.call("ping", timeout=60)
+        assert worker._process.pid != first
+        with pytest.raises(WorkerFailure, match="error: AttributeError"):
+            worker.call("no_such_method", timeout=60)
+    finally:
+        worker.close()

@@ -1,0 +1,105 @@
+"""Export, preparation and kernel extraction with the real torch, ONNX Runtime and TVM."""
+
+import csv
+
+import numpy as np
+import pytest
+from conftest import write_onnx
+from rivulet.errors import UserError
+from rivulet.kernels import load_kernels, save_kernels
+from rivulet.kernels.extract import extract_kernels
+from rivulet.models.export import adopt_onnx, check_onnx, export_torchvision
+from rivulet.models.prepare import prepare_model
+
+
+def quiet(_):
+    pass
+
+
+def test_torchvision_export_is_checked_folded_and_repeatable(tmp_path):
+    paths = [tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "c.onnx"]
+    facts = [
+        export_torchvision("resnet18", [1, 3, 32, 32], "random", seed, path, quiet)
+        for path, seed in zip(paths, (0, 0, 1), strict=True)
+    ]
+    assert facts[0]["batch_norms"] == 0
+    assert facts[0]["opset"] == 18
+    assert facts[0]["inputs"] == [{"name": "input", "shape": [1, 3, 32, 32], "dtype": "float32"}]
+    assert facts[0]["max_rel_error_against_torch"] < 1e-4
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert paths[0].read_bytes() != paths[2].read_bytes()
+
+
+def test_an_input_that_is_too_small_is_said_so(tmp_path):
+    with pytest.raises(UserError, match=r"alexnet does not accept an input of shape \[1, 3, 8, 8\]"):
+        export_torchvision("alexnet", [1, 3, 8, 8], "random", 0, tmp_path / "x.onnx", quiet)
+
+
+def test_a_users_file_is_adopted_as_it_is(small_onnx, tmp_path):
+    facts = adopt_onnx(small_onnx, tmp_path / "copy.onnx", quiet)
+    assert (tmp_path / "copy.onnx").read_bytes() == small_onnx.read_bytes()
+    assert facts["inputs"][0]["shape"] == [1, 3, 8, 8]
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(UserError, match=r"x\.onnx: not a valid ONNX model"):
+        check_onnx(path)
+
+
+def test_a_dimension_without_size_is_refused(small_onnx, tmp_path):
+    import onnx
+
+    model = onnx.load(str(small_onnx))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(model, str(tmp_path / "dynamic.onnx"))
+    with pytest.raises(UserError, match="input 'input' has a dimension of no fixed size"):
+        check_onnx(tmp_path / "dynamic.onnx")
+
+
+def test_no_weight_transform_is_a_kernel(kernels, small_model):
+    # One transpose is inference work: the input comes as NCHW. The weights' transposes are not.
+    kinds = [k.kind for k in kernels]
+    assert kinds.count("conv2d_add_relu") == 2
+    assert kinds.count("transpose") == 1
+    assert kernels[0].kind == "transpose"  # in the order in which the model runs them
+    shapes = [tuple(int(n) for n in p.shape) for p in small_model.params]
+    assert (3, 3, 3, 8) in shapes  # HWIO already
+
+
+def test_flops_of_a_convolution(kernels):
+    conv = next(k for k in kernels if k.shapes[1] == (3, 3, 8, 8))
+    outputs = 8 * 8 * 8
+    assert conv.flops == outputs * (3 * 3 * 8 * 2) + 2 * outputs  # and bias and ReLU
+
+
+def test_equal_layers_of_other_models_are_the_same_workload(kernels, target, tmp_path):
+    other = extract_kernels(prepare_model(write_onnx(tmp_path / "o.onnx", seed=9), target), target)
+    assert [k.workload for k in other] == [k.workload for k in kernels]
+    wide = extract_kernels(prepare_model(write_onnx(tmp_path / "w.onnx", 16), target), target)
+    assert {k.workload for k in wide} & {k.workload for k in kernels} == {kernels[0].workload}
+    assert {k.kind for k in wide} == {k.kind for k in kernels}
+
+
+def test_kernels_come_back_as_saved(kernels, tmp_path):
+    table, workloads = tmp_path / "k.csv", tmp_path / "k.json.gz"
+    save_kernels(kernels, table, workloads)
+    first = workloads.read_bytes()
+    loaded = load_kernels(workloads)
+    assert [(k.task, k.workload, k.shapes, k.flops) for k in loaded] == [
+        (k.task, k.workload, k.shapes, k.flops) for k in kernels
+    ]
+    save_kernels(loaded, table, workloads)
+    assert workloads.read_bytes() == first
+    with table.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows[1]["class"] == "conv2d_add_relu"
+    assert np.prod([int(n) for n in rows[1]["shapes"].split()[-1].split("x")]) == 8 * 8 * 8
+
+
+def test_a_damaged_kernel_file_says_what_to_do(tmp_path):
+    path = tmp_path / "x.json.gz"
+    path.write_bytes(b"cut off")
+    with pytest.raises(UserError, match="delete it, and the workflow makes it again"):
+        load_kernels(path)

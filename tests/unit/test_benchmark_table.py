@@ -1,0 +1,97 @@
+import pytest
+from rivulet.benchmark.interleave import TimingSettings, time_interleaved
+from rivulet.benchmark.table import (
+    MethodRow,
+    collect_tables,
+    fill_latencies,
+    read_rows,
+    write_rows,
+)
+
+METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
+
+
+def rows(source="a", target="b", **extra):
+    return [MethodRow("local", target, source, m, "ansor", 10, **extra) for m in METHODS]
+
+
+def test_ratios():
+    table = rows()
+    samples = {"untuned": [8.0], "onnxruntime": [2.0], "ansor": [1.0], "transfer": [1.25]}
+    fill_latencies(table, samples, 0.95, 100, 0)
+    by_method = {row.method: row for row in table}
+    assert by_method["transfer"].speedup_vs_untuned == pytest.approx(6.4)
+    assert by_method["transfer"].speedup_vs_onnxruntime == pytest.approx(1.6)
+    assert by_method["transfer"].share_of_ansor_speedup == pytest.approx(0.8)
+    assert by_method["onnxruntime"].share_of_ansor_speedup == pytest.approx(0.5)
+    assert by_method["droplet"].latency_ms == ""
+    assert by_method["droplet"].samples == 0
+
+
+def test_without_ansor_there_is_no_share_of_it():
+    table = rows()
+    fill_latencies(table, {"untuned": [2.0], "transfer": [1.0]}, 0.95, 100, 0)
+    assert {row.share_of_ansor_speedup for row in table} == {""}
+    assert table[4].speedup_vs_untuned == 2
+
+
+def test_tables_come_back_and_are_collected_in_order(tmp_path):
+    paths = []
+    for source, target in (("b", "a"), ("a", "b")):
+        paths.append(tmp_path / f"{source}-to-{target}.csv")
+        write_rows(rows(source, target, error='wrong, "very"'), paths[-1])
+    assert read_rows(paths[0])[0]["error"] == 'wrong, "very"'
+    assert collect_tables(paths, tmp_path / "all.csv") == 10
+    assert [r["target"] for r in read_rows(tmp_path / "all.csv")] == ["a"] * 5 + ["b"] * 5
+
+
+def test_no_pairs_make_an_empty_table(tmp_path):
+    assert collect_tables([], tmp_path / "all.csv") == 0
+    assert read_rows(tmp_path / "all.csv") == []
+
+
+class Clocked:
+    """A variant that takes no time and remembers when it ran."""
+
+    def __init__(self, name, calls):
+        self.name, self.calls = name, calls
+
+    def bind(self, inputs):
+        pass
+
+    def run(self):
+        self.calls.append(self.name)
+
+    def outputs(self):
+        return []
+
+
+def test_each_round_samples_every_variant_in_a_seeded_order():
+    def order(seed):
+        calls = []
+        variants = {name: Clocked(name, calls) for name in "abc"}
+        settings = TimingSettings(seed, 1, 6, 0.0, 0.0, 60.0)
+        samples = time_interleaved(variants, settings, lambda done, total: None)
+        assert {name: len(s) for name, s in samples.items()} == {"a": 6, "b": 6, "c": 6}
+        timed = calls[3:]  # after the warm-up; one untimed and one timed run per sample
+        rounds = [timed[i : i + 6 : 2] for i in range(0, len(timed), 6)]
+        assert all(sorted(r) == ["a", "b", "c"] for r in rounds)
+        return rounds
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert len({tuple(r) for r in order(1)}) > 1
+
+
+def test_a_slow_variant_rests_after_its_time():
+    import time
+
+    class Slow(Clocked):
+        def run(self):
+            time.sleep(0.01)
+
+    variants = {"slow": Slow("slow", []), "fast": Clocked("fast", [])}
+    settings = TimingSettings(0, 1, 20, 0.0, 0.0, 0.05)
+    samples = time_interleaved(variants, settings, lambda done, total: None)
+    assert len(samples["slow"]) == 5
+    assert len(samples["fast"]) == 20

@@ -1,0 +1,472 @@
+"""The report: what it says of which numbers, and that the page needs nothing besides itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from rivulet.benchmark.table import COLUMNS, MethodRow, write_rows
+from rivulet.errors import UserError
+from rivulet.provenance import write_record
+from rivulet.report import ReportInputs, build_report
+from rivulet.report.inputs import BenchmarkRow, confidence_of, read_benchmarks, read_transfer
+from rivulet.report.page import compare, compare_runs, duration, latency_text, number, percent
+from rivulet.transfer.table import CandidateRow, write_candidates
+
+MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+NASTY = """block "<script>alert('x')</script>" & loop"""
+WRONG = "output differs from ONNX Runtime's by 4.0e-01"
+# Median latency in ms of each target by method.
+OWN = {
+    "resnet18": {"untuned": 60.0, "onnxruntime": 1.9, "ansor": 1.42, "droplet": 1.41},
+    "squeezenet1_1": {"untuned": 12.0, "onnxruntime": 1.1, "ansor": 0.61, "droplet": 0.55},
+    "alexnet": {"untuned": 9.0, "onnxruntime": 4.0, "ansor": 4.01, "droplet": 3.9},
+}
+MOVED = {
+    ("squeezenet1_1", "resnet18", "ansor"): 1.70,
+    ("squeezenet1_1", "resnet18", "droplet"): 1.53,
+    ("alexnet", "resnet18", "ansor"): 2.9,
+    ("alexnet", "resnet18", "droplet"): 1.54,
+    ("resnet18", "squeezenet1_1", "ansor"): 0.612,
+    ("resnet18", "squeezenet1_1", "droplet"): 0.58,
+    ("alexnet", "squeezenet1_1", "ansor"): None,
+    ("alexnet", "squeezenet1_1", "droplet"): 0.9,
+    ("resnet18", "alexnet", "ansor"): 4.8,
+    ("resnet18", "alexnet", "droplet"): 4.4,
+    ("squeezenet1_1", "alexnet", "ansor"): 6.0,
+    ("squeezenet1_1", "alexnet", "droplet"): 5.1,
+}
+
+
+def method_rows(
+    source: str, target: str, log: str, moved: float | None, drift: float = 1.0
+) -> list[MethodRow]:
+    """Rows of one pair run, with intervals of 1 % to either side."""
+    rows = []
+    for method, latency in [*OWN[target].items(), ("transfer", moved)]:
+        row = MethodRow("local", target, source, method, log, 128, fingerprint="0123456789ab")
+        row.tvm_version = "0.26.0"
+        if latency is None:
+            row.error, row.max_rel_error = WRONG, 0.4
+        else:
+            row.latency_ms = round(latency * drift, 6)
+            row.latency_ms_low = round(latency * drift * 0.99, 6)
+            row.latency_ms_high = round(latency * drift * 1.01, 6)
+            row.samples, row.max_rel_error = 30, 1.25e-6
+            row.speedup_vs_untuned = round(OWN[target]["untuned"] / latency, 4)
+            row.speedup_vs_onnxruntime = round(OWN[target]["onnxruntime"] / latency, 4)
+            row.share_of_ansor_speedup = round(OWN[target]["ansor"] / latency, 4)
+        if method in ("ansor", "droplet"):
+            row.search_seconds, row.trials_measured = 52.1, 128
+        if method == "transfer":
+            row.search_seconds, row.trials_measured = 17.2, 40
+            row.kernels_total, row.kernels_covered, row.flops_covered = 3, 2, 0.9
+        rows.append(row)
+    return rows
+
+
+def candidates() -> list[CandidateRow]:
+    """Three kernels: one with an adopted schedule, one that keeps its default, one uncovered."""
+    conv = ("fused_conv2d_add", "conv2d_add", 2, 4e6)
+    dense = ("fused_dense", "dense", 1, 1e6)
+    pool = ("fused_max_pool2d", "max_pool2d", 1, 1e6)
+
+    def row(kernel: tuple[str, str, int, float], **values: str) -> CandidateRow:
+        return CandidateRow(*kernel, **values)
+
+    good = {"valid": "yes", "correct": "yes"}
+    return [
+        row(conv, source_kernel="a", kind="class", median_us="10", chosen="yes", **good),
+        row(conv, source_kernel="b", kind="class", reason=NASTY),
+        row(conv, kind="default", valid="yes", median_us="80"),
+        row(dense, source_kernel="c", kind="exact", median_us="20", **good),
+        row(dense, kind="default", valid="yes", median_us="19", chosen="yes"),
+        row(pool, source_kernel="d", kind="class", reason=NASTY),
+        row(pool, source_kernel="e", kind="class", reason=NASTY),
+        row(pool, kind="default", valid="yes", median_us="5", chosen="yes"),
+    ]
+
+
+def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) -> ReportInputs:
+    """A results folder with the given transfers; without any, what a single model leaves."""
+    hardware = root / "results/local"
+    rows, records, tables = [], [], []
+    for count, ((source, target, log), latency) in enumerate(moved.items()):
+        own = method_rows(source, target, log, latency, drift=1 + 0.002 * (count % 4))
+        rows += own
+        pair = hardware / f"benchmark/{log}-128/{source}-to-{target}"
+        pair.mkdir(parents=True)
+        write_rows(own, pair / "pair.csv")
+        environment = {
+            "cpu": "Example <CPU> & Co. 3000",
+            "architecture": "x86_64",
+            "features": ["avx2", "fma"],
+            "threads": 2,
+            "target": "auto",
+            "governor": "performance",
+            "kernel": "6.1",
+            "memory_gib": 15.6,
+            "load_1min": 0.1 * (count + 1),
+            "fingerprint": "0123456789ab",
+            "python": "3.11.9",
+            "tvm": "0.26.0",
+            "llvm": "20.1",
+            "onnxruntime": "1.30.0",
+            "resolved_target": {"kind": "llvm", "mcpu": "example-v4"},
+        }
+        samples = {row.method: [1.0] * row.samples for row in own}
+        facts = {"environment": environment, "samples_ms": samples}
+        record = pair / "pair.json"
+        write_record(record, "benchmark", {}, {}, [], [pair / "pair.csv"], facts)
+        records.append(record)
+        table = hardware / f"transfer/{log}-128/{source}-to-{target}/candidates.csv"
+        table.parent.mkdir(parents=True)
+        write_candidates(candidates(), table)
+        tables.append(table)
+    for model in OWN:
+        path = hardware / f"kernels/{model}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["task", "class", "shapes", "dtype", "flops", "weight", "workload"])
+            writer.writerow(
+                ["fused_conv2d_add", "conv2d_add", "1x2", "float32", 250_000_000, 3, "a"]
+            )
+            writer.writerow(["fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"])
+    benchmarks = root / "results/benchmarks.csv"
+    write_rows(rows, benchmarks)
+    config = {"models": {"resnet18": {"torchvision": "resnet18"}}, "note": "</code><b>bold</b>"}
+    return ReportInputs(
+        benchmarks, records, tables, kernels_of(root), json.dumps(config), "abc1234"
+    )
+
+
+def kernels_of(root: Path) -> list[Path]:
+    return sorted((root / "results/local/kernels").glob("*.csv"))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
+    return write_inputs(tmp_path_factory.mktemp("report"), MOVED)
+
+
+@pytest.fixture(scope="module")
+def page(inputs: ReportInputs) -> str:
+    return build_report(inputs, MADE)
+
+
+@pytest.fixture(scope="module")
+def empty_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build_report(write_inputs(tmp_path_factory.mktemp("single"), {}), MADE)
+
+
+VOID = {"meta", "link", "br"}
+
+
+@dataclass
+class Element:
+    tag: str
+    attributes: dict[str, str | None]
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    def all(self, tag: str) -> list[Element]:
+        own = [self] if self.tag == tag else []
+        return own + [found for child in self.children for found in child.all(tag)]
+
+
+class Tree(HTMLParser):
+    """Elements as a tree; refuses tags that do not match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = [Element("", {})]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, dict(attrs))
+        self.open[-1].children.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open[-1].children.append(Element(tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        element = self.open.pop()
+        assert element.tag == tag, f"</{tag}> closes <{element.tag}>"
+
+    def handle_data(self, data: str) -> None:
+        for element in self.open:
+            element.text += data
+
+
+def tree(page: str) -> Element:
+    parser = Tree()
+    parser.feed(page)
+    parser.close()
+    (root,) = parser.open
+    return root
+
+
+def words(element: Element) -> str:
+    return " ".join(element.text.split())
+
+
+def table(page: str, caption: str) -> list[list[str]]:
+    """Cells of the body of a table."""
+    for found in tree(page).all("table"):
+        if words(found.all("caption")[0]).startswith(caption):
+            bodies = [row for body in found.all("tbody") for row in body.all("tr")]
+            return [[words(c) for c in row.children] for row in bodies]
+    raise AssertionError(f"no table {caption}")
+
+
+# --- The page as a document
+
+
+@pytest.mark.parametrize("which", ["page", "empty_page"])
+def test_page_is_well_formed_and_needs_nothing_besides_itself(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    text = request.getfixturevalue(which)
+    assert text.startswith("<!DOCTYPE html>")
+    root = tree(text)
+    assert len(root.all("h1")) == 1
+    assert not re.search(r"https?://|@import|<script|<img|xmlns", text)
+    assert all(
+        value.startswith(("#", "data:"))
+        for element in root.all("a") + root.all("use") + root.all("link")
+        if (value := element.attributes["href"])
+    )
+
+
+def test_ids_are_unique_and_references_resolve(page: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)
+    references += [
+        (i, "") for found in re.findall(r'labelledby="([^"]+)"', page) for i in found.split()
+    ]
+    assert {a or b for a, b in references} <= set(ids)
+
+
+def test_tables_have_captions_scopes_and_a_scrolling_place(page: str) -> None:
+    root = tree(page)
+    tables = root.all("table")
+    assert len(tables) > 4
+    for found in tables:
+        assert words(found.all("caption")[0])
+        assert all(head.attributes.get("scope") for head in found.all("th"))
+    scrolling = [d for d in root.all("div") if d.attributes.get("class") == "scroll"]
+    assert all(d.attributes["tabindex"] == "0" and d.attributes["aria-label"] for d in scrolling)
+    assert sum(len(d.all("table")) for d in scrolling) == len(tables)
+
+
+def test_figures_have_titles_and_follow_the_text_colour(page: str) -> None:
+    figures = tree(page).all("svg")
+    titles = [words(f.all("title")[0]) for f in figures]
+    assert titles[:2] == [
+        "Share of Ansor's speedup by source and target: local, ansor log, 128 trials",
+        "Share of Ansor's speedup by source and target: local, droplet log, 128 trials",
+    ]
+    assert "Latency of resnet18 by method: local, 128 trials" in titles
+    assert len(figures) == 5
+    assert all(f.attributes["role"] == "img" for f in figures)
+    assert "currentColor" in page
+    assert "#000000" not in page.partition("</style>")[2]
+
+
+def test_equal_inputs_give_equal_pages(inputs: ReportInputs, page: str) -> None:
+    assert build_report(inputs, MADE) == page
+
+
+def test_text_from_files_is_escaped(page: str) -> None:
+    assert "<script>" not in page
+    assert "<b>bold" not in page
+    assert escape("<CPU> & Co.") in page
+    uncovered = table(page, "Uncovered kernels: alexnet to resnet18")
+    assert uncovered == [["fused_max_pool2d", "max_pool2d", "10 %", "2", f"{NASTY} (2 times)"]]
+
+
+# --- What it says
+
+
+def test_summary_speaks_of_measured_numbers(page: str) -> None:
+    summary = words(tree(page).all("section")[0])
+    assert "The table holds 12 pair runs of 3 target models on local" in summary
+    assert (
+        "The best transfer (from squeezenet1_1, droplet log) runs in 1.53 ms (95 % interval "
+        "1.52–1.55) and reaches 0.93 of Ansor's speedup in 17 s of search against 52 s; slower "
+        "than Ansor. No difference is shown between it and the transfer from alexnet, droplet log."
+    ) in summary
+    assert f"No latency for transfer from alexnet, ansor log: {WRONG}." in summary
+
+
+def test_summary_claims_a_difference_only_where_intervals_show_it(page: str) -> None:
+    said = [words(item) for item in tree(page).all("li")]
+    ansor = {name: next(s for s in said if f"On local, {name} runs" in s) for name in OWN}
+    droplet = [s for s in said if s.startswith("Droplet, which goes on from there, takes ")]
+    assert ansor["resnet18"].endswith("with ONNX Runtime: Ansor is faster.")
+    assert ansor["alexnet"].endswith("with ONNX Runtime: no difference shown.")
+    endings = ("; faster than Ansor.", "; no difference to Ansor shown.", "; faster than Ansor.")
+    assert len(droplet) == 3
+    assert all(s.endswith(ending) for s, ending in zip(droplet, endings, strict=True))
+    assert "Of 11 transfers compared: 1 faster than Ansor's own search, 9 slower, 1 with no" in (
+        words(tree(page))
+    )
+
+
+def test_table_of_methods(page: str) -> None:
+    rows = table(page, "Methods by target: local, 128 trials")
+    ansor = next(r for r in rows if r[0] == "Ansor")
+    assert ansor[1].startswith("4.02 4 runs: ")
+    moved = [r for r in rows if r[0] == "transfer from alexnet, droplet log"]
+    assert moved[0][1:] == [
+        *("1.55 1.53–1.56", "39.0", "1.23", "0.92", "slower", "17.2", "40", "2 of 3 90 %"),
+        "1.3e-06",
+    ]
+    failed = next(r for r in rows if r[1:2] == [f"No latency: {WRONG}"])
+    assert failed[0] == "transfer from alexnet, ansor log"
+    assert failed[-1] == "4.0e-01"
+
+
+def test_heat_map_prints_its_shares(page: str) -> None:
+    first = tree(page).all("svg")[0]
+    cells = {words(t) for t in first.all("text")}
+    assert {"0.84", "0.49", "1.00 ≈", "failed", "resnet18", "source", "target"} <= cells
+
+
+def test_latency_axis_is_logarithmic_for_wide_ranges_only(page: str) -> None:
+    labels = {
+        words(f.all("title")[0]): {words(t) for t in f.all("text")} for f in tree(page).all("svg")
+    }
+    assert "latency in ms" in labels["Latency of alexnet by method: local, 128 trials"]
+    wide = labels["Latency of resnet18 by method: local, 128 trials"]
+    assert "latency in ms, logarithmic" in wide
+    squeezenet = labels["Latency of squeezenet1_1 by method: local, 128 trials"]
+    assert "no latency" in squeezenet
+
+
+def test_coverage_by_pair_and_by_class(page: str, inputs: ReportInputs) -> None:
+    pairs = table(page, "Coverage by pair: local, ansor log, 128 trials")
+    assert len(pairs) == 6
+    # Two of three kernels, with 8 + 1 of 10 MFLOP; speedups of 8 (adopted) and 1 (kept).
+    assert pairs[0] == ["alexnet", "resnet18", "3", "2", "1", "90 %", "5", "4.50"]
+    classes = table(page, "Coverage by kernel class, over all pairs: local, ansor log, 128 trials")
+    assert classes == [
+        ["conv2d_add", "6", "6", "6", "8.00"],
+        ["dense", "6", "6", "0", "1.00"],
+        ["max_pool2d", "6", "0", "0", "–"],
+    ]
+    assert table(page, "Models")[0] == ["alexnet", "local", "2", "2", "4", "0.751"]
+    assert str(inputs.benchmarks) in page
+    assert all(str(path) in page for path in (*inputs.candidates, *inputs.kernels))
+
+
+def test_environment(page: str) -> None:
+    facts = {
+        words(name): words(text)
+        for name, text in zip(tree(page).all("dt"), tree(page).all("dd"), strict=True)
+    }
+    assert facts["CPU"] == "Example <CPU> & Co. 3000"
+    assert facts["Load at the pair runs"] == "0.1–1.2 (mean over one minute)"
+    assert facts["TVM"] == "0.26.0"
+    assert facts["LLVM"] == "20.1"
+    assert facts["Target, as resolved"] == '{"kind": "llvm", "mcpu": "example-v4"}'
+    assert facts["Commit"] == "abc1234"
+    assert "avx2 fma" in page
+    assert "Made 2026-01-02 03:04 UTC" in page
+
+
+def test_an_empty_table_is_said_kindly(empty_page: str) -> None:
+    text = words(tree(empty_page))
+    assert "No pairs were benchmarked." in text
+    assert "No transfers were made" in text
+    assert "No pair run was made" in text
+    assert not tree(empty_page).all("svg")
+    assert len(table(empty_page, "Models")) == 3
+
+
+def test_devices_in_several_states_are_pointed_out(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
+    rows = method_rows("alexnet", "resnet18", "droplet", 1.5)
+    for row in rows:
+        row.fingerprint = "ffffffffffff"
+    write_rows(rows + method_rows("alexnet", "resnet18", "ansor", 1.5), inputs.benchmarks)
+    text = words(tree(build_report(inputs)))
+    assert "2 different states of the device (fingerprints 0123456789ab, ffffffffffff)" in text
+    assert "No pair record describes this device." in text
+
+
+def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, {})
+    rows = method_rows("alexnet", "resnet18", "ansor", 1.5)
+    for row in rows:
+        row.share_of_ansor_speedup = ""
+        if row.method == "ansor":
+            row.latency_ms = row.latency_ms_low = row.latency_ms_high = ""
+            row.error = WRONG
+    write_rows(rows, inputs.benchmarks)
+    text = words(tree(build_report(inputs)))
+    assert "On local, resnet18 has no latency with Ansor" in text
+    assert "A transfer (from alexnet, ansor log) runs in 1.50 ms" in text
+    assert "than Ansor" not in text
+
+
+# --- Its parts
+
+
+def timed(low: float, high: float, source: str = "a") -> BenchmarkRow:
+    values = dict.fromkeys(COLUMNS, None) | {"latency_ms": (low + high) / 2, "source": source}
+    return BenchmarkRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
+
+
+def test_intervals_that_touch_show_no_difference() -> None:
+    assert compare(timed(1, 2), timed(2.1, 3)) == "faster"
+    assert compare(timed(2.1, 3), timed(1, 2)) == "slower"
+    assert compare(timed(1, 2), timed(2, 3)) == "no difference shown"
+
+
+def test_runs_have_to_agree_and_are_compared_each_in_its_own_process() -> None:
+    slow_machine = [timed(10, 11, "b"), timed(12, 13, "b")]
+    assert compare_runs([timed(1, 2), slow_machine[0]], [timed(3, 4), slow_machine[1]]) == "faster"
+    assert compare_runs([timed(1, 2), slow_machine[1]], [timed(3, 4), slow_machine[0]]) == (
+        "no difference shown"
+    )
+    assert compare_runs([timed(1, 2)], [timed(3, 4, "b")]) == ""
+
+
+def test_numbers_as_text() -> None:
+    assert [number(v) for v in (0.0123, 1.5, 12.34, 1234.5, 0, None)] == [
+        *("0.0123", "1.50", "12.3", "1234", "0", "–"),
+    ]
+    assert [percent(v) for v in (1.0, 0.9999, 0.123, 0.0)] == ["100 %", "> 99.9 %", "12.3 %", "0 %"]
+    assert [duration(s) for s in (0.5, 17.2, 600, 9000)] == ["0.50 s", "17 s", "10 min", "2.5 h"]
+    assert latency_text(1.42, 1.4196, 1.4204) == ("1.4200", "1.4196", "1.4204")
+    assert latency_text(1.42, 1.40, 1.45) == ("1.42", "1.40", "1.45")
+
+
+def test_confidence_comes_from_the_configuration() -> None:
+    assert confidence_of('{"benchmark": {"confidence": 0.9}}') == 0.9
+    assert confidence_of("{}") == 0.95
+
+
+def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
+    wrong = tmp_path / "benchmarks.csv"
+    wrong.write_text("hardware,target\nlocal,resnet18\n")
+    with pytest.raises(UserError, match=r"benchmarks\.csv: not readable .*no column source"):
+        read_benchmarks(wrong)
+    with pytest.raises(UserError, match="missing"):
+        read_benchmarks(tmp_path / "missing.csv")
+    stray = tmp_path / "candidates.csv"
+    write_candidates(candidates(), stray)
+    with pytest.raises(UserError, match="do not name a pair"):
+        read_transfer(stray)

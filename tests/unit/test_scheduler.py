@@ -1,0 +1,40 @@
+import math
+
+from rivulet.search.scheduler import GradientScheduler, KernelState, first_round_size
+
+
+def test_every_kernel_is_tried_before_the_gradient_decides():
+    states = [KernelState(1, [1.0]), KernelState(1)]
+    assert GradientScheduler(states, 0.2, 3).choose() == 1
+
+
+def test_the_heavier_kernel_goes_first():
+    states = [KernelState(1, [2.0]), KernelState(5, [1.0])]
+    assert GradientScheduler(states, 0.2, 3).choose() == 1
+
+
+def test_rounds_spent_without_a_gain_make_a_kernel_less_interesting():
+    states = [KernelState(1, [1.0] * 8), KernelState(1, [0.5])]
+    assert GradientScheduler(states, 0.2, 3).choose() == 1
+
+
+def test_recent_gains_make_a_kernel_more_interesting():
+    steady, falling = KernelState(1, [1.0] * 6), KernelState(1, [9.0, 7.0, 5.0, 3.0, 2.0, 1.0])
+    assert GradientScheduler([steady, falling], 0.5, 3).choose() == 1
+
+
+def test_a_kernel_that_never_runs_is_given_up_while_others_have_something_to_gain():
+    states = [KernelState(1, [math.inf] * 3), KernelState(1, [1.0])]
+    assert GradientScheduler(states, 0.2, 3).choose() == 1
+
+
+def test_nothing_left():
+    states = [KernelState(1, [1.0], exhausted=True)]
+    assert GradientScheduler(states, 0.2, 3).choose() is None
+    assert GradientScheduler([], 0.2, 3).choose() is None
+
+
+def test_first_round_leaves_half_of_the_budget():
+    assert first_round_size(160, 20, 16) == 4
+    assert first_round_size(5000, 20, 16) == 16
+    assert first_round_size(10, 20, 16) == 1

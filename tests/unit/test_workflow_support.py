@@ -1,0 +1,130 @@
+import json
+import os
+import platform
+
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.code import code_digest
+from rivulet.provenance.reconcile import reconcile
+from rivulet.workflow.locks import release_stale_lock
+
+
+def make(folder, name, inputs, settings, stage="search", **facts):
+    output, record = folder / f"{name}.txt", folder / f"{name}.json"
+    output.write_text(name)
+    write_record(record, stage, {"model": name}, settings, inputs, [output], facts)
+    return record
+
+
+def test_a_record_says_how_its_artefact_was_made(tmp_path):
+    first = make(tmp_path, "a", [], {"x": 1}, gflop=2.5)
+    second = make(tmp_path, "b", [first], {"x": 1})
+    record = read_record(second)
+    assert record.inputs == {str(first): read_record(first).digest}
+    assert record.outputs == [str(tmp_path / "b.txt")]
+    assert read_record(first).facts == {"gflop": 2.5}
+
+
+def reconciled(folder, settings, metadata=None, code=None):
+    none = folder / "none"
+    return reconcile(folder, lambda record: settings, code or {}, metadata or none)
+
+
+def test_times_are_put_in_order_where_the_records_agree(tmp_path):
+    first = make(tmp_path, "a", [], {"x": 1})
+    second = make(tmp_path, "b", [first], {"x": 1})
+    for path, when in ((first, 2000), (second, 1000)):
+        os.utime(path, (when, when))
+    assert reconciled(tmp_path, {"x": 1}).lines() == []
+    assert second.stat().st_mtime >= first.stat().st_mtime
+
+
+def test_other_settings_date_an_artefact_back_and_say_so(tmp_path):
+    first = make(tmp_path, "a", [], {"x": 1, "y": 0})
+    findings = reconciled(tmp_path, {"x": 2, "y": 0})
+    assert findings.lines() == [
+        f"note: {first}: made with other settings (x); it will be made again"
+    ]
+    assert first.stat().st_mtime == 1_000_000_000
+    assert (tmp_path / "a.txt").stat().st_mtime == 1_000_000_000
+
+
+def test_another_input_dates_an_artefact_back(tmp_path):
+    first = make(tmp_path, "a", [], {"x": 1})
+    second = make(tmp_path, "b", [first], {"x": 1})
+    (tmp_path / "a.txt").write_text("another")
+    write_record(first, "search", {}, {"x": 1}, [], [tmp_path / "a.txt"])
+    findings = reconciled(tmp_path, {"x": 1})
+    assert findings.dated_back == {str(second): f"made from another version of {first}"}
+
+
+def test_what_snakemake_knows_is_left_to_it(tmp_path):
+    import base64
+
+    first = make(tmp_path, "a", [], {"x": 1})
+    metadata = tmp_path / "metadata"
+    metadata.mkdir()
+    (metadata / base64.urlsafe_b64encode(str(first).encode()).decode()).write_text("{}")
+    assert reconciled(tmp_path, {"x": 2}, metadata).lines() == []
+    assert first.stat().st_mtime > 1_000_000_000
+
+
+def test_other_code_is_a_note_only(tmp_path):
+    make(tmp_path, "a", [], {"x": 1}, code="old")
+    findings = reconciled(tmp_path, {"x": 1}, code={"search": "new"})
+    (line,) = findings.lines()
+    assert line.startswith("note: the code of 'search' has changed since 1 of its artefacts")
+    assert reconciled(tmp_path, {"x": 1}, code={"search": "old"}).lines() == []
+
+
+def test_a_damaged_record_is_no_obstacle(tmp_path):
+    make(tmp_path, "a", [], {"x": 1})
+    (tmp_path / "a.json").write_text('{"rivulet_record": 1, "stage')
+    assert reconciled(tmp_path, {"x": 1}).lines() == []
+
+
+def test_code_digest_ignores_comments_and_docstrings(tmp_path, monkeypatch):
+    from rivulet.provenance import code
+
+    monkeypatch.setattr(code, "_PACKAGE", tmp_path)
+    path = tmp_path / "room" / "a.py"
+    path.parent.mkdir()
+    path.write_text('"""Doc."""\n\n\ndef f():\n    """Doc."""\n    return 1\n')
+    first = code_digest("room")
+    path.write_text("# comment\ndef f():\n    return  1\n")
+    assert code_digest("room") == first
+    path.write_text("def f():\n    return 2\n")
+    assert code_digest("room") != first
+
+
+def lock(folder):
+    (folder / "locks").mkdir()
+    (folder / "locks" / "0.input.lock").write_text("x")
+
+
+def owners(folder, *entries):
+    (folder / "rivulet-owners.json").write_text(json.dumps(entries))
+
+
+def test_a_lock_of_dead_owners_is_released(tmp_path):
+    lock(tmp_path)
+    owners(tmp_path, [platform.node(), 2**22 + 1, 1.0])
+    assert "released" in release_stale_lock(tmp_path)
+    assert list((tmp_path / "locks").iterdir()) == []
+    assert json.loads((tmp_path / "rivulet-owners.json").read_text())[0][1] == os.getpid()
+
+
+def test_a_lock_whose_owner_may_live_is_left(tmp_path):
+    import psutil
+
+    lock(tmp_path)
+    me = [platform.node(), os.getpid(), psutil.Process().create_time()]
+    for entry in (me, ["another-host", 1, 1.0]):
+        owners(tmp_path, entry)
+        assert release_stale_lock(tmp_path) is None
+        assert list((tmp_path / "locks").iterdir())
+
+
+def test_a_lock_of_unknown_origin_is_left(tmp_path):
+    lock(tmp_path)
+    assert release_stale_lock(tmp_path) is None
+    assert list((tmp_path / "locks").iterdir())

@@ -1,0 +1,136 @@
+"""Bad input, a failing model, kills: what a person sees, and what is left."""
+
+import os
+import signal
+import subprocess
+import time
+
+import psutil
+from rivulet.records.trials import read_trials
+from workflow.conftest import environment, small_models
+
+
+def test_one_pair_by_name_builds_its_ancestors_only(checkout):
+    models = small_models(checkout.folder)
+    models["third"] = {"torchvision": "resnet18", "shape": [1, 3, 32, 32]}
+    checkout.configure(models)
+    run = checkout.plan("results/local/benchmarks/ansor-24/narrow-to-wide.csv")
+    assert run.jobs == {
+        "export_model": 2,
+        "extract_kernels": 2,
+        "search_schedules": 2,
+        "refine_droplet": 1,
+        "transfer_schedules": 1,
+        "compile_untuned": 1,
+        "compile_tuned": 2,
+        "compile_transferred": 1,
+        "benchmark_pair": 1,
+    }
+    assert "third" not in run.text
+    run = checkout.plan("results/local/benchmarks/droplet-24/narrow-to-wide.csv")
+    assert run.jobs["refine_droplet"] == 2
+
+
+def test_a_bad_config_is_one_line(checkout):
+    checkout.configure({"a": {"torchvision": "resnet19"}})
+    run = checkout.snakemake("-n")
+    assert run.code == 1
+    lines = [line for line in run.text.splitlines() if not line.startswith("Using ")]
+    assert lines == [
+        "config/test.yaml: models.a.torchvision: 'resnet19' is no torchvision classification "
+        "model; did you mean 'resnet18'?"
+    ]
+
+
+def test_too_many_threads_are_one_line(checkout):
+    checkout.configure(small_models(checkout.folder), hardware={"local": {"threads": 1024}})
+    run = checkout.snakemake("-n")
+    assert run.code == 1
+    assert "hardware.local.threads: 1024 threads asked for, but this process may use" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_the_plain_call_takes_the_default_config(checkout):
+    run = subprocess.run(
+        [a for a in checkout.command("-n") if a not in ("--configfile", "config/test.yaml")],
+        cwd=checkout.folder, text=True, capture_output=True, env=environment(), check=True,
+    )  # fmt: skip
+    for model in ("resnet50", "googlenet", "alexnet"):
+        assert f"results/local/logs/ansor-5000/{model}/trials.csv" in run.stdout
+    assert "search_schedules           3" in run.stdout
+    assert "transfer_schedules        12" in run.stdout
+
+
+def test_a_failing_model_does_not_stop_the_others(checkout):
+    models = small_models(checkout.folder)
+    (checkout.folder / "mine/broken.onnx").write_bytes(b"not a model")
+    models["broken"] = {"onnx": "mine/broken.onnx"}
+    checkout.configure(models)
+    logs = [f"results/local/logs/ansor-24/{name}/log.json" for name in models]
+    run = checkout.snakemake("--keep-going", *logs)
+    assert run.code != 0
+    assert "export broken: mine/broken.onnx: not a valid ONNX model" in run.text
+    assert "(log: logs/models/broken.log)" in run.text
+    assert "not a valid ONNX model" in (checkout.folder / "logs/models/broken.log").read_text()
+    assert [(checkout.folder / log).exists() for log in logs] == [True, True, False]
+
+
+def test_an_unforeseen_failure_leaves_its_traceback_in_the_log(checkout):
+    checkout.configure(small_models(checkout.folder))
+    assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
+    path = checkout.folder / "src/rivulet/search/scheduler.py"
+    path.write_text(path.read_text().replace("def choose", "def choose_not"))
+    run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
+    assert run.code != 0
+    assert "search wide: AttributeError:" in run.text
+    assert "(log: logs/local/logs/ansor-24/wide.log)" in run.text
+    assert "Traceback" in (checkout.folder / "logs/local/logs/ansor-24/wide.log").read_text()
+
+
+def wait_for(condition, what, seconds=120):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
+        time.sleep(0.05)
+    return value
+
+
+def test_a_killed_workflow_goes_on_where_it_was(checkout):
+    checkout.configure(small_models(checkout.folder), trials=[60])
+    target = "results/local/logs/ansor-60/wide/log.json"
+
+    def trials():
+        found = list(checkout.folder.glob("results/local/journals/ansor-60/wide/*/trials.csv"))
+        return read_trials(found[0]) if found else []
+
+    process = subprocess.Popen(
+        checkout.command(target), cwd=checkout.folder, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(trials()) >= 12, "the twelfth trial")
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    # Its jobs notice and end by themselves, so that the device is free again.
+    wait_for(lambda: not any(c.is_running() for c in children), "the end of the orphans", 15)
+    before = trials()
+    assert 12 <= len(before) < 60
+    run = checkout.snakemake(target)
+    assert run.code == 0, run.text
+    assert "the lock of an earlier run that was killed is released" in run.text
+    after = read_trials(checkout.folder / "results/local/logs/ansor-60/wide/trials.csv")
+    assert after[: len(before)] == before
+    assert len(after) == 60
+    assert len({(t.kernel, t.candidate) for t in after}) == 60
+
+
+def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
+    checkout.configure(small_models(checkout.folder))
+    assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
+    path = checkout.folder / "src/rivulet/workflow/stages.py"
+    text = path.read_text()
+    path.write_text(text.replace('= fingerprint(device)', '= "0123456789ab"'))
+    run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
+    assert run.code != 0
+    assert "hardware 'local': this machine has the fingerprint" in run.text
+    assert not list(checkout.folder.glob("results/local/journals/ansor-24/wide/*/trials.csv"))

@@ -1,0 +1,326 @@
+"""The whole matrix on real models, and what is stale after each kind of change."""
+
+import csv
+import os
+import re
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from rivulet.provenance import read_record
+from workflow.conftest import Checkout, environment, small_models
+
+MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
+COLUMNS = (
+    "hardware target source method log trials latency_ms latency_ms_low latency_ms_high samples "
+    "speedup_vs_untuned speedup_vs_onnxruntime share_of_ansor_speedup search_seconds "
+    "trials_measured kernels_total kernels_covered flops_covered max_rel_error fingerprint "
+    "tvm_version error"
+).split()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run: a torchvision model and a user's ONNX file, both directions, both logs."""
+    checkout = Checkout(tmp_path_factory.mktemp("matrix"))
+    models = small_models(checkout.folder)
+    models = {
+        "resnet18": {"torchvision": "resnet18", "shape": [1, 3, 32, 32]},
+        "wide": models["wide"],
+    }
+    checkout.configure(models, trials=[40])
+    # More cores than measuring jobs need: only the device's limit keeps them apart.
+    run = checkout.snakemake(cores=4)
+    assert run.code == 0, run.text
+    checkout.run = run
+    return checkout
+
+
+@pytest.fixture
+def workspace(finished):
+    """The finished run, put back after the test as it was."""
+    before = (finished.folder / "config/test.yaml").read_text()
+    changed = {}
+
+    def edit(name, change):
+        path = finished.folder / name
+        changed.setdefault(path, path.read_text())
+        path.write_text(change(path.read_text()))
+
+    finished.edit = edit
+    yield finished
+    for path, text in changed.items():
+        path.write_text(text)
+    (finished.folder / "config/test.yaml").write_text(before)
+    finished.config = yaml.safe_load(before)
+
+
+def reconfigure(workspace, **changes):
+    workspace.configure(**{**workspace.config, **changes})
+
+
+def rows_of(path):
+    with Path(path).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_interface_is_all_there(finished):
+    for name in (
+        "models/resnet18.onnx",
+        "local/kernels/resnet18.csv",
+        "local/logs/ansor-40/resnet18/database_workload.json",
+        "local/logs/ansor-40/resnet18/database_tuning_record.json",
+        "local/logs/ansor-40/resnet18/trials.csv",
+        "local/logs/droplet-40/wide/database_tuning_record.json",
+        "local/transfer/droplet-40/wide-to-resnet18/candidates.csv",
+        "local/transfer/ansor-40/resnet18-to-wide/trials.csv",
+        "local/benchmarks/ansor-40/resnet18-to-wide.csv",
+        "benchmarks.csv",
+        "report.html",
+    ):
+        assert (finished.folder / "results" / name).exists(), name
+
+
+def test_the_pair_table_says_what_the_readme_says(finished):
+    path = finished.folder / "results/local/benchmarks/droplet-40/wide-to-resnet18.csv"
+    rows = rows_of(path)
+    assert list(rows[0]) == COLUMNS
+    by_method = {row["method"]: row for row in rows}
+    assert list(by_method) == ["untuned", "onnxruntime", "ansor", "droplet", "transfer"]
+    for row in rows:
+        assert row["error"] == ""
+        low, mid, high = (float(row[f"latency_ms{end}"]) for end in ("_low", "", "_high"))
+        assert 0 < low <= mid <= high
+        assert float(row["max_rel_error"]) <= 1e-3
+        assert (row["target"], row["source"], row["log"]) == ("resnet18", "wide", "droplet")
+    ansor, transfer = by_method["ansor"], by_method["transfer"]
+    assert float(ansor["share_of_ansor_speedup"]) == 1
+    assert int(ansor["trials_measured"]) == 40
+    assert float(ansor["speedup_vs_untuned"]) > 1
+    ratio = float(by_method["untuned"]["latency_ms"]) / float(transfer["latency_ms"])
+    assert float(transfer["speedup_vs_untuned"]) == pytest.approx(ratio, rel=1e-3)
+    assert 0 < int(transfer["kernels_covered"]) < int(transfer["kernels_total"])
+    assert 0 < float(transfer["flops_covered"]) < 1
+
+
+def test_all_samples_and_the_machine_are_kept(finished):
+    record = read_record(
+        finished.folder / "results/local/benchmarks/ansor-40/wide-to-resnet18.json"
+    )
+    rows = rows_of(finished.folder / "results/local/benchmarks/ansor-40/wide-to-resnet18.csv")
+    for row in rows:
+        assert len(record.facts["samples_ms"][row["method"]]) == int(row["samples"]) == 5
+    state = record.facts["environment"]
+    assert state["threads"] == 1
+    assert state["cpu"]
+    assert state["features"]
+    assert state["fingerprint"] == rows[0]["fingerprint"]
+
+
+def test_one_table_holds_all_pairs(finished):
+    rows = rows_of(finished.folder / "results/benchmarks.csv")
+    assert len(rows) == 2 * 2 * 5
+    assert {(r["source"], r["target"], r["log"]) for r in rows} == {
+        (s, t, log)
+        for s, t in (("resnet18", "wide"), ("wide", "resnet18"))
+        for log in ("ansor", "droplet")
+    }
+
+
+def test_the_report_stands_alone_and_shows_the_figures(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    assert "<svg" in page
+    assert not re.search(r"(src|href)=[\"']https?://", page)
+    for word in ("resnet18", "wide", "transfer", "onnxruntime"):
+        assert word in page
+
+
+def test_measuring_jobs_never_overlapped(finished):
+    spans = []
+    for pattern in MEASURING:
+        for log in finished.folder.glob(pattern):
+            lines = log.read_text().splitlines()
+            times = [
+                datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")
+                for line in lines
+                if re.match(r"\d{4}-.*(: started,|: done in)", line)
+            ]
+            assert len(times) == 2, log
+            spans.append((*times, log.name))
+    assert len(spans) == 2 + 2 + 4 + 4
+    spans.sort()
+    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+        assert start >= end, f"{second} started before {first} was done"
+
+
+def test_progress_is_shown(finished):
+    text = finished.run.text
+    assert re.search(r"search resnet18 +\d+/40 trials \| \S+ \(\d+/20\) best .* left", text)
+    assert re.search(r"search resnet18 +40/40 trials \|.*model \d+\.\d+ ms \| done in", text)
+    assert re.search(r"transfer wide-to-resnet18 +20/20 kernels", text)
+
+
+def test_no_scratch_is_left(finished):
+    assert not list(Path(tempfile.gettempdir()).glob("rivulet-scratch-*/kernel*"))
+
+
+# --- what is stale -------------------------------------------------------------------------------
+ALL_LOGS = {"search_schedules": 2, "refine_droplet": 2}
+AFTER_LOGS = {
+    "transfer_schedules": 4,
+    "compile_tuned": 4,
+    "compile_transferred": 4,
+    "benchmark_pair": 4,
+    "collect_benchmarks": 1,
+    "make_report": 1,
+}
+MEASURED_ON_HARDWARE = {
+    "extract_kernels": 2, "compile_untuned": 2, **ALL_LOGS, **AFTER_LOGS
+}  # fmt: skip
+
+
+def test_nothing_is_stale_after_a_run(workspace):
+    assert workspace.plan().jobs == {}
+
+
+@pytest.mark.parametrize("name", ["README.md", "config/test.yaml", "src/rivulet/report/plots.py"])
+def test_nothing_is_stale_after_an_edited_text_or_comment(workspace, name):
+    comment = "\n<!-- edited -->\n" if name.endswith(".md") else "\n# edited\n"
+    workspace.edit(name, lambda text: text + comment)
+    run = workspace.plan()
+    assert run.jobs == {}
+    assert "note:" not in run.text
+
+
+def test_one_more_trial_count_makes_its_own_logs_and_what_follows(workspace):
+    reconfigure(workspace, trials=[40, 60])
+    run = workspace.plan()
+    assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
+    assert run.reasons("search_schedules") == {"Missing output files"}
+    assert "ansor-40/resnet18/log.json" not in "".join(
+        re.findall(r"^    output: (.*)", run.text, re.MULTILINE)
+    )
+
+
+def test_one_more_model_makes_its_own_chain_and_pairs(workspace):
+    models = {**workspace.config["models"], "narrow": {"onnx": "mine/narrow.onnx"}}
+    reconfigure(workspace, models=models)
+    assert workspace.plan().jobs == {
+        "export_model": 1,
+        "extract_kernels": 1,
+        "compile_untuned": 1,
+        "search_schedules": 1,
+        "refine_droplet": 1,
+        "compile_tuned": 2,
+        "transfer_schedules": 8,
+        "compile_transferred": 8,
+        "benchmark_pair": 8,
+        "collect_benchmarks": 1,
+        "make_report": 1,
+    }
+
+
+def test_another_search_setting_makes_the_logs_but_no_export(workspace):
+    reconfigure(workspace, search={**workspace.config["search"], "seed": 7})
+    run = workspace.plan()
+    assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
+    assert run.reasons("search_schedules") == {"Params have changed since last execution"}
+
+
+def test_a_droplet_setting_leaves_the_searches_alone(workspace):
+    reconfigure(workspace, droplet={**workspace.config["droplet"], "trials": 9})
+    run = workspace.plan()
+    # Pairs from logs without droplet are timed beside their target's droplet, so they follow.
+    assert run.jobs == {
+        **AFTER_LOGS, "refine_droplet": 2, "transfer_schedules": 2, "compile_tuned": 2,
+        "compile_transferred": 2,
+    }  # fmt: skip
+    assert run.reasons("refine_droplet") == {"Params have changed since last execution"}
+
+
+def test_how_work_is_done_makes_nothing_stale(workspace):
+    reconfigure(workspace, measure={**workspace.config["measure"], "build_workers": 1})
+    # The report shows the config, so it alone follows.
+    assert workspace.plan().jobs == {"make_report": 1}
+
+
+def test_another_device_makes_its_measurements_but_no_export(workspace):
+    reconfigure(workspace, hardware={"local": {"threads": 1, "target": {"kind": "llvm"}}})
+    run = workspace.plan()
+    assert run.jobs == MEASURED_ON_HARDWARE
+    assert run.reasons("extract_kernels") == {"Params have changed since last execution"}
+
+
+def test_another_tvm_makes_its_measurements_but_no_export(workspace, tmp_path, monkeypatch):
+    info = tmp_path / "apache_tvm-9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: apache-tvm\nVersion: 9.9\n")
+    path = str(tmp_path)
+    monkeypatch.setattr("workflow.conftest.environment", lambda: environment(PYTHONPATH=path))
+    run = workspace.plan()
+    assert run.jobs == MEASURED_ON_HARDWARE
+    assert run.reasons("extract_kernels") == {"Params have changed since last execution"}
+
+
+def test_a_plots_code_makes_the_report_alone(workspace):
+    workspace.edit("src/rivulet/report/plots.py", lambda text: text + "\nEXTRA = 1\n")
+    run = workspace.plan()
+    assert run.jobs == {"make_report": 1}
+    assert run.reasons("make_report") == {"Params have changed since last execution"}
+
+
+def test_the_searchs_code_makes_a_note_alone(workspace):
+    workspace.edit("src/rivulet/search/scheduler.py", lambda text: text + "\nEXTRA = 1\n")
+    run = workspace.plan()
+    assert run.jobs == {}
+    assert "note: the code of 'search' has changed since 2 of its artefacts were made" in run.text
+
+
+# --- results that travel without Snakemake's metadata --------------------------------------------
+@pytest.fixture
+def moved(finished, tmp_path):
+    """A fresh checkout that got the results, with new times in an unhelpful order."""
+    checkout = Checkout(tmp_path)
+    for folder in ("results", "mine"):
+        shutil.copytree(finished.folder / folder, checkout.folder / folder, dirs_exist_ok=True)
+    shutil.copy(finished.folder / "config/test.yaml", checkout.folder / "config/test.yaml")
+    checkout.config = yaml.safe_load((finished.folder / "config/test.yaml").read_text())
+    files = sorted(p for p in checkout.folder.glob("results/**/*") if p.is_file())
+    now = datetime.now().timestamp()
+    for age, path in enumerate(files):
+        # Sorted by name the report comes last, so this dates it oldest and the models newest.
+        os.utime(path, (now - age, now - age))
+    return checkout
+
+
+def test_nothing_is_stale_after_results_were_copied(moved):
+    assert moved.plan().jobs == {}
+
+
+def test_a_change_is_seen_in_copied_results_too(moved):
+    reconfigure(moved, search={**moved.config["search"], "seed": 7})
+    run = moved.plan()
+    assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
+    assert "ansor-40/wide/log.json: made with other settings (search); it will be made again" in run.text
+
+
+def test_a_log_of_other_settings_is_kept_and_comes_back(workspace):
+    log = "results/local/logs/ansor-40/wide/trials.csv"
+    target = "results/local/logs/ansor-40/wide/log.json"
+    first = (workspace.folder / log).read_text()
+    seed = workspace.config["search"]
+    reconfigure(workspace, search={**seed, "seed": 7})
+    assert workspace.snakemake(target).code == 0
+    second = (workspace.folder / log).read_text()
+    assert second != first
+    journals = sorted((workspace.folder / "results/local/journals/ansor-40/wide").iterdir())
+    assert {(j / "trials.csv").read_text() for j in journals} == {first, second}
+    assert all(re.match(r"settings-\w+\.device-\w+\.tvm-", j.name) for j in journals)
+    reconfigure(workspace, search=seed)
+    run = workspace.snakemake(target)
+    assert run.code == 0
+    assert "complete already, taken from" in run.text
+    assert (workspace.folder / log).read_text() == first
