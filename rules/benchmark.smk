@@ -30,17 +30,17 @@ rule benchmark_pair:
     output:
         table="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
         record="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.json",
-    params:
-        settings=settings("benchmark", "hardware"),
     log:
         "logs/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.log",
+    conda:
+        ENVIRONMENT
     threads: device_threads
     resources:
         device=1,
-    conda:
-        ENVIRONMENT
+    params:
+        settings=settings("benchmark", "hardware"),
     shell:
-        "{PYTHON} scripts/benchmark_pair.py"
+        "python scripts/benchmark_pair.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials} --settings {params.settings:q}"
@@ -56,12 +56,12 @@ rule collect_benchmarks:
     output:
         table="results/benchmarks.csv",
         record="results/benchmarks.json",
-    params:
-        settings=settings("collect"),
     log:
         "logs/benchmarks.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("collect"),
     shell:
-        "{PYTHON} scripts/collect_benchmarks.py --settings {params.settings:q}"
+        "python scripts/collect_benchmarks.py --settings {params.settings:q}"
         " --tables {input} --table {output.table} --record {output.record} --log {log}"

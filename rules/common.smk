@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
@@ -10,16 +11,24 @@ from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.planning import load_workflow_config, reconcile_results
 from rivulet.workflow.stages import device_of, execution_settings, stage_settings
 
-CONFIG = load_workflow_config(config, workflow.config_settings.configfiles or workflow.configfiles)
+CONFIG = load_workflow_config(
+    config, workflow.config_settings.configfiles or workflow.configfiles
+)
 DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
 
-# The running interpreter, unless Snakemake deploys an environment of its own for each rule.
-PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-# Changes no result, so it is no parameter: changing it makes nothing stale.
-EXECUTION = json.dumps(execution_settings(CONFIG))
 ENVIRONMENT = "../envs/rivulet.yaml"
+
+# What changes no result is no parameter, so that changing it makes nothing stale: how jobs build,
+# and the running interpreter, unless Snakemake deploys an environment of its own for each rule.
+PREFIX = (
+    f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
+)
+if not workflow.deployment_settings.deployment_method:
+    PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
+# Braces are format fields in Snakemake's shell commands.
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.
 if "device" not in workflow.global_resources:
@@ -45,6 +54,12 @@ def settings(stage, *names):
         return json.dumps(stage_settings(CONFIG, stage, **chosen), sort_keys=True)
 
     return resolve
+
+
+def user_file(wildcards):
+    """The user's ONNX file is an input; a torchvision model has none."""
+    definition = CONFIG.models[wildcards.model]
+    return [definition.onnx] if hasattr(definition, "onnx") else []
 
 
 def device_threads(wildcards):

@@ -7,14 +7,14 @@ rule compile_untuned:
     output:
         library="results/{hardware}/libraries/untuned/{model}.so",
         record="results/{hardware}/libraries/untuned/{model}.json",
-    params:
-        settings=settings("compile", "hardware"),
     log:
         "logs/{hardware}/libraries/untuned/{model}.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("compile", "hardware"),
     shell:
-        "{PYTHON} scripts/compile_model.py --subject what=untuned model={wildcards.model}"
+        "python scripts/compile_model.py --subject what=untuned model={wildcards.model}"
         " hardware={wildcards.hardware} --settings {params.settings:q}"
         " --onnx {input.onnx} --model-record {input.record}"
         " --library {output.library} --record {output.record} --log {log}"
@@ -34,14 +34,14 @@ rule compile_tuned:
     output:
         library="results/{hardware}/libraries/{log_kind}-{trials}/{model}.so",
         record="results/{hardware}/libraries/{log_kind}-{trials}/{model}.json",
-    params:
-        settings=settings("compile", "hardware"),
     log:
         "logs/{hardware}/libraries/{log_kind}-{trials}/{model}.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("compile", "hardware"),
     shell:
-        "{PYTHON} scripts/compile_model.py --subject what={wildcards.log_kind}"
+        "python scripts/compile_model.py --subject what={wildcards.log_kind}"
         " model={wildcards.model} hardware={wildcards.hardware} trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/logs/{wildcards.log_kind}-{wildcards.trials}/{wildcards.model}"
@@ -53,19 +53,24 @@ rule compile_transferred:
     input:
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
-        source_files=ancient([f"{TRANSFER}/database_workload.json", f"{TRANSFER}/database_tuning_record.json"]),
+        source_files=ancient(
+            [
+                f"{TRANSFER}/database_workload.json",
+                f"{TRANSFER}/database_tuning_record.json",
+            ]
+        ),
         source=f"{TRANSFER}/log.json",
     output:
         library="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so",
         record="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.json",
-    params:
-        settings=settings("compile", "hardware"),
     log:
         "logs/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("compile", "hardware"),
     shell:
-        "{PYTHON} scripts/compile_model.py"
+        "python scripts/compile_model.py"
         " --subject what=transfer name={wildcards.source}-to-{wildcards.target}"
         " hardware={wildcards.hardware} log={wildcards.log_kind} trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"

@@ -16,21 +16,21 @@ rule refine_droplet:
         records="results/{hardware}/logs/droplet-{trials}/{model}/database_tuning_record.json",
         trials="results/{hardware}/logs/droplet-{trials}/{model}/trials.csv",
         record="results/{hardware}/logs/droplet-{trials}/{model}/log.json",
-    params:
-        settings=settings("droplet", "hardware", "trials"),
     log:
         "logs/{hardware}/logs/droplet-{trials}/{model}.log",
-    threads: device_threads
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
-    resources:
-        device=1,
     conda:
         ENVIRONMENT
+    threads: device_threads
+    resources:
+        device=1,
+    params:
+        settings=settings("droplet", "hardware", "trials"),
     shell:
-        "{PYTHON} scripts/refine_droplet.py --subject model={wildcards.model}"
+        "python scripts/refine_droplet.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=droplet trials={wildcards.trials}"
-        " --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --source results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
         " --source-record {input.source}"

@@ -7,14 +7,14 @@ rule extract_kernels:
         table="results/{hardware}/kernels/{model}.csv",
         workloads="results/{hardware}/kernels/{model}.workloads.json.gz",
         record="results/{hardware}/kernels/{model}.json",
-    params:
-        settings=settings("kernels", "hardware"),
     log:
         "logs/{hardware}/kernels/{model}.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("kernels", "hardware"),
     shell:
-        "{PYTHON} scripts/extract_kernels.py"
+        "python scripts/extract_kernels.py"
         " --subject model={wildcards.model} hardware={wildcards.hardware}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
         " --table {output.table} --workloads {output.workloads} --record {output.record}"

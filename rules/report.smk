@@ -14,18 +14,20 @@ rule make_report:
         record="results/benchmarks.json",
         pair_records=[table.removesuffix(".csv") + ".json" for table in PAIR_TABLES],
         candidates=[f"{folder}/candidates.csv" for folder in PAIR_FOLDERS],
-        kernels=expand("results/{hardware}/kernels/{model}.csv", hardware=DEVICES, model=MODELS),
+        kernels=expand(
+            "results/{hardware}/kernels/{model}.csv", hardware=DEVICES, model=MODELS
+        ),
     output:
         page="results/report.html",
         record="results/report.json",
-    params:
-        settings=settings("report"),
     log:
         "logs/report.log",
     conda:
         ENVIRONMENT
+    params:
+        settings=settings("report"),
     shell:
-        "{PYTHON} scripts/make_report.py --settings {params.settings:q}"
+        "python scripts/make_report.py --settings {params.settings:q}"
         " --benchmarks {input.benchmarks} --pair-records {input.pair_records}"
         " --candidates {input.candidates} --kernels {input.kernels}"
         " --page {output.page} --record {output.record} --log {log}"

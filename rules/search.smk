@@ -11,21 +11,21 @@ rule search_schedules:
         records="results/{hardware}/logs/ansor-{trials}/{model}/database_tuning_record.json",
         trials="results/{hardware}/logs/ansor-{trials}/{model}/trials.csv",
         record="results/{hardware}/logs/ansor-{trials}/{model}/log.json",
-    params:
-        settings=settings("search", "hardware", "trials"),
     log:
         "logs/{hardware}/logs/ansor-{trials}/{model}.log",
-    threads: device_threads
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
-    resources:
-        device=1,
     conda:
         ENVIRONMENT
+    threads: device_threads
+    resources:
+        device=1,
+    params:
+        settings=settings("search", "hardware", "trials"),
     shell:
-        "{PYTHON} scripts/search_schedules.py --subject model={wildcards.model}"
+        "python scripts/search_schedules.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=ansor trials={wildcards.trials}"
-        " --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --journal results/{wildcards.hardware}/journals/ansor-{wildcards.trials}/{wildcards.model}"
         " --out results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"

@@ -7,7 +7,9 @@ rule transfer_schedules:
     input:
         workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{target}.json",
-        source_workloads=ancient("results/{hardware}/kernels/{source}.workloads.json.gz"),
+        source_workloads=ancient(
+            "results/{hardware}/kernels/{source}.workloads.json.gz"
+        ),
         source_kernels="results/{hardware}/kernels/{source}.json",
         source_files=ancient(
             [
@@ -23,23 +25,23 @@ rule transfer_schedules:
         trials=f"{TRANSFER}/trials.csv",
         candidates=f"{TRANSFER}/candidates.csv",
         record=f"{TRANSFER}/log.json",
-    params:
-        settings=settings("transfer", "hardware", "trials"),
     log:
         "logs/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}.log",
-    threads: device_threads
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
-    resources:
-        device=1,
     conda:
         ENVIRONMENT
+    threads: device_threads
+    resources:
+        device=1,
+    params:
+        settings=settings("transfer", "hardware", "trials"),
     shell:
-        "{PYTHON} scripts/transfer_schedules.py"
+        "python scripts/transfer_schedules.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --source-workloads {input.source_workloads}"
         " --source-kernels-record {input.source_kernels}"

@@ -7,8 +7,9 @@ Outputs: the pair's table and its record, which holds every sample.
 
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 import numpy as np
+
+import _bootstrap  # noqa: F401
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.pair import benchmark_variants
 from rivulet.benchmark.table import MethodRow, fill_latencies, write_rows
@@ -29,7 +30,9 @@ def benchmark(job, options):
     device = configured_device(settings)
     chosen = settings["benchmark"]
     timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
-    libraries = dict(zip(("untuned", "ansor", "droplet", "transfer"), options.libraries, strict=True))
+    libraries = dict(
+        zip(("untuned", "ansor", "droplet", "transfer"), options.libraries, strict=True)
+    )
     wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
     with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
         tvm = load_tvm(device.threads)
@@ -49,7 +52,10 @@ def benchmark(job, options):
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_rows(rows, options.table)
     for row in rows:
-        text = row.error or f"{row.latency_ms:.3f} ms ({row.latency_ms_low:.3f}-{row.latency_ms_high:.3f})"
+        text = (
+            row.error
+            or f"{row.latency_ms:.3f} ms ({row.latency_ms_low:.3f}-{row.latency_ms_high:.3f})"
+        )
         job.logger.info("%s: %s", row.method, text)
     state |= versions(tvm) | {"resolved_target": str(target)}
     facts = {"environment": state, "samples_ms": result.samples}

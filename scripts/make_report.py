@@ -27,10 +27,13 @@ def report(job, options):
     )
     options.page.write_text(build_report(inputs), encoding="utf-8")
     job.say(f"{job.label:<34} {options.page} ({options.page.stat().st_size // 1024} KiB)")
-    write_record(
-        options.record, "report", options.subject, options.settings,
-        [options.benchmarks.with_suffix(".json")], [options.page],
-    )  # fmt: skip
+    read = [
+        options.benchmarks.with_suffix(".json"),
+        *options.pair_records,
+        *options.candidates,
+        *options.kernels,
+    ]
+    write_record(options.record, "report", options.subject, options.settings, read, [options.page])
 
 
 def commit():

@@ -51,7 +51,9 @@ def measure(job, options, device, folder, combined):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         source, walk = TuningLog(options.source, job.logger), TuningLog(folder, job.logger)
-        progress = job.progress(settings.trials, "trials", sum(t.strategy == "droplet" for t in walk.trials))
+        progress = job.progress(
+            settings.trials, "trials", sum(t.strategy == "droplet" for t in walk.trials)
+        )
         progress.update(0, f"{len(kernels)} kernels")
         with Bench(target, device.threads, measuring, job.scratch) as bench:
             refine_model(

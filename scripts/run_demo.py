@@ -33,7 +33,9 @@ def main():
         sys.executable, "-m", "snakemake", "--cores", options.cores,
         "--configfile", str(options.configfile), "--quiet", "rules", "host", "reason", *more,
     ]  # fmt: skip
-    print(f"running the matrix of {options.configfile}; what goes on, and how far it is:", flush=True)
+    print(
+        f"running the matrix of {options.configfile}; what goes on, and how far it is:", flush=True
+    )
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1
     ) as process:

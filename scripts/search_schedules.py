@@ -17,7 +17,13 @@ from rivulet.measure.bench import Bench
 from rivulet.provenance import write_record
 from rivulet.provenance.code import code_digest
 from rivulet.records import TuningLog
-from rivulet.records.journal import completed_facts, journal_folder, mark_complete, other_journals, publish
+from rivulet.records.journal import (
+    completed_facts,
+    journal_folder,
+    mark_complete,
+    other_journals,
+    publish,
+)
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
 

@@ -47,7 +47,10 @@ def summary_lines(rows):
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
     lines = []
     for row in cells:
-        parts = [c.ljust(w) if i in (0, 1, 3, 4) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        parts = [
+            c.ljust(w) if i in (0, 1, 3, 4) else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(parts).rstrip())
     lines.insert(1, "-" * max(map(len, lines)))
     return lines

@@ -51,8 +51,9 @@ def transfer(job, options):
         "code": code_digest("transfer", "schedules", "measure", "records", "tvm_compat"),
     }
     job.say(
-        f"{job.label:<34} {facts['kernels_covered']} of {len(kernels)} kernels covered "
-        f"({facts['flops_covered']:.0%} of FLOPs), {facts['kernels_transferred']} faster than default"
+        f"{job.label:<34} {len(covered)} of {len(kernels)} kernels covered "
+        f"({facts['flops_covered']:.0%} of FLOPs), "
+        f"{facts['kernels_transferred']} faster than the default"
     )
     inputs = [options.kernels_record, options.source_kernels_record, options.source_record]
     write_record(

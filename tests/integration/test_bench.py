@@ -1,8 +1,9 @@
 """The bench with real kernels, and with kernels that crash, hang and do not compile."""
 
 import pytest
+
 from conftest import MEASURE
-from rivulet.measure.bench import Bench, outputs_agree
+from rivulet.measure.bench import Bench
 from rivulet.measure.pool import Worker, WorkerFailure
 
 
@@ -85,9 +86,11 @@ def test_interleaved_samples_come_back_in_order(bench, good, kernels):
 
 def test_outputs_tell_right_from_wrong(bench, good):
     wrong = kernel_that("B[v] = A[v] * T.float32(3)")
-    first, again, other = bench.outputs([good, good, wrong], seed=1)
-    assert outputs_agree(first, again, 1e-6)[0]
-    assert not outputs_agree(first, other, 1e-3)[0]
+    broken = kernel_that('B[v] = A[v] + T.call_extern("float32", "abort")')
+    same, other, failed = bench.compare([good, wrong, broken], [good] * 3, seed=1)
+    assert same == 0
+    assert other > 0.3
+    assert isinstance(failed, WorkerFailure)
 
 
 def test_a_worker_is_replaced_after_its_uses():

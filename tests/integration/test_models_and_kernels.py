@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from conftest import write_onnx
 from rivulet.errors import UserError
 from rivulet.kernels import load_kernels, save_kernels
@@ -31,7 +32,9 @@ def test_torchvision_export_is_checked_folded_and_repeatable(tmp_path):
 
 
 def test_an_input_that_is_too_small_is_said_so(tmp_path):
-    with pytest.raises(UserError, match=r"alexnet does not accept an input of shape \[1, 3, 8, 8\]"):
+    with pytest.raises(
+        UserError, match=r"alexnet does not accept an input of shape \[1, 3, 8, 8\]"
+    ):
         export_torchvision("alexnet", [1, 3, 8, 8], "random", 0, tmp_path / "x.onnx", quiet)
 
 

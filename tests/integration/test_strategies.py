@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from conftest import SEARCH, write_onnx
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
@@ -145,9 +146,7 @@ def test_droplet_never_leaves_a_kernel_slower_than_it_was(
     measured = {(t.kernel, t.candidate) for t in source.trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
     combined = TuningLog(tmp_path / "combined", logger)
-    gained = combine_logs(
-        kernels, target, settings, source, walk, combined, bench, quiet, logger
-    )
+    gained = combine_logs(kernels, target, settings, source, walk, combined, bench, quiet, logger)
     assert 0 <= gained <= len(kernels)
     for kernel in kernels:
         best = combined.best_records(kernel, 2)
@@ -158,7 +157,14 @@ def test_droplet_never_leaves_a_kernel_slower_than_it_was(
     again = TuningLog(tmp_path / "walk", logger)
     count = len(again.trials)
     refine_model(
-        kernels, target, DropletSettings(1, len(own), 0.05, 6, 8), source, again, bench, quiet, logger
+        kernels,
+        target,
+        DropletSettings(1, len(own), 0.05, 6, 8),
+        source,
+        again,
+        bench,
+        quiet,
+        logger,
     )
     assert len(again.trials) == count
 
@@ -208,7 +214,9 @@ def test_a_transferred_model_computes_what_onnxruntime_does(
         compiled = CompiledModel(library, model.params)
         compiled.bind(inputs)
         compiled.run()
-        np.testing.assert_allclose(compiled.outputs()[0], reference.outputs()[0], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(
+            compiled.outputs()[0], reference.outputs()[0], rtol=1e-3, atol=1e-4
+        )
 
 
 def test_the_same_workload_comes_before_its_class(searched, kernels):

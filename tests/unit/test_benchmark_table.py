@@ -1,4 +1,5 @@
 import pytest
+
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.table import (
     MethodRow,

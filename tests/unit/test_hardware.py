@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+
 from conftest import ROOT
 from rivulet.errors import UserError
 from rivulet.hardware import Device, device_lock, fingerprint
@@ -65,7 +66,10 @@ def test_the_lock_makes_the_second_wait_and_says_for_whom(tmp_path, monkeypatch)
         """
     )
     first = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     assert first.stdout.readline() == "held\n"

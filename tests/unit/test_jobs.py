@@ -36,9 +36,10 @@ def run_script(tmp_path, body):
             {body}
         sys.exit(run_job("stage name", Path({str(tmp_path / "logs/x.log")!r}), work))
     """
+    variables = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True,
-        env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}, cwd=tmp_path, check=False,
+        env=variables, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert not list(tmp_path.glob("rivulet-scratch-*"))
     return result, (tmp_path / "logs/x.log").read_text()

@@ -1,4 +1,5 @@
 import pytest
+
 from rivulet.kernels import Kernel, kernel_class
 from rivulet.kernels.kernel import covered_flops
 

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, other_journals
 from rivulet.records.recover import is_json, recover_database, recover_lines
 from rivulet.records.trials import HEADER, Trial, append_trials, read_trials, recover_trials

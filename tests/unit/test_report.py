@@ -419,6 +419,7 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
     assert "On local, resnet18 has no latency with Ansor" in text
     assert "A transfer (from alexnet, ansor log) runs in 1.50 ms" in text
     assert "than Ansor" not in text
+    assert "alexnet to resnet18: –" in text
 
 
 # --- Its parts

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from rivulet.measure.bench import outputs_agree
+
+from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import bootstrap_median_interval, median, significantly_faster
 
 
@@ -38,12 +39,18 @@ def test_a_clear_difference_is_seen_in_one_direction():
 
 
 @pytest.mark.parametrize(
-    ("ours", "agrees"),
-    [([1.0, 2.0], True), ([1.0, 2.001], True), ([1.0, 2.1], False), ([1.0, np.nan], False)],
+    ("ours", "error"),
+    [([1.0, 2.0], 0), ([1.0, 2.002], 1e-3), ([1.2, 2.0], 0.1), ([1.0, np.nan], np.inf)],
 )
-def test_outputs_agree(ours, agrees):
-    assert outputs_agree([np.array(ours)], [np.array([1.0, 2.0])], 1e-3)[0] is agrees
+def test_largest_relative_error(ours, error):
+    found = largest_relative_error([np.array(ours)], [np.array([1.0, 2.0])])
+    assert found == pytest.approx(error)
 
 
-def test_outputs_of_another_shape_do_not_agree():
-    assert outputs_agree([np.ones(3)], [np.ones(4)], 1e-3) == (False, float("inf"))
+def test_outputs_of_another_shape_differ_without_bounds():
+    assert largest_relative_error([np.ones(3)], [np.ones(4)]) == np.inf
+
+
+def test_a_small_array_is_not_judged_by_a_large_ones_scale():
+    ours, theirs = [np.array([100.0]), np.array([0.2])], [np.array([100.0]), np.array([0.1])]
+    assert largest_relative_error(ours, theirs) == pytest.approx(1.0)

@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rivulet.schedules.tiles import divisors, nearest_split, neighbour_splits, prime_factors, splits
 
 extents = st.sampled_from([1, 2, 7, 12, 28, 56, 64, 100, 112, 147, 224, 512, 1000])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from conftest import ROOT, write_onnx
 
 SMALL = {
@@ -70,9 +71,10 @@ class Checkout:
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """Command line of a call."""
+        # The config file last: the option takes all that follows for further files.
         return [
-            sys.executable, "-m", "snakemake", "--cores", str(cores),
-            "--configfile", "config/test.yaml", *arguments,
+            sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores),
+            "--configfile", "config/test.yaml",
         ]  # fmt: skip
 
     def snakemake(self, *arguments: str, cores: int = 2, timeout: float = 600) -> Run:

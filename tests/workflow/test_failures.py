@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import psutil
+
 from rivulet.records.trials import read_trials
 from workflow.conftest import environment, small_models
 
@@ -129,7 +130,7 @@ def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
     path = checkout.folder / "src/rivulet/workflow/stages.py"
     text = path.read_text()
-    path.write_text(text.replace('= fingerprint(device)', '= "0123456789ab"'))
+    path.write_text(text.replace("= fingerprint(device)", '= "0123456789ab"'))
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
     assert run.code != 0
     assert "hardware 'local': this machine has the fingerprint" in run.text

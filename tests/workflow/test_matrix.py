@@ -1,6 +1,7 @@
 """The whole matrix on real models, and what is stale after each kind of change."""
 
 import csv
+import itertools
 import os
 import re
 import shutil
@@ -10,16 +11,35 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from rivulet.provenance import read_record
 from workflow.conftest import Checkout, environment, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
-COLUMNS = (
-    "hardware target source method log trials latency_ms latency_ms_low latency_ms_high samples "
-    "speedup_vs_untuned speedup_vs_onnxruntime share_of_ansor_speedup search_seconds "
-    "trials_measured kernels_total kernels_covered flops_covered max_rel_error fingerprint "
-    "tvm_version error"
-).split()
+COLUMNS = [
+    "hardware",
+    "target",
+    "source",
+    "method",
+    "log",
+    "trials",
+    "latency_ms",
+    "latency_ms_low",
+    "latency_ms_high",
+    "samples",
+    "speedup_vs_untuned",
+    "speedup_vs_onnxruntime",
+    "share_of_ansor_speedup",
+    "search_seconds",
+    "trials_measured",
+    "kernels_total",
+    "kernels_covered",
+    "flops_covered",
+    "max_rel_error",
+    "fingerprint",
+    "tvm_version",
+    "error",
+]
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +172,7 @@ def test_measuring_jobs_never_overlapped(finished):
             spans.append((*times, log.name))
     assert len(spans) == 2 + 2 + 4 + 4
     spans.sort()
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (start, _, second) in itertools.pairwise(spans):
         assert start >= end, f"{second} started before {first} was done"
 
 
@@ -304,7 +324,10 @@ def test_a_change_is_seen_in_copied_results_too(moved):
     reconfigure(moved, search={**moved.config["search"], "seed": 7})
     run = moved.plan()
     assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
-    assert "ansor-40/wide/log.json: made with other settings (search); it will be made again" in run.text
+    assert (
+        "ansor-40/wide/log.json: made with other settings (search); it will be made again"
+        in run.text
+    )
 
 
 def test_a_log_of_other_settings_is_kept_and_comes_back(workspace):

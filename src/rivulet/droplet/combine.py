@@ -53,8 +53,10 @@ def combine_logs(
             start, winner = bench.measure_interleaved(
                 [schedule.mod for schedule in pair], 2 * settings.confirm_repeats, settings.seed
             )
-            faster = start.samples and winner.samples and significantly_faster(
-                winner.samples, start.samples, settings.significance
+            faster = (
+                start.samples
+                and winner.samples
+                and significantly_faster(winner.samples, start.samples, settings.significance)
             )
             if faster:
                 gained += 1

@@ -30,8 +30,7 @@ def missing_features(implied: list[str], flags: frozenset[str]) -> list[str]:
     return sorted(
         name
         for name in implied
-        if name.startswith(_CHECKED)
-        and name.replace("-", "") not in present
+        if name.startswith(_CHECKED) and name.replace("-", "") not in present
     )
 
 

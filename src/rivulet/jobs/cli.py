@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.job import Job, run_job
 from rivulet.tvm_compat import installed_version
+
+_EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500}'
 
 
 class Command:
@@ -39,7 +42,7 @@ class Command:
     def add_execution(self) -> None:
         """Add ``--execution``: settings that change how work is done and not what comes out."""
         self.add(
-            "--execution", type=_json, default={"build_workers": "auto", "worker_max_uses": 500},
+            "--execution", type=_json, default=os.environ.get("RIVULET_EXECUTION", _EXECUTION),
             help="number and lifetime of build workers, as JSON",
         )  # fmt: skip
 

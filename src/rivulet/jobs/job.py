@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress, duration
@@ -150,7 +150,7 @@ def _end_in_order() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _workflow_process():  # type: ignore[no-untyped-def]
+def _workflow_process() -> Any:
     import psutil
 
     with contextlib.suppress(psutil.Error):

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rivulet.measure.pool import Worker, WorkerFailure
 from rivulet.measure.statistics import median
 from rivulet.tvm_compat.arguments import Argument, kernel_arguments
@@ -144,28 +142,36 @@ class Bench:
                 results.append(Measurement(tuple(next(samples)), "", one.seconds, spent))
         return results
 
-    def outputs(
-        self, modules: Sequence[Any], seed: int
-    ) -> list[list[np.ndarray] | WorkerFailure]:
-        """Run each module once on seeded inputs, weights in their original layout.
+    def compare(
+        self, modules: Sequence[Any], references: Sequence[Any], seed: int
+    ) -> list[float | WorkerFailure]:
+        """Run modules and reference schedules of the same kernels on equal seeded inputs.
+
+        Weights keep their original layout, so that differently scheduled kernels take the same
+        arguments.
 
         Returns:
-            For each module all its arguments after the run, so that two schedules of one kernel
-            can be compared; or why it could not be built or run.
+            For each module the largest relative difference of its outputs to its reference's,
+            or why one of the two could not be built or run.
         """
-        results: list[list[np.ndarray] | WorkerFailure] = []
+        results: list[float | WorkerFailure] = []
         timeout = self._measure["run_timeout_s"] * 3
-        for built in self._build(modules, whole=True):
-            if built.error:
-                results.append(WorkerFailure("error", built.error))
-                continue
+        built = self._build([*modules, *references], whole=True)
+        for ours, theirs in zip(built[: len(modules)], built[len(modules) :], strict=True):
             try:
-                call = ("outputs", str(built.path), built.args, seed)
-                results.append(self._runner.call(*call, timeout=timeout))
+                for one in (ours, theirs):
+                    if one.error:
+                        raise WorkerFailure("error", one.error)
+                paths = (str(ours.path), str(theirs.path))
+                error: float = self._runner.call(
+                    "compare", *paths, theirs.args, seed, timeout=timeout
+                )
+                results.append(error)
             except WorkerFailure as failure:
                 results.append(failure)
             finally:
-                built.path.unlink(missing_ok=True)
+                ours.path.unlink(missing_ok=True)
+                theirs.path.unlink(missing_ok=True)
         return results
 
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
@@ -211,23 +217,3 @@ class Bench:
             return Measurement((), f"run {failure}", built.seconds, spent)
         finally:
             built.path.unlink(missing_ok=True)
-
-
-def outputs_agree(
-    outputs: Sequence[np.ndarray], reference: Sequence[np.ndarray], tolerance: float
-) -> tuple[bool, float]:
-    """Compare two runs' arrays.
-
-    Returns:
-        Whether they agree, and the largest difference relative to the reference's largest
-        magnitude (infinite for a NaN or another shape).
-    """
-    worst = 0.0
-    for ours, theirs in zip(outputs, reference, strict=True):
-        if ours.shape != theirs.shape:
-            return False, float("inf")
-        a, b = ours.astype(np.float64), theirs.astype(np.float64)
-        scale = float(np.max(np.abs(b), initial=0.0)) or 1.0
-        error = float(np.max(np.abs(a - b), initial=0.0)) / scale
-        worst = max(worst, error if np.isfinite(error) else float("inf"))
-    return worst <= tolerance, worst

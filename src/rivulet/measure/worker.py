@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rivulet.measure.outputs import largest_relative_error
 from rivulet.tvm_compat.arguments import Argument
 
 LENGTH_BYTES = 8
@@ -123,20 +124,27 @@ class Kernels:
                 samples[index] += self._evaluate(*loaded[index], measure, 1)
         return samples
 
-    def outputs(self, path: str, args: list[Argument], seed: int) -> list[Any]:
-        """All arguments of a kernel, as arrays, after one run on seeded random inputs."""
+    def compare(self, first: str, second: str, args: list[Argument], seed: int) -> float:
+        """Largest relative difference of two kernels' arguments after one run of each.
+
+        Both run on the same seeded random inputs; the arrays stay in this process, because
+        sending them costs more than computing them.
+        """
         import numpy as np
 
         generator = np.random.default_rng(seed)
         arrays = []
         for shape, dtype in args:
             if np.issubdtype(np.dtype(dtype), np.floating):
-                arrays.append(generator.uniform(-1, 1, shape).astype(dtype))
+                arrays.append((generator.random(shape, np.float32) * 2 - 1).astype(dtype))
             else:
                 arrays.append(generator.integers(0, 8, shape).astype(dtype))
-        tensors = [self._tvm.runtime.tensor(array) for array in arrays]
-        self._tvm.runtime.load_module(path)["main"](*tensors)
-        return [tensor.numpy() for tensor in tensors]
+        results = []
+        for path in (first, second):
+            tensors = [self._tvm.runtime.tensor(array) for array in arrays]
+            self._tvm.runtime.load_module(path)["main"](*tensors)
+            results.append([tensor.numpy() for tensor in tensors])
+        return largest_relative_error(*results)
 
     def _evaluate(
         self, library: Any, tensors: list[Any], measure: dict[str, Any], repeats: int

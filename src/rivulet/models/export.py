@@ -70,13 +70,13 @@ def export_torchvision(
         )
     facts = check_onnx(path)
     outputs = _run_onnx(path, [example.numpy()])
-    error = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
-    if not error <= _TOLERANCE:
+    difference = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
+    if not difference <= _TOLERANCE:
         raise UserError(
-            f"ONNX Runtime's output of {name} differs from torch's by {error:.2e} relative "
+            f"ONNX Runtime's output of {name} differs from torch's by {difference:.2e} relative "
             f"(allowed: {_TOLERANCE:g}); the export is not usable"
         )
-    return {**facts, "max_rel_error_against_torch": error, "torch": torch.__version__}
+    return {**facts, "max_rel_error_against_torch": difference, "torch": torch.__version__}
 
 
 def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str, Any]:

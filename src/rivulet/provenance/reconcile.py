@@ -39,7 +39,9 @@ class Findings:
 
     def lines(self) -> list[str]:
         """Notes for the person who started the workflow."""
-        notes = [f"note: {path}: {why}; it will be made again" for path, why in self.dated_back.items()]
+        notes = [
+            f"note: {path}: {why}; it will be made again" for path, why in self.dated_back.items()
+        ]
         notes += [
             f"note: the code of '{stage}' has changed since {count} of its artefacts were made; "
             "they are kept, because measurements are expensive and their format is the same (see "
@@ -66,14 +68,15 @@ def reconcile(
         metadata: Snakemake's metadata folder.
     """
     findings = Findings()
-    for path, record in _in_order(_read_all(results)):
+    records = _read_all(results)
+    for path, record in _in_order(records):
         wanted = expected(record)
         if wanted is None:
             continue
         reason = _staleness(record, wanted)
         files = [Path(p) for p in record.outputs] + [path]
         if reason is None:
-            _order_times(files, [Path(p) for p in record.inputs])
+            _order_times(files, _input_files(record, records))
             made_by = record.facts.get("code")
             if record.stage in code and made_by not in (None, code[record.stage]):
                 findings.other_code[record.stage] += 1
@@ -117,7 +120,9 @@ def _in_order(records: dict[Path, Record]) -> list[tuple[Path, Record]]:
 def _staleness(record: Record, wanted: dict[str, Any]) -> str | None:
     """Why an artefact is stale; None when it is not."""
     wanted = json.loads(json.dumps(wanted))
-    changed = sorted(k for k in {*record.settings, *wanted} if record.settings.get(k) != wanted.get(k))
+    changed = sorted(
+        k for k in {*record.settings, *wanted} if record.settings.get(k) != wanted.get(k)
+    )
     if changed:
         return f"made with other settings ({', '.join(changed)})"
     for name, digest in record.inputs.items():
@@ -126,6 +131,13 @@ def _staleness(record: Record, wanted: dict[str, Any]) -> str | None:
         if Path(name).exists() and digest_of(Path(name)) != digest:
             return f"made from another version of {name}"
     return None
+
+
+def _input_files(record: Record, records: dict[Path, Record]) -> list[Path]:
+    """The inputs, and where an input is a record, the files that it speaks for."""
+    paths = [Path(p) for p in record.inputs]
+    spoken_for = [Path(o) for p in paths if p in records for o in records[p].outputs]
+    return paths + spoken_for
 
 
 def _order_times(files: list[Path], inputs: list[Path]) -> None:

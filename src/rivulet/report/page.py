@@ -385,13 +385,21 @@ def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, st
 def _map(index: int, group: tuple[Setting, list[tuple[BenchmarkRow, str]]]) -> dict[str, Any]:
     setting, rows = group
     cells = {
-        (row.source, row.target): Cell(row.share_of_ansor_speedup, " ≈" if verdict == SAME else "")
+        (row.source, row.target): Cell(row.share_of_ansor_speedup, _mark(row, verdict))
         for row, verdict in rows
     }
     sources, targets = ({pair[i]: None for pair in sorted(cells)} for i in (0, 1))
     title = f"Share of Ansor's speedup by source and target: {setting}"
     svg = heat_map(f"map{index}", title, sorted(sources), sorted(targets), cells)
     return {"title": str(setting), "svg": Markup(svg)}
+
+
+def _mark(row: BenchmarkRow, verdict: str) -> str:
+    if row.latency_ms is None:
+        return "failed"
+    if row.share_of_ansor_speedup is None:
+        return "–"
+    return "≈" if verdict == SAME else ""
 
 
 def _chart(index: int, block: Block) -> dict[str, Any]:

@@ -46,10 +46,15 @@ _RC = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A measured pair in the heat map; ``share`` is None where there is no latency."""
+    """A measured pair in the heat map: its share, if any, and a mark to set behind it."""
 
     share: float | None
     mark: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the cell says."""
+        return self.mark if self.share is None else f"{self.share:.2f} {self.mark}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,8 @@ def heat_map(
         axes.set_ylabel("source")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        values = "; ".join(
-            f"{source} to {target}: {'no latency' if c.share is None else f'{c.share:.2f}'}"
-            for (source, target), c in cells.items()
-        )
-        return _inline(figure, name, title, values)
+        told = "; ".join(f"{pair[0]} to {pair[1]}: {c.text}" for pair, c in cells.items())
+        return _inline(figure, name, title, told)
 
 
 def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
@@ -146,17 +148,15 @@ def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
 
 
 def _draw_cell(axes: Any, column: int, row: int, cell: Cell) -> None:
-    text, fill, colour = "failed", "none", "black"
+    fill, colour = "none", "black"
+    outline: dict[str, Any] = {"edgecolor": _GRID, "linestyle": ":"}
     if cell.share is not None:
         rgba = _SHARES(min(max(cell.share, 0.0), 1.0))
-        text, fill = f"{cell.share:.2f}{cell.mark}", to_hex(rgba)
+        fill, outline = to_hex(rgba), {}
         colour = _ON_LIGHT if _luminance(rgba) > 0.18 else _ON_DARK
-    outline: dict[str, Any] = (
-        {} if cell.share is not None else {"edgecolor": _GRID, "linestyle": ":"}
-    )
     box = Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=fill, **outline)
     axes.add_patch(box)
-    axes.text(column, row, text, color=colour, ha="center", va="center")
+    axes.text(column, row, cell.text, color=colour, ha="center", va="center")
 
 
 def _luminance(rgba: tuple[float, ...]) -> float:
@@ -180,11 +180,13 @@ def _draw_method(axes: Any, row: int, method: Measured) -> None:
     spread = 0.5 if len(method.runs) > 1 else 0.0
     for number, (middle, low, high) in enumerate(method.runs):
         # Runs of one method stand above each other, or they would hide each other.
+        # Rounding may put a median just outside its interval; whiskers have no negative length.
+        whiskers = [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
         y = row + spread * ((number + 0.5) / len(method.runs) - 0.5)
         axes.errorbar(
             middle,
             y,
-            xerr=[[middle - low], [high - middle]],
+            xerr=whiskers,
             fmt="o",
             color=colour,
             markersize=4.5 if len(method.runs) == 1 else 3,

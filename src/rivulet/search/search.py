@@ -184,9 +184,9 @@ class _Search:
     ) -> None:
         kernel, state = self._kernels[index], self._states[index]
         self._batch += 1
-        best, rows = state.best, []
+        rows: list[Trial] = []
         elapsed = self._before + time.monotonic() - self._started
-        state.history.append(best)
+        state.history.append(state.best)
         for proposal, result in zip(proposals, results, strict=True):
             self._known[index].add(proposal.name)
             if result.samples:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.measure.bench import Bench, Measurement, outputs_agree
+from rivulet.measure.bench import Bench, Measurement
 from rivulet.measure.pool import WorkerFailure
 from rivulet.measure.statistics import significantly_faster
 from rivulet.records import Trial, TuningLog
@@ -51,7 +51,7 @@ class _Tried:
 
     row: CandidateRow
     schedule: Any
-    result: Measurement = Measurement(())
+    result: Measurement = field(default_factory=lambda: Measurement(()))
 
 
 @dataclass
@@ -178,22 +178,21 @@ def _check(
     pairs: list[tuple[_Case, _Tried]], settings: TransferSettings, bench: Bench, log: logging.Logger
 ) -> None:
     """Compare candidates' outputs with those of their kernels' default schedules."""
-    modules = [case.default.schedule.mod for case, _ in pairs]
-    modules += [one.schedule.mod for _, one in pairs]
-    outputs = bench.outputs(modules, settings.seed)
-    references, candidates = outputs[: len(pairs)], outputs[len(pairs) :]
-    for (case, one), reference, ours in zip(pairs, references, candidates, strict=True):
-        for result in (reference, ours):
-            if isinstance(result, WorkerFailure):
-                one.row.correct, one.row.reason = "no", f"the output check failed: {result}"
-        if isinstance(reference, WorkerFailure) or isinstance(ours, WorkerFailure):
-            log.warning("%s: %s", case.kernel.task, one.row.reason)
-            continue
-        correct, error = outputs_agree(ours, reference, settings.tolerance)
-        one.row.correct, one.row.max_rel_error = "yes" if correct else "no", f"{error:.2e}"
-        if not correct:
-            one.row.reason = "the output differs from the default schedule's"
-            log.warning("%s: %s by %.2e", case.kernel.task, one.row.reason, error)
+    errors = bench.compare(
+        [one.schedule.mod for _, one in pairs],
+        [case.default.schedule.mod for case, _ in pairs],
+        settings.seed,
+    )
+    for (case, one), error in zip(pairs, errors, strict=True):
+        if isinstance(error, WorkerFailure):
+            one.row.correct, one.row.reason = "no", f"the output check failed: {error}"
+        else:
+            one.row.correct = "yes" if error <= settings.tolerance else "no"
+            one.row.max_rel_error = f"{error:.2e}"
+            if one.row.correct == "no":
+                one.row.reason = "the output differs from the default schedule's"
+        if one.row.reason:
+            log.warning("%s: %s %s", case.kernel.task, one.row.reason, one.row.max_rel_error)
 
 
 def _choose(

@@ -93,10 +93,10 @@ class _memoised_getmodule:
                 cache[_filename] = self._original(obj, _filename)
             return cache[_filename]
 
-        inspect.getmodule = getmodule
+        inspect.getmodule = getmodule  # type: ignore[assignment]
 
     def __exit__(self, *_: object) -> None:
-        inspect.getmodule = self._original  # type: ignore[assignment]
+        inspect.getmodule = self._original
 
 
 def _narrow_intrinsics() -> None:

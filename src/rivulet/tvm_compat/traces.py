@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def decisions(trace: Any) -> list[Decision]:
     return found
 
 
-def with_values(trace: Any, values: dict[int, Sequence[int]]) -> Any:
+def with_values(trace: Any, values: Mapping[int, Sequence[int]]) -> Any:
     """A copy of the trace, without its postprocessing, with other decisions.
 
     Args:

@@ -52,5 +52,5 @@ def _read(path: Path) -> list[Owner]:
 def _alive(owner: Owner) -> bool:
     _, pid, start = owner
     with contextlib.suppress(psutil.Error):
-        return abs(psutil.Process(pid).create_time() - start) < 1.0
+        return bool(abs(psutil.Process(pid).create_time() - start) < 1.0)
     return False

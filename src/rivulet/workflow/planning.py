@@ -9,11 +9,11 @@ from typing import Any
 
 from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
-from rivulet.workflow.stages import stage_settings
 from rivulet.errors import UserError
 from rivulet.provenance.code import code_digest
-from rivulet.provenance.record import Record
 from rivulet.provenance.reconcile import reconcile
+from rivulet.provenance.record import Record
+from rivulet.workflow.stages import stage_settings
 
 _CODE = {
     "search": ("search", "measure", "records", "tvm_compat"),
