@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / "scripts" / "generate_config_docs.py"
 A = "models: {a: {torchvision: resnet18}}\n"
 AB = "models: {a: {torchvision: resnet18}, b: {torchvision: resnet50}}\n"
-KNOWN = ("alexnet", "googlenet", "mnasnet0_5", "resnet18", "resnet50", "squeezenet1_1")
+KNOWN = ("alexnet", "googlenet", "resnet34", "resnet18", "resnet50", "squeezenet1_1")
 
 
 @pytest.fixture(autouse=True)

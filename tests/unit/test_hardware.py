@@ -83,3 +83,12 @@ def test_the_lock_makes_the_second_wait_and_says_for_whom(tmp_path, monkeypatch)
         assert heard[0].startswith(f"search first (process {first.pid}, since ")
         assert (tmp_path / "rivulet-cpu.lock").read_text().startswith("search second")
     first.communicate()
+
+
+def test_threads_are_spread_over_the_usable_cpus():
+    from rivulet.hardware.cpu import spread_cpus
+
+    usable = os.sched_getaffinity(0)
+    assert set(spread_cpus(len(usable))) == usable
+    assert len(spread_cpus(1)) == 1
+    assert len({*spread_cpus(physical_cores())}) == physical_cores()

@@ -45,7 +45,8 @@ def time_interleaved(
 
     Each round takes one sample of every variant, in a new seeded order. A sample averages as
     many inferences as fill ``min_sample_ms``, after a pause, in which the other runtime's
-    threads stop spinning, and one inference that is not timed. A variant that has used up
+    threads stop spinning, and one inference that is not timed, unless a single one fills the
+    sample anyway. A variant that has used up
     ``max_seconds_per_method`` rests with the samples that it has, five at least.
 
     Args:
@@ -81,7 +82,8 @@ def time_interleaved(
 
 def _sample(variant: Variant, count: int, settle_ms: float) -> float:
     time.sleep(settle_ms * 1e-3)
-    variant.run()
+    if count > 1:
+        variant.run()
     begin = time.perf_counter()
     for _ in range(count):
         variant.run()

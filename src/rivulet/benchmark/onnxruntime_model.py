@@ -1,9 +1,16 @@
-"""ONNX Runtime as a variant to compare with."""
+"""ONNX Runtime as a variant to compare with.
+
+Its threads are pinned, one to a core, like those of TVM's pool. Left to themselves beside a pool
+that is pinned they often wake on one core and spin against each other until the kernel's load
+balancer moves one, which takes longer than a sample: the median is then several times too high.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from rivulet.hardware.cpu import spread_cpus
 
 
 class OnnxRuntimeModel:
@@ -11,7 +18,7 @@ class OnnxRuntimeModel:
 
     Args:
         path: ONNX file.
-        threads: Threads of its pool.
+        threads: Threads of its pool, the calling one included.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -20,6 +27,10 @@ class OnnxRuntimeModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        if threads > 1:
+            # The calling thread is the first of the pool; the option counts CPUs from 1.
+            others = ";".join(str(cpu + 1) for cpu in spread_cpus(threads)[1:])
+            options.add_session_config_entry("session.intra_op_thread_affinities", others)
         # Its threads would keep spinning into the next variant's sample.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self._session = onnxruntime.InferenceSession(

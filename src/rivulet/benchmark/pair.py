@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from rivulet.benchmark.compile import CompiledModel
 from rivulet.benchmark.interleave import TimingSettings, Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
+from rivulet.hardware.cpu import spread_cpus
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.models.prepare import prepare_model
 
@@ -85,4 +87,7 @@ def benchmark_variants(
             )
             logger.warning("%s: %s", method, failures[method])
     variants["onnxruntime"] = reference
+    # Both pools have their other threads on other cores by now. Pinned earlier, this thread's
+    # restriction would be inherited by them.
+    os.sched_setaffinity(0, spread_cpus(1))
     return PairResult(time_interleaved(variants, timing, report), errors, failures)

@@ -32,11 +32,23 @@ def usable_cpus() -> int:
 
 def physical_cores() -> int:
     """Physical cores behind the CPUs that this process may use."""
-    siblings = set()
-    for cpu in os.sched_getaffinity(0):
-        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        siblings.add(path.read_text().strip() if path.exists() else str(cpu))
+    siblings = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
     return max(1, len(siblings))
+
+
+def spread_cpus(count: int) -> list[int]:
+    """CPUs for ``count`` threads: one per physical core first, then the cores' other threads."""
+    first, rest, seen = [], [], set()
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = _siblings(cpu)
+        (rest if siblings in seen else first).append(cpu)
+        seen.add(siblings)
+    return (first + rest)[:count]
+
+
+def _siblings(cpu: int) -> str:
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    return path.read_text().strip() if path.exists() else str(cpu)
 
 
 def governor() -> str:
