@@ -13,12 +13,11 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.pair import benchmark_variants
 from rivulet.benchmark.table import MethodRow, fill_latencies, write_rows
-from rivulet.hardware import device_lock
 from rivulet.hardware.fingerprint import environment
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
-from rivulet.provenance.code import code_digest
+from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import load_tvm
 
 METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
@@ -33,8 +32,7 @@ def benchmark(job, options):
     libraries = dict(
         zip(("untuned", "ansor", "droplet", "transfer"), options.libraries, strict=True)
     )
-    wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
-    with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
+    with job.device("cpu"):
         tvm = load_tvm(device.threads)
         target = resolve_target(device)
         state = environment(device)
@@ -59,7 +57,7 @@ def benchmark(job, options):
         job.logger.info("%s: %s", row.method, text)
     state |= versions(tvm) | {"resolved_target": str(target)}
     facts = {"environment": state, "samples_ms": result.samples}
-    facts["code"] = code_digest("benchmark", "measure/statistics.py", "models/prepare.py")
+    facts["code"] = stage_code("benchmark")
     inputs = [options.model_record, *options.library_records, *options.log_records]
     write_record(
         options.record, "benchmark", options.subject, settings, inputs, [options.table], facts

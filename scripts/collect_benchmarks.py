@@ -16,7 +16,7 @@ from rivulet.provenance import write_record
 def collect(job, options):
     """Collect all tables."""
     count = collect_tables(options.tables, options.table)
-    job.say(f"{job.label:<34} {count} rows of {len(options.tables)} pairs in {options.table}")
+    job.tell(f"{count} rows of {len(options.tables)} pairs in {options.table}")
     records = [table.with_suffix(".json") for table in options.tables]
     write_record(
         options.record, "collect", options.subject, options.settings, records, [options.table]

@@ -26,7 +26,7 @@ def compile_one(job, options):
     if options.source_log is not None:
         log = TuningLog(options.source_log, job.logger)
         inputs.append(options.source_record)
-    job.say(f"{job.label:<34} compiling")
+    job.tell("compiling")
     compile_model(prepare_model(options.onnx, target), target, log, options.library)
     write_record(
         options.record, "compile", options.subject, options.settings, inputs, [options.library],

@@ -17,15 +17,14 @@ def export(job, options):
     """Export one model."""
     model = options.settings["model"]
     options.onnx.parent.mkdir(parents=True, exist_ok=True)
-    say = lambda text: job.say(f"{job.label:<34} {text}")  # noqa: E731
     inputs = []
     if "onnx" in model:
         inputs = [Path(model["onnx"])]
-        facts = adopt_onnx(inputs[0], options.onnx, say)
+        facts = adopt_onnx(inputs[0], options.onnx, job.tell)
     else:
         facts = export_torchvision(
             model["torchvision"], model["shape"], model["weights"], model["seed"],
-            options.onnx, say,
+            options.onnx, job.tell,
         )  # fmt: skip
     job.logger.info("facts: %s", facts)
     write_record(

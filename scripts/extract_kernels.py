@@ -25,7 +25,7 @@ def extract(job, options):
     save_kernels(kernels, options.table, options.workloads)
     gflops = sum(k.flops * k.weight for k in kernels) / 1e9
     classes = len({k.kind for k in kernels})
-    job.say(f"{job.label:<34} {len(kernels)} kernels in {classes} classes, {gflops:.3f} GFLOP")
+    job.tell(f"{len(kernels)} kernels in {classes} classes, {gflops:.3f} GFLOP")
     facts = {
         "target": str(target),
         "kernels": len(kernels),

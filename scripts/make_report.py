@@ -26,7 +26,7 @@ def report(job, options):
         commit=commit(),
     )
     options.page.write_text(build_report(inputs), encoding="utf-8")
-    job.say(f"{job.label:<34} {options.page} ({options.page.stat().st_size // 1024} KiB)")
+    job.tell(f"{options.page} ({options.page.stat().st_size // 1024} KiB)")
     read = [
         options.benchmarks.with_suffix(".json"),
         *options.pair_records,

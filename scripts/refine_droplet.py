@@ -10,13 +10,12 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.droplet import DropletSettings, refine_model
 from rivulet.droplet.combine import combine_logs
-from rivulet.hardware import device_lock
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.provenance import write_record
-from rivulet.provenance.code import code_digest
+from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.summary import log_facts
@@ -34,7 +33,7 @@ def refine(job, options):
         facts = measure(job, options, device, folder, combined)
         mark_complete(folder, facts)
     else:
-        job.say(f"{job.label:<34} complete already, taken from {folder}")
+        job.tell(f"complete already, taken from {folder}")
     outputs = publish(combined, options.out)
     write_record(
         options.record, "droplet", options.subject, settings, inputs, outputs,
@@ -45,9 +44,8 @@ def refine(job, options):
 def measure(job, options, device, folder, combined):
     """Run the descent, or what is left of it, and return the log's facts."""
     settings = DropletSettings(**options.settings["droplet"])
-    wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
     measuring = {**options.settings["measure"], **options.execution}
-    with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
+    with job.device("cpu"):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         source, walk = TuningLog(options.source, job.logger), TuningLog(folder, job.logger)
@@ -64,11 +62,11 @@ def measure(job, options, device, folder, combined):
             final = TuningLog(combined, job.logger)
             gained = combine_logs(
                 kernels, target, settings, source, walk, final, bench,
-                lambda text: job.say(f"{job.label:<34} {text}"), job.logger,
+                lambda text: job.tell(f"{text}"), job.logger,
             )  # fmt: skip
         facts = log_facts(kernels, TuningLog(combined), "droplet")
-    job.say(f"{job.label:<34} {gained} of {len(kernels)} kernels got faster")
-    code = code_digest("droplet", "schedules", "measure", "records", "tvm_compat")
+    job.tell(f"{gained} of {len(kernels)} kernels got faster")
+    code = stage_code("droplet")
     return {**facts, "kernels_improved": gained, "code": code}
 
 

@@ -9,13 +9,12 @@ an interrupted search goes on.
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.hardware import device_lock
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.provenance import write_record
-from rivulet.provenance.code import code_digest
+from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import (
     completed_facts,
@@ -40,7 +39,7 @@ def search(job, options):
         facts = measure(job, options, device, folder)
         mark_complete(folder, facts)
     else:
-        job.say(f"{job.label:<34} complete already, taken from {folder}")
+        job.tell(f"complete already, taken from {folder}")
     outputs = publish(folder, options.out)
     write_record(
         options.record, "search", options.subject, settings, [options.kernels_record], outputs,
@@ -51,9 +50,8 @@ def search(job, options):
 def measure(job, options, device, folder):
     """Run the search, or what is left of it, and return the log's facts."""
     settings = options.settings
-    wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
     measuring = {**settings["measure"], **options.execution}
-    with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
+    with job.device("cpu"):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         log = TuningLog.resume(folder, job.logger)
@@ -65,7 +63,7 @@ def measure(job, options, device, folder):
                 bench, progress.update, job.logger,
             )  # fmt: skip
     facts = log_facts(kernels, log, "evolutionary")
-    return {**facts, "code": code_digest("search", "measure", "records", "tvm_compat")}
+    return {**facts, "code": stage_code("search")}
 
 
 def main():

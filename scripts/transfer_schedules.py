@@ -9,14 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.hardware import device_lock
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.kernels.kernel import covered_flops
 from rivulet.measure.bench import Bench
 from rivulet.provenance import write_record
-from rivulet.provenance.code import code_digest
+from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import publish
 from rivulet.records.summary import log_facts
@@ -28,9 +27,8 @@ def transfer(job, options):
     """Transfer one pair."""
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
-    wait = lambda holder: job.say(f"{job.label:<34} waiting for the CPU, in use by {holder}")  # noqa: E731
     measuring = {**options.settings["measure"], **options.execution}
-    with device_lock("cpu", f"{job.label} in {Path.cwd()}", wait):
+    with job.device("cpu"):
         target = resolve_target(device)
         kernels, sources = load_kernels(options.workloads), load_kernels(options.source_workloads)
         source = TuningLog(options.source_log, job.logger)
@@ -48,10 +46,10 @@ def transfer(job, options):
         "kernels_covered": len(covered),
         "flops_covered": round(covered_flops(kernels, covered), 6),
         "kernels_transferred": sum(row.chosen == "yes" and row.kind != "default" for row in rows),
-        "code": code_digest("transfer", "schedules", "measure", "records", "tvm_compat"),
+        "code": stage_code("transfer"),
     }
-    job.say(
-        f"{job.label:<34} {len(covered)} of {len(kernels)} kernels covered "
+    job.tell(
+        f"{len(covered)} of {len(kernels)} kernels covered "
         f"({facts['flops_covered']:.0%} of FLOPs), "
         f"{facts['kernels_transferred']} faster than the default"
     )

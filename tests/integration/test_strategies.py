@@ -74,6 +74,16 @@ def test_stock_tvm_opens_the_log(searched, kernels, target):
         assert database.query_tuning_record(kernel.module, target, "main") is not None
 
 
+def test_records_carry_the_arguments_of_the_scheduled_kernel(searched, kernels):
+    from rivulet.tvm_compat.arguments import kernel_arguments
+
+    for kernel in kernels:
+        (record,) = TuningLog(searched).best_records(kernel, 1)
+        scheduled = record.as_measure_candidate().sch.mod
+        shapes = [tuple(int(n) for n in info.shape) for info in record.args_info]
+        assert shapes == [shape for shape, _ in kernel_arguments(scheduled, packed=True)]
+
+
 def test_an_interrupted_search_goes_on_within_its_budget(kernels, target, tmp_path, bench, logger):
     class Killed(Exception):
         pass

@@ -99,10 +99,14 @@ def collect_tables(paths: list[Path], path: Path) -> int:
     A target's own methods stand in the table of each of its pairs, measured there beside the
     pair's transfer; all are kept, because a ratio belongs to its own run.
     """
-    rows = [row for one in paths for row in read_rows(one)]
-    rows.sort(key=lambda r: (r["hardware"], r["target"], r["log"], int(r["trials"]), r["source"]))
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    return len(rows)
+    import pandas as pd
+
+    # As text: what a pair's table says is copied, not parsed and printed anew.
+    tables = [pd.read_csv(one, dtype=str, keep_default_na=False) for one in paths]
+    whole = pd.concat(tables) if tables else pd.DataFrame(columns=list(COLUMNS))
+    order = ["hardware", "target", "log", "trials", "source"]
+    whole = whole.sort_values(
+        order, kind="stable", key=lambda c: c.astype(int) if c.name == "trials" else c
+    )
+    whole.to_csv(path, index=False)
+    return len(whole)

@@ -13,6 +13,7 @@ from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import significantly_faster
 from rivulet.records import TuningLog
 from rivulet.records.log import TRIALS, record_latency
+from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.traces import Postprocessing, replay
 
 
@@ -64,8 +65,10 @@ def combine_logs(
                 report(f"{kernel.task}: {ratio:.2f}x faster than the search's best")
                 logger.info("%s start %s winner %s", kernel.task, start.samples, winner.samples)
                 for schedule, result in zip(pair, (start, winner), strict=True):
-                    combined.commit(kernel, schedule.trace, result.latency, target)
+                    arguments = argument_infos(schedule.mod)
+                    combined.commit(kernel, schedule.trace, result.latency, target, arguments)
                 records = [r for r in records[1:] if record_latency(r) > winner.latency]
         for record in records:
-            combined.commit(kernel, record.trace, record_latency(record), target)
+            latency = record_latency(record)
+            combined.commit(kernel, record.trace, latency, target, record.args_info)
     return gained

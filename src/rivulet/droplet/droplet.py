@@ -23,6 +23,7 @@ from rivulet.records import Trial, TuningLog
 from rivulet.records.log import record_latency
 from rivulet.records.trials import samples_text
 from rivulet.search.evolutionary import candidate_name
+from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.traces import (
     Postprocessing,
     ReplayFailure,
@@ -210,7 +211,8 @@ def _round(
         walk.schedule, walk.latency = challengers[fastest - 1], winner.latency
         walk.idle_rounds = 0
         walk.moves += 1
-        log.commit(walk.kernel, walk.schedule.trace, winner.latency, target)
+        arguments = argument_infos(walk.schedule.mod)
+        log.commit(walk.kernel, walk.schedule.trace, winner.latency, target, arguments)
     return rows
 
 

@@ -38,7 +38,9 @@ def physical_cores() -> int:
 
 def spread_cpus(count: int) -> list[int]:
     """CPUs for ``count`` threads: one per physical core first, then the cores' other threads."""
-    first, rest, seen = [], [], set()
+    first: list[int] = []
+    rest: list[int] = []
+    seen: set[str] = set()
     for cpu in sorted(os.sched_getaffinity(0)):
         siblings = _siblings(cpu)
         (rest if siblings in seen else first).append(cpu)

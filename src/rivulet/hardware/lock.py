@@ -29,7 +29,7 @@ def device_lock(
         on_wait: Called once with the present holder's text when there is one.
     """
     path = LOCK_FOLDER / f"rivulet-{device}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = _open_for_all(path)
     try:
         waited = False
         while True:
@@ -47,3 +47,14 @@ def device_lock(
         yield
     finally:
         os.close(handle)
+
+
+def _open_for_all(path: Path) -> int:
+    """Open the lock file, also one that another user made: the device is everybody's."""
+    try:
+        # Without O_CREAT, which Linux may refuse for other users' files in shared folders.
+        return os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        os.fchmod(handle, 0o666)
+        return handle

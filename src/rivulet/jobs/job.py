@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rivulet.errors import UserError
-from rivulet.jobs.progress import Progress, duration
+from rivulet.hardware.lock import device_lock
+from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
 
 
@@ -45,6 +46,20 @@ class Job:
         """Write one line to the person and to the log."""
         self.logger.info(text)
         print(text, file=self.terminal, flush=True)
+
+    def tell(self, text: str) -> None:
+        """Write one line with the job's label before it."""
+        self.say(labelled(self.label, text))
+
+    @contextmanager
+    def device(self, name: str) -> Iterator[None]:
+        """Hold a device alone; say for whom the job waits while it does."""
+
+        def on_wait(holder: str) -> None:
+            self.tell(f"waiting for the device '{name}', in use by {holder}")
+
+        with device_lock(name, f"{self.label} in {Path.cwd()}", on_wait):
+            yield
 
     def progress(self, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of this job towards ``total``, starting from ``done``."""

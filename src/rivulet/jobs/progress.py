@@ -17,6 +17,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def labelled(label: str, text: str) -> str:
+    """A line with its label in a column of its own."""
+    return f"{label:<34} {text}"
+
+
 class Progress:
     """Counts work towards a total and says so at most every few seconds.
 
@@ -56,7 +61,7 @@ class Progress:
         """The line for ``elapsed`` seconds of this run."""
         fresh = self._done - self._at_start
         left = max(0, self._total - self._done)
-        parts = [f"{self._label:<34} {self._done}/{self._total} {self._unit}"]
+        parts = [labelled(self._label, f"{self._done}/{self._total} {self._unit}")]
         if detail:
             parts.append(detail)
         if fresh > 0 and left > 0:

@@ -6,6 +6,13 @@ import ast
 import hashlib
 from pathlib import Path
 
+# Rooms behind the stages whose artefacts are kept when their code changes.
+STAGE_ROOMS = {
+    "search": ("search", "measure", "records", "tvm_compat"),
+    "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
+    "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),
+    "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),
+}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -24,6 +31,11 @@ def code_digest(*rooms: str) -> str:
             elif path.is_file() and "__pycache__" not in path.parts:
                 total.update(path.read_bytes())
     return total.hexdigest()[:16]
+
+
+def stage_code(stage: str) -> str:
+    """Digest of the code that makes a stage's artefacts."""
+    return code_digest(*STAGE_ROOMS[stage])
 
 
 def _bare(path: Path) -> ast.Module:

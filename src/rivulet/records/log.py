@@ -69,17 +69,24 @@ class TuningLog:
         append_trials(self.folder / TRIALS, list(trials))
         self.trials += trials
 
-    def commit(self, kernel: Kernel, trace: Any, seconds: float, target: Any) -> None:
+    def commit(
+        self, kernel: Kernel, trace: Any, seconds: float, target: Any, arguments: Any
+    ) -> None:
         """Add a measured schedule of a kernel to the database.
 
         The database ranks by the mean of what it is given; it is given the median alone, so
         that one disturbed sample does not decide. All samples are in ``trials.csv``.
+
+        Args:
+            kernel: The kernel.
+            trace: Trace of the schedule.
+            seconds: Median latency.
+            target: TVM target.
+            arguments: The scheduled kernel's ``ArgInfo`` list, weights as packed.
         """
         from tvm.s_tir import meta_schedule as ms
-        from tvm.s_tir.meta_schedule.arg_info import ArgInfo
 
         workload = self.database.commit_workload(kernel.module)
-        arguments = ArgInfo.from_entry_func(kernel.module, remove_preproc=True)
         record = ms.database.TuningRecord(trace, workload, [seconds], target, arguments)
         self.database.commit_tuning_record(record)
 

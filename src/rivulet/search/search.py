@@ -190,7 +190,8 @@ class _Search:
         for proposal, result in zip(proposals, results, strict=True):
             self._known[index].add(proposal.name)
             if result.samples:
-                self._log.commit(kernel, proposal.trace, result.latency, self._target)
+                arguments = proposal.candidate.args_info
+                self._log.commit(kernel, proposal.trace, result.latency, self._target, arguments)
                 state.history[-1] = min(state.best, result.latency)
             else:
                 self._logger.info("%s %s: %s", kernel.task, proposal.name, result.error)

@@ -26,6 +26,7 @@ from rivulet.transfer.candidates import (
     source_schedules,
 )
 from rivulet.transfer.table import CandidateRow
+from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
 STRATEGY = "transfer"
@@ -102,7 +103,9 @@ def transfer_schedules(
         _measure(cases, bench)
         for case, chosen in zip(cases, _choose(cases, settings, bench, logger), strict=True):
             if chosen is not case.default:
-                log.commit(case.kernel, chosen.schedule.trace, chosen.result.latency, target)
+                schedule, latency = chosen.schedule, chosen.result.latency
+                arguments = argument_infos(schedule.mod)
+                log.commit(case.kernel, schedule.trace, latency, target, arguments)
             _record(case, chosen, log, time.monotonic() - started, begin // _KERNELS_AT_ONCE + 1)
             rows += [*case.rows, case.default.row]
         last = cases[-1]

@@ -15,7 +15,12 @@ def kernel_arguments(module: Any, packed: bool) -> list[Argument]:
         packed: Give weights the layout that the schedule packs them to, as the kernel built for
             inference takes them, and not the original one.
     """
+    infos = argument_infos(module, packed)
+    return [(tuple(int(n) for n in info.shape), str(info.dtype)) for info in infos]
+
+
+def argument_infos(module: Any, packed: bool = True) -> Any:
+    """The same as MetaSchedule's ``ArgInfo`` list, which its records carry."""
     from tvm.s_tir.meta_schedule.arg_info import ArgInfo
 
-    infos = ArgInfo.from_entry_func(module, remove_preproc=packed)
-    return [(tuple(int(n) for n in info.shape), str(info.dtype)) for info in infos]
+    return ArgInfo.from_entry_func(module, remove_preproc=packed)

@@ -10,17 +10,10 @@ from typing import Any
 from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
 from rivulet.errors import UserError
-from rivulet.provenance.code import code_digest
+from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
 from rivulet.workflow.stages import stage_settings
-
-_CODE = {
-    "search": ("search", "measure", "records", "tvm_compat"),
-    "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
-    "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),
-    "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),
-}
 
 
 def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
@@ -43,7 +36,7 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
     def expected(record: Record) -> dict[str, Any] | None:
         return _expected_settings(config, record)
 
-    code = {stage: code_digest(*rooms) for stage, rooms in _CODE.items()}
+    code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
     for line in findings.lines():
         print(line, file=sys.stderr)
