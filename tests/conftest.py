@@ -33,8 +33,10 @@ SEARCH = {
 }
 
 
-def write_onnx(path: Path, channels: int = 8, size: int = 8, seed: int = 0) -> Path:
-    """Two convolutions with bias and ReLU, a pooling and a linear layer."""
+def write_onnx(
+    path: Path, channels: int = 8, size: int = 8, seed: int = 0, last: str = "Identity"
+) -> Path:
+    """Two convolutions with bias and ReLU, a pooling, a linear layer and a last operation."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -57,7 +59,8 @@ def write_onnx(path: Path, channels: int = 8, size: int = 8, seed: int = 0) -> P
         helper.make_node("Relu", ["c2"], ["r2"]),
         helper.make_node("GlobalAveragePool", ["r2"], ["p"]),
         helper.make_node("Flatten", ["p"], ["f"]),
-        helper.make_node("Gemm", ["f", "w3", "b3"], ["output"]),
+        helper.make_node("Gemm", ["f", "w3", "b3"], ["g"]),
+        helper.make_node(last, ["g"], ["output"]),
     ]
     graph = helper.make_graph(
         nodes,

@@ -7,8 +7,9 @@ import time
 
 import psutil
 
+from rivulet.hardware import device_lock
 from rivulet.records.trials import read_trials
-from workflow.conftest import environment, small_models
+from workflow.conftest import Checkout, environment, small_models
 
 
 def test_one_pair_by_name_builds_its_ancestors_only(checkout):
@@ -135,3 +136,37 @@ def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     assert run.code != 0
     assert "hardware 'local': this machine has the fingerprint" in run.text
     assert not list(checkout.folder.glob("results/local/journals/ansor-24/wide/*/trials.csv"))
+
+
+def test_two_workflows_take_turns_on_the_device(tmp_path):
+    target = "results/local/logs/ansor-24/wide/log.json"
+    checkouts = [Checkout(tmp_path / name) for name in ("one", "two")]
+    for checkout in checkouts:
+        checkout.configure({"wide": small_models(checkout.folder)["wide"]})
+        assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
+    with device_lock("cpu", "a benchmark elsewhere"):
+        running = [
+            subprocess.Popen(
+                c.command(target), cwd=c.folder, env=environment(), text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )
+            for c in checkouts
+        ]  # fmt: skip
+        logs = [c.folder / "logs/local/logs/ansor-24/wide.log" for c in checkouts]
+        wait_for(
+            lambda: all(
+                log.exists() and "waiting for the device" in log.read_text() for log in logs
+            ),
+            "the message of the waiting jobs",
+        )
+        assert not list(tmp_path.glob("*/results/local/journals/*/*/*/trials.csv"))
+    texts = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], texts
+    assert all("in use by a benchmark elsewhere (process" in text for text in texts)
+    spans = []
+    for checkout in checkouts:
+        trials = read_trials(checkout.folder / "results/local/logs/ansor-24/wide/trials.csv")
+        (journal,) = checkout.folder.glob("results/local/journals/ansor-24/wide/*/trials.csv")
+        spans.append((journal.stat().st_mtime, trials[-1].elapsed_s))
+    (first, _), (second, lasted) = sorted(spans)
+    assert second - lasted >= first - 0.5, "the second search began before the first was over"
