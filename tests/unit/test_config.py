@@ -537,6 +537,8 @@ def test_model_names_are_read_from_the_source(tmp_path, monkeypatch):
     (package / "models" / "net.py").write_text(text)
     (package / "models" / "detection" / "d.py").write_text(source.format("detector"))
     monkeypatch.syspath_prepend(str(tmp_path))
+    # Another test of the same process may have imported the real one.
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
     torchvision_names.classification_models.cache_clear()
     try:
         assert torchvision_names.classification_models() == ("neta", "netb")
