@@ -34,9 +34,14 @@ SEARCH = {
 
 
 def write_onnx(
-    path: Path, channels: int = 8, size: int = 8, seed: int = 0, last: str = "Identity"
+    path: Path,
+    channels: int = 8,
+    size: int = 8,
+    seed: int = 0,
+    last: str = "Identity",
+    between: str = "Relu",
 ) -> Path:
-    """Two convolutions with bias and ReLU, a pooling, a linear layer and a last operation."""
+    """Two convolutions with bias and activation, a pooling, a linear layer, a last operation."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -54,9 +59,9 @@ def write_onnx(
     conv = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [
         helper.make_node("Conv", ["input", "w1", "b1"], ["c1"], **conv),
-        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node(between, ["c1"], ["r1"]),
         helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], **conv),
-        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node(between, ["c2"], ["r2"]),
         helper.make_node("GlobalAveragePool", ["r2"], ["p"]),
         helper.make_node("Flatten", ["p"], ["f"]),
         helper.make_node("Gemm", ["f", "w3", "b3"], ["g"]),

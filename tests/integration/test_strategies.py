@@ -206,6 +206,28 @@ def test_transfer_covers_another_shape_with_correct_output(
         assert bool(log.best_records(kernel, 1)) == (chosen[kernel.task].kind != "default")
 
 
+def test_another_fusion_around_the_same_anchor_is_covered(
+    searched, kernels, target, tmp_path, bench, logger
+):
+    path = write_onnx(tmp_path / "tanh.onnx", channels=12, size=10, between="Tanh")
+    model = prepare_model(path, target)
+    convolutions = [k for k in extract_kernels(model, target) if "conv2d" in k.kind]
+    assert {k.kind for k in convolutions} == {"conv2d_add_tir_tanh"}
+    log = TuningLog(tmp_path / "transfer", logger)
+    rows = transfer_schedules(
+        convolutions, kernels, target, TRANSFER, TuningLog(searched), log, bench, quiet, logger
+    )
+    for kernel in convolutions:
+        own = [r for r in rows if r.kernel == kernel.task and r.kind != "default"]
+        assert {r.kind for r in own} == {"anchor"}
+        assert any(r.correct == "yes" for r in own)
+    chosen = [k for k in convolutions if log.best_records(k, 1)]
+    for kernel in chosen:  # what was recorded replays by itself, as the model's build does it
+        (record,) = log.best_records(kernel, 1)
+        assert record.as_measure_candidate().sch.mod is not None
+    assert chosen
+
+
 def test_a_transferred_model_computes_what_onnxruntime_does(
     searched, kernels, wide, target, tmp_path, bench, logger
 ):

@@ -17,7 +17,7 @@ class CandidateRow:
         weight: How often the model runs it.
         flops: Floating-point operations of one run.
         source_kernel: Task name of the source kernel; empty for the default schedule.
-        kind: ``exact``, ``class`` or ``default``; empty when nothing could be tried.
+        kind: ``exact``, ``class``, ``anchor`` or ``default``; empty when nothing could be tried.
         candidate: Structural hash of the scheduled kernel.
         valid: ``yes`` when it was replayed, built and run.
         reason: Why it is not valid, or not correct.

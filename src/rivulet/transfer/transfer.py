@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rivulet.kernels import Kernel
+from rivulet.kernels.classes import anchor_operation
 from rivulet.measure.bench import Bench, Measurement
 from rivulet.measure.pool import WorkerFailure
 from rivulet.measure.statistics import significantly_faster
@@ -21,7 +22,6 @@ from rivulet.records.trials import samples_text
 from rivulet.search.evolutionary import candidate_name
 from rivulet.transfer.candidates import (
     DEFAULT,
-    SourceSchedule,
     adapt_schedule,
     source_schedules,
 )
@@ -140,7 +140,7 @@ def _case(
         row = _row(kernel, kind=one.kind, source_kernel=one.kernel.task)
         case.rows.append(row)
         try:
-            schedule = adapt_schedule(kernel, one.record.trace, postprocessing)
+            schedule = adapt_schedule(kernel, one, postprocessing)
         except ReplayFailure as failure:
             row.reason = str(failure)
             logger.info("%s from %s: %s", kernel.task, one.kernel.task, failure)
@@ -152,12 +152,15 @@ def _case(
         names.add(row.candidate)
         case.tried.append(_Tried(row, schedule))
     if not found:
-        case.rows.append(_row(kernel, reason=_why_none(kernel, sources, found)))
+        case.rows.append(_row(kernel, reason=_why_none(kernel, sources)))
     return case
 
 
-def _why_none(kernel: Kernel, sources: list[Kernel], found: list[SourceSchedule]) -> str:
-    if any(s.kind == kernel.kind for s in sources):
+def _why_none(kernel: Kernel, sources: list[Kernel]) -> str:
+    anchor = anchor_operation(kernel.kind)
+    related = [s for s in sources if s.kind == kernel.kind]
+    related += [s for s in sources if anchor and anchor_operation(s.kind) == anchor]
+    if related:
         return "the source's log has no schedule for its kernels of this class"
     return f"the source model has no kernel of class {kernel.kind}"
 

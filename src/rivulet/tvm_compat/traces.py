@@ -95,6 +95,7 @@ class Postprocessing:
     def __init__(self, module: Any, target: Any) -> None:
         from tvm.s_tir import meta_schedule as ms
 
+        self.target = target
         # The postprocessors refer to the context, which therefore lives as long as they do.
         self._context = ms.TuneContext(
             mod=module, target=target, space_generator="post-order-apply", num_threads=1
@@ -135,6 +136,29 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
         trace.apply_to_schedule(schedule, remove_postproc=True)
     except Exception as error:
         raise ReplayFailure(f"the trace does not apply: {_reason(error)}") from error
+    postprocessing.apply(schedule)
+    return schedule
+
+
+def replay_on_anchor(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
+    """Apply a trace to a kernel that shares the anchor block but not what is fused around it.
+
+    Blocks that the trace does not know are inlined into the anchor or parallelised by TVM.
+
+    Returns:
+        The schedule, postprocessed; its own trace replays by itself.
+
+    Raises:
+        ReplayFailure: The anchors do not fit, or a postprocessor refuses the result.
+    """
+    from tvm.s_tir import Schedule
+    from tvm.s_tir.meta_schedule.trace_apply import schedule_using_anchor_trace
+
+    schedule = Schedule(module, debug_mask=0, error_render_level="fast")
+    try:
+        schedule_using_anchor_trace(schedule, with_values(trace, {}), postprocessing.target)
+    except Exception as error:
+        raise ReplayFailure(f"the trace does not fit the anchor: {_reason(error)}") from error
     postprocessing.apply(schedule)
     return schedule
 
