@@ -63,6 +63,12 @@ def test_a_hang_costs_its_timeout(target, good, tmp_path):
     assert after.samples
 
 
+def test_builders_that_were_replaced_go_on(target, good, tmp_path):
+    with Bench(target, 1, {**MEASURE, "worker_max_uses": 2}, tmp_path) as bench:
+        for _ in range(4):
+            assert [r.error for r in bench.measure([good] * 3)] == [""] * 3
+
+
 def test_a_kernel_that_cannot_be_linked_says_so(bench, good):
     bad = kernel_that('B[v] = A[v] + T.call_extern("float32", "no_such_function_anywhere")')
     result, after = bench.measure([bad, good])

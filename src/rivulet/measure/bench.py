@@ -67,6 +67,8 @@ class Bench:
         ]
         self._runner = Worker(threads, uses)
         self._names = itertools.count()
+        # One pool for the bench's life: Linux ends a worker with the thread that started it.
+        self._threads = ThreadPoolExecutor(len(self._builders))
 
     def __enter__(self) -> Bench:
         """Start the workers while the caller prepares its first candidates."""
@@ -76,6 +78,7 @@ class Bench:
 
     def __exit__(self, *_: object) -> None:
         """End the workers."""
+        self._threads.shutdown()
         for process in (*self._builders, self._runner):
             process.close()
 
@@ -177,11 +180,10 @@ class Bench:
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
         count = len(self._builders)
         shares = [list(enumerate(modules))[start::count] for start in range(count)]
-        with ThreadPoolExecutor(count) as pool:
-            parts = pool.map(
-                lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
-                zip(self._builders, shares, strict=True),
-            )
+        parts = self._threads.map(
+            lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
+            zip(self._builders, shares, strict=True),
+        )
         return [built for _, built in sorted(itertools.chain(*parts), key=lambda item: item[0])]
 
     def _build_one(self, builder: Worker, module: Any, whole: bool) -> _Built:
