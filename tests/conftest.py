@@ -40,6 +40,7 @@ def write_onnx(
     seed: int = 0,
     last: str = "Identity",
     between: str = "Relu",
+    bias: float = 0.0,
 ) -> Path:
     """Two convolutions with bias and activation, a pooling, a linear layer, a last operation."""
     import onnx
@@ -56,6 +57,9 @@ def write_onnx(
         weight("w2", channels, channels, 3, 3), weight("b2", channels),
         weight("w3", channels, 10), weight("b3", 10),
     ]  # fmt: skip
+    weights[-1] = numpy_helper.from_array(
+        numpy_helper.to_array(weights[-1]) + np.float32(bias), "b3"
+    )
     conv = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [
         helper.make_node("Conv", ["input", "w1", "b1"], ["c1"], **conv),

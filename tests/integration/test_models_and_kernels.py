@@ -27,6 +27,7 @@ def test_torchvision_export_is_checked_folded_and_repeatable(tmp_path):
     assert facts[0]["opset"] == 18
     assert facts[0]["inputs"] == [{"name": "input", "shape": [1, 3, 32, 32], "dtype": "float32"}]
     assert facts[0]["max_rel_error_against_torch"] < 1e-4
+    assert facts[0]["input_sensitivity"] > 0.1  # a wrong kernel would show in the output
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert paths[0].read_bytes() != paths[2].read_bytes()
 
@@ -36,6 +37,20 @@ def test_an_input_that_is_too_small_is_said_so(tmp_path):
         UserError, match=r"alexnet does not accept an input of shape \[1, 3, 8, 8\]"
     ):
         export_torchvision("alexnet", [1, 3, 8, 8], "random", 0, tmp_path / "x.onnx", quiet)
+
+
+def test_a_model_that_cannot_be_exported_is_said_so(tmp_path):
+    with pytest.raises(UserError, match=r"vgg11 cannot be exported for an input of shape .*factor"):
+        export_torchvision("vgg11", [1, 3, 64, 64], "random", 0, tmp_path / "x.onnx", quiet)
+
+
+def test_an_output_that_ignores_the_input_is_warned_of(tmp_path):
+    heard = []
+    # The sigmoid of a large bias is one, whatever the input.
+    path = write_onnx(tmp_path / "deaf.onnx", last="Sigmoid", bias=50.0)
+    facts = adopt_onnx(path, tmp_path / "copy.onnx", heard.append)
+    assert facts["input_sensitivity"] < 1e-6
+    assert heard[-1].startswith("warning: the output hardly depends on the input")
 
 
 def test_a_users_file_is_adopted_as_it_is(small_onnx, tmp_path):

@@ -15,6 +15,7 @@ from rivulet.errors import UserError
 
 OPSET = 18
 _TOLERANCE = 1e-3
+_LEAST_SENSITIVITY = 1e-2
 
 
 def export_torchvision(
@@ -49,25 +50,32 @@ def export_torchvision(
     torch.manual_seed(seed)
     say(f"building {name} with {weights} weights")
     model = _build(torchvision, name, weights).eval()
-    example = torch.randn(*shape)
+    example, other = torch.randn(*shape), torch.randn(*shape)
     try:
+        if weights == "random":
+            _keep_signal(torch, model, shape)
         with torch.inference_mode():
-            expected = model(example).numpy()
+            expected, moved = model(example).numpy(), model(other).numpy()
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{name} does not accept an input of shape {shape}: {reason}") from error
     say(f"exporting {name} to ONNX")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
-        torch.onnx.export(
-            model,
-            (example,),
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["input"],
-            output_names=["output"],
-        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
+            torch.onnx.export(
+                model,
+                (example,),
+                str(path),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["input"],
+                output_names=["output"],
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise UserError(
+            f"{name} cannot be exported for an input of shape {shape}: {_first_line(error)}"
+        ) from error
     facts = check_onnx(path)
     outputs = _run_onnx(path, [example.numpy()])
     difference = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
@@ -76,7 +84,12 @@ def export_torchvision(
             f"ONNX Runtime's output of {name} differs from torch's by {difference:.2e} relative "
             f"(allowed: {_TOLERANCE:g}); the export is not usable"
         )
-    return {**facts, "max_rel_error_against_torch": difference, "torch": torch.__version__}
+    return {
+        **facts,
+        "input_sensitivity": _sensitivity(expected, moved, say),
+        "max_rel_error_against_torch": difference,
+        "torch": torch.__version__,
+    }
 
 
 def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -89,13 +102,16 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
     facts = check_onnx(source)
     generator = np.random.default_rng(0)
     try:
-        _run_onnx(source, [generator.standard_normal(i["shape"]) for i in facts["inputs"]])
+        first, second = (
+            _run_onnx(source, [generator.standard_normal(i["shape"]) for i in facts["inputs"]])
+            for _ in range(2)
+        )
     except Exception as error:
         raise UserError(
             f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
         ) from error
     shutil.copyfile(source, path)
-    return facts
+    return {**facts, "input_sensitivity": _sensitivity(first[0], second[0], say)}
 
 
 def check_onnx(path: Path) -> dict[str, Any]:
@@ -145,6 +161,41 @@ def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
     feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
     outputs: list[np.ndarray] = session.run(None, feed)
     return outputs
+
+
+def _keep_signal(torch: Any, model: Any, shape: list[int]) -> None:
+    """Give random weights that carry the input through to the output.
+
+    Many of torchvision's initialisations let activations fade over the layers of an untrained
+    model, so that its output is the last bias whatever the input; any schedule, right or wrong,
+    then passes a comparison of outputs. Weights are drawn after He et al. (ICCV 2015), and batch
+    normalisation gets the statistics of one random batch.
+    """
+    norms = []
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                torch.nn.init.normal_(module.bias, std=0.1)
+        elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean over batches
+            norms.append(module.train())
+    with torch.no_grad():
+        model(torch.randn(max(4, shape[0]), *shape[1:]))
+    for module in norms:
+        module.eval()
+
+
+def _sensitivity(first: np.ndarray, second: np.ndarray, say: Callable[[str], None]) -> float:
+    """Largest change of the output between two random inputs, relative to its magnitude."""
+    change = float(np.max(np.abs(first - second)) / (np.max(np.abs(first)) or 1.0))
+    if change < _LEAST_SENSITIVITY:
+        say(
+            f"warning: the output hardly depends on the input (changes by {change:.1e} of its "
+            "magnitude), so comparing outputs will hardly show a wrong schedule"
+        )
+    return change
 
 
 def _build(torchvision: Any, name: str, weights: str) -> Any:
