@@ -13,6 +13,7 @@ from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.models.prepare import prepare_model
 from rivulet.provenance import write_record
+from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 
 
@@ -27,10 +28,16 @@ def compile_one(job, options):
         log = TuningLog(options.source_log, job.logger)
         inputs.append(options.source_record)
     job.tell("compiling")
-    compile_model(prepare_model(options.onnx, target), target, log, options.library)
+    with job.device("cpu", shared=True):
+        compile_model(prepare_model(options.onnx, target), target, log, options.library)
+    facts = {
+        "code": stage_code("compile"),
+        "target": str(target),
+        "bytes": options.library.stat().st_size,
+    }
     write_record(
         options.record, "compile", options.subject, options.settings, inputs, [options.library],
-        {"target": str(target), "bytes": options.library.stat().st_size},
+        facts,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import _bootstrap  # noqa: F401
 from rivulet.jobs.cli import Command
 from rivulet.models.export import adopt_onnx, export_torchvision
 from rivulet.provenance import write_record
+from rivulet.provenance.code import stage_code
 
 
 def export(job, options):
@@ -20,13 +21,16 @@ def export(job, options):
     inputs = []
     if "onnx" in model:
         inputs = [Path(model["onnx"])]
-        facts = adopt_onnx(inputs[0], options.onnx, job.tell)
-    else:
-        facts = export_torchvision(
-            model["torchvision"], model["shape"], model["weights"], model["seed"],
-            options.onnx, job.tell,
-        )  # fmt: skip
+    with job.device("cpu", shared=True):
+        if "onnx" in model:
+            facts = adopt_onnx(inputs[0], options.onnx, job.tell)
+        else:
+            facts = export_torchvision(
+                model["torchvision"], model["shape"], model["weights"], model["seed"],
+                options.onnx, job.tell,
+            )  # fmt: skip
     job.logger.info("facts: %s", facts)
+    facts["code"] = stage_code("export")
     write_record(
         options.record, "export", options.subject, options.settings, inputs, [options.onnx], facts
     )

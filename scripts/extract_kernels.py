@@ -14,19 +14,22 @@ from rivulet.kernels import save_kernels
 from rivulet.kernels.extract import extract_kernels
 from rivulet.models.prepare import prepare_model
 from rivulet.provenance import write_record
+from rivulet.provenance.code import stage_code
 
 
 def extract(job, options):
     """Extract one model's kernels."""
     device = configured_device(options.settings)
     target = resolve_target(device)
-    kernels = extract_kernels(prepare_model(options.onnx, target), target)
+    with job.device("cpu", shared=True):
+        kernels = extract_kernels(prepare_model(options.onnx, target), target)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)
     gflops = sum(k.flops * k.weight for k in kernels) / 1e9
     classes = len({k.kind for k in kernels})
     job.tell(f"{len(kernels)} kernels in {classes} classes, {gflops:.3f} GFLOP")
     facts = {
+        "code": stage_code("kernels"),
         "target": str(target),
         "kernels": len(kernels),
         "classes": classes,

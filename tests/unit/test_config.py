@@ -328,6 +328,11 @@ MALFORMED = [
         "measure.build_workers: 'many' is not valid; allowed: auto, or an integer from 1 to 256",
     ),
     (
+        A + "droplet: {confirm_repeats: 3}\n",
+        "droplet.confirm_repeats: 3 samples can never show a difference at significance 0.05; "
+        "allowed with it: an integer from 4 to 100",
+    ),
+    (
         A + "droplet: {significance: 0.5}\n",
         "droplet.significance: 0.5 is out of range; allowed: a number above 0 and below 0.5",
     ),

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import subprocess
@@ -83,6 +84,25 @@ def test_the_lock_makes_the_second_wait_and_says_for_whom(tmp_path, monkeypatch)
         assert heard[0].startswith(f"search first (process {first.pid}, since ")
         assert (tmp_path / "rivulet-cpu.lock").read_text().startswith("search second")
     first.communicate()
+
+
+def test_work_that_measures_nothing_goes_together_but_not_beside_a_measurement(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lock_module, "LOCK_FOLDER", tmp_path)
+    with (
+        device_lock("cpu", "compile one", shared=True),
+        device_lock("cpu", "compile two", pytest.fail, shared=True),
+    ):
+        handle = os.open(tmp_path / "rivulet-cpu.lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+    with device_lock("cpu", "search", pytest.fail):
+        handle = os.open(tmp_path / "rivulet-cpu.lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(handle)
 
 
 def test_threads_are_spread_over_the_usable_cpus():

@@ -81,6 +81,19 @@ def test_a_termination_ends_in_order(tmp_path):
     assert "SIGTERM" in log
 
 
+def test_a_termination_is_no_failure_of_what_runs(tmp_path):
+    body = """
+            import signal
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except Exception:
+                print("swallowed")
+    """
+    result, log = run_script(tmp_path, body.strip())
+    assert result.returncode == 143
+    assert "swallowed" not in log.split("from a library")[1]
+
+
 def test_scratch_of_a_killed_job_is_swept_by_the_next(tmp_path):
     left = tmp_path / "rivulet-scratch-left"
     left.mkdir()

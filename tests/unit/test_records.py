@@ -37,6 +37,18 @@ def test_a_cut_off_trial_is_set_aside_at_any_length(tmp_path):
     assert (tmp_path / "trials.csv.damaged").read_text().count("\n") >= len(whole) - last - 1
 
 
+@pytest.mark.parametrize("head", ["", "trial,elap", "garbled\n"])
+def test_a_lost_header_is_put_back(tmp_path, head):
+    path = tmp_path / "trials.csv"
+    append_trials(path, [TRIAL])
+    rows = path.read_text().split("\n", 1)[1] if head.endswith("\n") else ""
+    path.write_text(head + rows)
+    recover_trials(path)
+    append_trials(path, [replace(TRIAL, trial=2)])
+    assert path.read_text().splitlines()[0] == HEADER
+    assert read_trials(path)[-1].trial == 2
+
+
 def test_a_garbled_line_in_the_middle_is_set_aside(tmp_path):
     path = tmp_path / "x.json"
     path.write_text('{"a": 1}\n\x00\xff garbage\n{"b": 2}\n')
@@ -97,3 +109,5 @@ def test_completion_is_remembered(tmp_path):
     assert completed_facts(tmp_path) is None
     mark_complete(tmp_path, {"trials": 3})
     assert completed_facts(tmp_path) == {"trials": 3}
+    (tmp_path / "complete.json").write_text("")  # as a power failure may leave it
+    assert completed_facts(tmp_path) is None

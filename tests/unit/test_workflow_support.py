@@ -39,13 +39,23 @@ def test_times_are_put_in_order_where_the_records_agree(tmp_path):
 
 
 def test_other_settings_date_an_artefact_back_and_say_so(tmp_path):
-    first = make(tmp_path, "a", [], {"x": 1, "y": 0})
+    source = tmp_path / "source.txt"
+    source.write_text("source")
+    first = make(tmp_path, "a", [source], {"x": 1, "y": 0})
     findings = reconciled(tmp_path, {"x": 2, "y": 0})
     assert findings.lines() == [
         f"note: {first}: made with other settings (x); it will be made again"
     ]
     assert first.stat().st_mtime == 1_000_000_000
     assert (tmp_path / "a.txt").stat().st_mtime == 1_000_000_000
+
+
+def test_a_stale_artefact_without_inputs_loses_its_record(tmp_path):
+    # Snakemake compares times with inputs; without any, only a missing output shows.
+    first = make(tmp_path, "a", [], {"x": 1})
+    assert len(reconciled(tmp_path, {"x": 2}).lines()) == 1
+    assert not first.exists()
+    assert (tmp_path / "a.json.stale").exists()
 
 
 def test_another_input_dates_an_artefact_back(tmp_path):

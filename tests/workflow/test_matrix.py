@@ -330,6 +330,14 @@ def test_a_change_is_seen_in_copied_results_too(moved):
     )
 
 
+def test_another_model_definition_is_seen_in_copied_results_too(moved):
+    models = moved.config["models"]
+    reconfigure(moved, models={**models, "resnet18": {**models["resnet18"], "seed": 5}})
+    run = moved.plan()
+    assert run.jobs["export_model"] == 1
+    assert run.jobs["search_schedules"] == 1
+
+
 def test_a_log_of_other_settings_is_kept_and_comes_back(workspace):
     log = "results/local/logs/ansor-40/wide/trials.csv"
     target = "results/local/logs/ansor-40/wide/log.json"

@@ -5,7 +5,9 @@ default configuration file and the key table are generated from it. A descriptio
 its unit in square brackets where the value has one.
 """
 
+import itertools
 import json
+import math
 import re
 import reprlib
 from collections.abc import Callable, Mapping
@@ -608,6 +610,22 @@ _WHAT_DIFFERS = {
 }
 
 
+def _undecidable(section: str, settings: "Droplet | Transfer") -> list[Problem]:
+    """A rank test of too few samples cannot reach the level: nothing would ever be accepted."""
+
+    def smallest_p(samples: int) -> float:
+        return 1 / math.comb(2 * samples, samples)
+
+    if smallest_p(settings.confirm_repeats) < settings.significance:
+        return []
+    enough = next(n for n in itertools.count(2) if smallest_p(n) < settings.significance)
+    text = (
+        f"{settings.confirm_repeats} samples can never show a difference at significance "
+        f"{settings.significance:g}; allowed with it: an integer from {enough} to 100"
+    )
+    return [Problem((section, "confirm_repeats"), text)]
+
+
 class Config(_Settings):
     """Configuration of the Rivulet workflow."""
 
@@ -709,6 +727,8 @@ class Config(_Settings):
             *_case_clashes("hardware", list(self.hardware)),
             *self._same_definitions(_base_dir(info)),
             *self._bad_pairs(),
+            *_undecidable("droplet", self.droplet),
+            *_undecidable("transfer", self.transfer),
         ]
         if problems:
             refuse(*problems)

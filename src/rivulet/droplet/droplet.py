@@ -208,11 +208,14 @@ def _round(
             "%s: move from %.2f to %.2f us", walk.kernel.task,
             again[0].latency * 1e6, winner.latency * 1e6,
         )  # fmt: skip
-        walk.schedule, walk.latency = challengers[fastest - 1], winner.latency
+        # Relative to the incumbent's time of the same minute: moves are measured at different
+        # times, and a machine that slowed down must not make an earlier move seem the best.
+        walk.latency *= winner.latency / again[0].latency
+        walk.schedule = challengers[fastest - 1]
         walk.idle_rounds = 0
         walk.moves += 1
         arguments = argument_infos(walk.schedule.mod)
-        log.commit(walk.kernel, walk.schedule.trace, winner.latency, target, arguments)
+        log.commit(walk.kernel, walk.schedule.trace, walk.latency, target, arguments)
     return rows
 
 

@@ -16,9 +16,12 @@ _POLL_SECONDS = 0.2
 
 @contextmanager
 def device_lock(
-    device: str, holder: str, on_wait: Callable[[str], None] | None = None
+    device: str,
+    holder: str,
+    on_wait: Callable[[str], None] | None = None,
+    shared: bool = False,
 ) -> Iterator[None]:
-    """Hold the device alone; wait for whoever holds it now.
+    """Hold the device, alone or beside others that do not measure; wait until that is possible.
 
     Every hardware entry with a local runner is the same device, the machine's CPU, whatever
     the entry is called. The lock ends with the process, also when it is killed.
@@ -27,6 +30,8 @@ def device_lock(
         device: Name of the device, such as ``cpu``.
         holder: Who asks, as the waiting process should read it.
         on_wait: Called once with the present holder's text when there is one.
+        shared: For work that measures nothing, but would disturb a measurement: any number of
+            such holders go together, and none beside a measurement.
     """
     path = LOCK_FOLDER / f"rivulet-{device}.lock"
     handle = _open_for_all(path)
@@ -34,17 +39,24 @@ def device_lock(
         waited = False
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(handle, mode | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if not waited and on_wait is not None:
-                    on_wait(path.read_text().strip() or "another process")
+                    on_wait(path.read_text().strip() or "jobs that compile")
                 waited = True
                 time.sleep(_POLL_SECONDS)
+        if shared:
+            yield
+            return
         os.ftruncate(handle, 0)
         text = f"{holder} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})\n"
         os.pwrite(handle, text.encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

@@ -22,8 +22,11 @@ from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
 
 
-class Stopped(Exception):
-    """The job was asked to end (a signal, or its workflow is gone); what is recorded stays."""
+class Stopped(BaseException):
+    """The job was asked to end (a signal, or its workflow is gone); what is recorded stays.
+
+    Like KeyboardInterrupt no Exception, so that no handler takes it for a failing candidate.
+    """
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,13 @@ class Job:
         self.say(labelled(self.label, text))
 
     @contextmanager
-    def device(self, name: str) -> Iterator[None]:
-        """Hold a device alone; say for whom the job waits while it does."""
+    def device(self, name: str, shared: bool = False) -> Iterator[None]:
+        """Hold a device, alone or (measuring nothing) ``shared``; say for whom the job waits."""
 
         def on_wait(holder: str) -> None:
             self.tell(f"waiting for the device '{name}', in use by {holder}")
 
-        with device_lock(name, f"{self.label} in {Path.cwd()}", on_wait):
+        with device_lock(name, f"{self.label} in {Path.cwd()}", on_wait, shared):
             yield
 
     def progress(self, total: int, unit: str, done: int = 0) -> Progress:

@@ -78,9 +78,11 @@ class Bench:
 
     def __exit__(self, *_: object) -> None:
         """End the workers."""
-        self._threads.shutdown()
+        # A batch may be in flight when the job was asked to end: do not wait for its builds.
+        self._threads.shutdown(wait=False, cancel_futures=True)
         for process in (*self._builders, self._runner):
-            process.close()
+            process.retire()
+        self._threads.shutdown()
 
     def measure(
         self,

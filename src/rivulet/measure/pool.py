@@ -37,6 +37,7 @@ class Worker:
         self._threads, self._max_uses = threads, max_uses
         self._process: subprocess.Popen[bytes] | None = None
         self._uses = 0
+        self._retired = False
 
     def call(self, name: str, *arguments: Any, timeout: float) -> Any:
         """Run one of `rivulet.measure.worker.Kernels`' methods and return its result.
@@ -60,6 +61,14 @@ class Worker:
             self._process.communicate()
             self._process = None
 
+    def retire(self) -> None:
+        """End the process for good, also while another thread waits for its reply."""
+        self._retired = True
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def _spawn(self) -> None:
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
@@ -73,6 +82,8 @@ class Worker:
         self._uses = -1  # not yet greeted
 
     def _ensure_started(self) -> None:
+        if self._retired:
+            raise WorkerFailure("error", "the bench was closed")
         if self._uses >= self._max_uses:
             self.close()
         if self._process is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -110,8 +109,20 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
         raise UserError(
             f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
         ) from error
-    shutil.copyfile(source, path)
+    _save_whole(source, path)
     return {**facts, "input_sensitivity": _sensitivity(first[0], second[0], say)}
+
+
+def _save_whole(source: Path, path: Path) -> None:
+    """Copy a model into one file, with the weights that it may keep in files beside it."""
+    import onnx
+
+    try:
+        onnx.save(onnx.load(str(source)), str(path))
+    except ValueError as error:
+        raise UserError(
+            f"{source}: its weights do not fit into one ONNX file: {_first_line(error)}"
+        ) from error
 
 
 def check_onnx(path: Path) -> dict[str, Any]:

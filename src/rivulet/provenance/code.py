@@ -8,6 +8,9 @@ from pathlib import Path
 
 # Rooms behind the stages whose artefacts are kept when their code changes.
 STAGE_ROOMS = {
+    "export": ("models/export.py",),
+    "kernels": ("models/prepare.py", "kernels"),
+    "compile": ("models/prepare.py", "benchmark/compile.py"),
     "search": ("search", "measure", "records", "tvm_compat"),
     "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
     "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),

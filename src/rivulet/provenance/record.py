@@ -97,7 +97,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader sees all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
+    with temporary.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     temporary.replace(path)
 
 

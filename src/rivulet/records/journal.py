@@ -54,7 +54,10 @@ def completed_facts(folder: Path) -> dict[str, Any] | None:
     path = folder / _COMPLETE
     if not path.exists():
         return None
-    facts: dict[str, Any] = json.loads(path.read_text())
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        return None  # cut off by a power failure; completing it again costs little
     return facts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,11 @@ class TuningLog:
         return log
 
     def append(self, trials: Sequence[Trial]) -> None:
-        """Append rows to ``trials.csv``."""
+        """Append rows to ``trials.csv``, after the schedules that they tell of are on disk."""
+        for name in (WORKLOADS, RECORDS):
+            if (self.folder / name).exists():
+                with (self.folder / name).open("rb") as stream:
+                    os.fsync(stream.fileno())
         append_trials(self.folder / TRIALS, list(trials))
         self.trials += trials
 

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from rivulet.provenance.record import write_atomically
 from rivulet.records.recover import recover_lines
 
 
@@ -61,7 +62,7 @@ def append_trials(path: Path, trials: list[Trial]) -> None:
     """Append rows and force them to disk."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    if not path.exists():
+    if not path.exists() or path.stat().st_size == 0:
         writer.writerow(COLUMNS)
     for trial in trials:
         # A reason may span lines; a row must not, or a cut-off one could not be told.
@@ -83,7 +84,12 @@ def read_trials(path: Path) -> list[Trial]:
 
 def recover_trials(path: Path) -> int:
     """Set aside rows that do not parse; returns how many."""
-    return recover_lines(path, _is_row)
+    count = recover_lines(path, _is_row)
+    if path.exists():
+        text = path.read_text()
+        if text and text.split("\n", 1)[0] != HEADER:
+            write_atomically(path, f"{HEADER}\n{text}")
+    return count
 
 
 def _is_row(line: str) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 from rivulet.kernels import Kernel
 
+# A batch may hold nothing new, most of all after an interruption, when the population is made of
+# what was measured; the strategy does not pick the same twice, so the next batch differs.
+_PATIENCE = 8
 _UNBOUNDED = 1 << 30  # budgets are the caller's business
 
 
@@ -81,10 +84,16 @@ class EvolutionaryProposer:
         """
         strategy = self._open(first, count)
         proposals: dict[str, Proposal] = {}
-        for candidate in strategy.generate_measure_candidates() or []:
-            name = candidate_name(candidate.sch.mod)
-            if name not in known and len(proposals) < count:
-                proposals.setdefault(name, Proposal(candidate, name))
+        for _ in range(_PATIENCE):
+            batch = strategy.generate_measure_candidates()
+            if batch is None:
+                break
+            for candidate in batch:
+                name = candidate_name(candidate.sch.mod)
+                if name not in known and len(proposals) < count:
+                    proposals.setdefault(name, Proposal(candidate, name))
+            if proposals:
+                break
         return list(proposals.values())
 
     def learn(self, proposals: list[Proposal], latencies: list[float | None]) -> None:
@@ -99,14 +108,15 @@ class EvolutionaryProposer:
         self.context.search_strategy.notify_runner_results(candidates, results)
         self._cost_model.update(self.context, candidates, results)
 
-    def relearn(self, records: list[Any]) -> None:
-        """Train the cost model on records of an earlier run of the same log."""
+    def relearn(self, records: list[Any]) -> list[str]:
+        """Train the cost model on records of an earlier run; returns the candidates' names."""
         from tvm.s_tir.meta_schedule.runner import RunnerResult
 
         self._open(first=True, count=1)
         candidates = [record.as_measure_candidate() for record in records]
         results = [RunnerResult(list(record.run_secs), None) for record in records]
         self._cost_model.update(self.context, candidates, results)
+        return [candidate_name(candidate.sch.mod) for candidate in candidates]
 
     def _open(self, first: bool, count: int) -> Any:
         """The strategy for a first round, or the evolving one, ready to propose."""
@@ -121,7 +131,7 @@ class EvolutionaryProposer:
             init_min_unmeasured=max(1, min(50, population // 3)),
             genetic_num_iters=0 if first else settings["generations"],
             genetic_mutate_prob=settings["mutation_probability"],
-            eps_greedy=settings["random_share"],
+            eps_greedy=_share(settings["random_share"], settings["batch_size"]),
         )
         self.context = ms.TuneContext(
             mod=self.kernel.module,
@@ -139,3 +149,8 @@ class EvolutionaryProposer:
         if not first:
             self._evolving = self.context.search_strategy
         return self.context.search_strategy
+
+
+def _share(share: float, batch: int) -> float:
+    """MetaSchedule rounds the number of random picks down, to none in a small batch."""
+    return max(share, 1 / batch + 1e-9) if share > 0 else 0.0

@@ -146,10 +146,10 @@ class _Search:
             self._batch = max(self._batch, trial.batch)
         if self._log.trials:
             self._logger.info("continuing after %d trials", len(self._log.trials))
-            for kernel, proposer in zip(self._kernels, self._proposers, strict=True):
-                records = self._log.best_records(kernel, len(self._log.trials))
+            for index, kernel in enumerate(self._kernels):
+                records = self._log.best_records(kernel, len(self._log.database))
                 if records:
-                    proposer.relearn(records)
+                    self._known[index].update(self._proposers[index].relearn(records))
 
     def _round(self, index: int, count: int, first: bool) -> None:
         """Propose, measure, record and learn from one batch of one kernel."""

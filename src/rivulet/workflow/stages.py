@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from rivulet.config.model import Config
@@ -58,6 +59,8 @@ def stage_settings(
     settings: dict[str, Any] = {"format": FORMATS[stage]}
     if stage == "export":
         settings["model"] = data["models"][model]
+        if "torchvision" in data["models"][model]:
+            settings["torchvision"] = version("torchvision")
     if hardware is not None:
         device = device_of(config, hardware)
         settings["device"] = device.to_json()
@@ -70,8 +73,12 @@ def stage_settings(
         settings["trials"] = trials
     if stage == "benchmark":
         settings["benchmark"] = data["benchmark"]
+        settings["onnxruntime"] = version("onnxruntime")
     if stage in ("collect", "report"):
         settings["pairs"] = [f"{source}-to-{target}" for source, target in config.pair_list]
+    if stage == "collect":
+        settings |= {key: data[key] for key in ("trials", "logs")}
+        settings["hardware"] = list(data["hardware"])
     if stage == "report":
         settings |= {"config": data, "code": code_digest("report")}
     return settings
