@@ -1,7 +1,8 @@
 # Export: torchvision's model, or the user's file -> results/models/{model}.onnx, .json
 rule export_model:
     input:
-        user_file,
+        format="rules/export_format.txt",
+        user_file=user_file,
     output:
         onnx="results/models/{model}.onnx",
         record="results/models/{model}.json",
@@ -13,5 +14,5 @@ rule export_model:
         settings=settings("export", "model"),
     shell:
         "python scripts/export_model.py --subject model={wildcards.model}"
-        " --settings {params.settings:q} --onnx {output.onnx} --record {output.record}"
+        " --settings {params.settings:q} --format-file {input.format} --onnx {output.onnx} --record {output.record}"
         " --log {log}"

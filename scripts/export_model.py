@@ -18,12 +18,12 @@ def export(job, options):
     """Export one model."""
     model = options.settings["model"]
     options.onnx.parent.mkdir(parents=True, exist_ok=True)
-    inputs = []
+    inputs = [options.format_file]
     if "onnx" in model:
-        inputs = [Path(model["onnx"])]
+        inputs.append(Path(model["onnx"]))
     with job.device("cpu", shared=True):
         if "onnx" in model:
-            facts = adopt_onnx(inputs[0], options.onnx, job.tell)
+            facts = adopt_onnx(inputs[1], options.onnx, job.tell)
         else:
             facts = export_torchvision(
                 model["torchvision"], model["shape"], model["weights"], model["seed"],
@@ -40,6 +40,9 @@ def main():
     """Run the command line."""
     command = Command("Export a torchvision model, or check and adopt an ONNX file.", "export")
     command.add("--onnx", type=Path, required=True, help="ONNX file to write")
+    command.add(
+        "--format-file", type=Path, required=True, help="file that tells the exports' format"
+    )
     return command.run(export)
 
 

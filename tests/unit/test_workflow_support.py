@@ -50,14 +50,6 @@ def test_other_settings_date_an_artefact_back_and_say_so(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mtime == 1_000_000_000
 
 
-def test_a_stale_artefact_without_inputs_loses_its_record(tmp_path):
-    # Snakemake compares times with inputs; without any, only a missing output shows.
-    first = make(tmp_path, "a", [], {"x": 1})
-    assert len(reconciled(tmp_path, {"x": 2}).lines()) == 1
-    assert not first.exists()
-    assert (tmp_path / "a.json.stale").exists()
-
-
 def test_another_input_dates_an_artefact_back(tmp_path):
     first = make(tmp_path, "a", [], {"x": 1})
     second = make(tmp_path, "b", [first], {"x": 1})

@@ -82,7 +82,9 @@ def reconcile(
                 findings.other_code[record.stage] += 1
         elif not any(_has_metadata(metadata, f) for f in files):
             findings.dated_back[str(path)] = reason
-            _make_stale(path, record)
+            for file in files:
+                if file.exists():
+                    os.utime(file, (_LONG_AGO, _LONG_AGO))
     return findings
 
 
@@ -129,16 +131,6 @@ def _staleness(record: Record, wanted: dict[str, Any]) -> str | None:
         if Path(name).exists() and digest_of(Path(name)) != digest:
             return f"made from another version of {name}"
     return None
-
-
-def _make_stale(path: Path, record: Record) -> None:
-    """Date an artefact back, which shows beside its inputs; without any, put its record aside."""
-    if not any(Path(name).exists() for name in record.inputs):
-        path.rename(path.with_name(path.name + ".stale"))
-        return
-    for file in [*map(Path, record.outputs), path]:
-        if file.exists():
-            os.utime(file, (_LONG_AGO, _LONG_AGO))
 
 
 def _input_files(record: Record, records: dict[Path, Record]) -> list[Path]:
