@@ -25,6 +25,7 @@ from rivulet.records.journal import (
 )
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
+from rivulet.search.search import budget_warning
 
 
 def search(job, options):
@@ -54,6 +55,9 @@ def measure(job, options, device, folder):
     with job.device("cpu"):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
+        warning = budget_warning(settings["trials"], len(kernels))
+        if warning:
+            job.tell(warning)
         log = TuningLog.resume(folder, job.logger)
         progress = job.progress(settings["trials"], "trials", len(log.trials))
         progress.update(len(log.trials), f"{len(kernels)} kernels")

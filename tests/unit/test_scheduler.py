@@ -1,6 +1,7 @@
 import math
 
 from rivulet.search.scheduler import GradientScheduler, KernelState, first_round_size
+from rivulet.search.search import budget_warning
 
 
 def test_every_kernel_is_tried_before_the_gradient_decides():
@@ -38,3 +39,11 @@ def test_first_round_leaves_half_of_the_budget():
     assert first_round_size(160, 20, 16) == 4
     assert first_round_size(5000, 20, 16) == 16
     assert first_round_size(10, 20, 16) == 1
+
+
+def test_a_budget_that_is_too_small_is_said_so():
+    assert budget_warning(40, 20) is None
+    assert budget_warning(30, 20) == (
+        "warning: 30 trials are few for 20 kernels; the smallest sensible number is 40"
+    )
+    assert "and 5 get none at all" in budget_warning(15, 20)

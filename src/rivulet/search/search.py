@@ -24,6 +24,17 @@ STRATEGY = "evolutionary"
 Report = Callable[[int, str], None]
 
 
+def budget_warning(trials: int, kernels: int) -> str | None:
+    """What to say beforehand of a budget that leaves kernels without a chance; None if it fits."""
+    if trials >= 2 * kernels:
+        return None
+    without = f", and {kernels - trials} get none at all" if trials < kernels else ""
+    return (
+        f"warning: {trials} trials are few for {kernels} kernels{without}; "
+        f"the smallest sensible number is {2 * kernels}"
+    )
+
+
 def search_model(
     kernels: list[Kernel],
     target: Any,
@@ -87,12 +98,6 @@ class _Search:
 
     def run(self) -> None:
         self._resume()
-        if self._budget < len(self._kernels):
-            self._logger.warning(
-                "%d trials are too few for %d kernels: the rest keep their default schedule; "
-                "the smallest sensible number is %d",
-                self._budget, len(self._kernels), 2 * len(self._kernels),
-            )  # fmt: skip
         self._started, self._before = time.monotonic(), self._log.elapsed()
         first = first_round_size(self._budget, len(self._kernels), self._settings["batch_size"])
         order = sorted(
