@@ -2,6 +2,7 @@
 """Run the matrix of config/demo.yaml, with progress, and print what came out."""
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
@@ -18,8 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 NOISE = re.compile(
     r"(Using (workflow|shell)|Assuming |Building DAG|Provided |Rules claiming|Conda env|"
     r"Select jobs|Execute \d+ jobs|Finished jobid|\[\w{3} \w{3} +\d+ |Complete log|Elapsed time|"
+    r"RuleException|CalledProcessError in|Command '|"  # the job itself said what was wrong
     r"host: |Job stats|job +count|-{5,}|\w+ +\d+$|$)"
 )
+
+
+def show_progress(lines, started):
+    """Pass on what says something about the experiment, with the time since the start."""
+    for line in lines:
+        if not NOISE.match(line):
+            print(f"{duration(time.monotonic() - started):>6}  {line}", end="", flush=True)
 
 
 def main():
@@ -39,10 +48,12 @@ def main():
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1
     ) as process:
-        for line in process.stdout:
-            if not NOISE.match(line):
-                clock = duration(time.monotonic() - started)
-                print(f"{clock:>6}  {line}", end="", flush=True)
+        try:
+            show_progress(process.stdout, started)
+        except KeyboardInterrupt:
+            # The jobs got the signal too; let them end in order and say so.
+            with contextlib.suppress(KeyboardInterrupt):
+                show_progress(process.stdout, started)
     if process.returncode:
         print(
             "the run did not finish; the lines above say which job and where its log is. What was "
