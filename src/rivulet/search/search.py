@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 
 from rivulet.errors import UserError
+from rivulet.hardware.vectors import vector_registers
 from rivulet.kernels import Kernel
 from rivulet.measure.bench import Bench, Measurement
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
-from rivulet.search.evolutionary import EvolutionaryProposer, Proposal
+from rivulet.schedules.register_tiles import RegisterTiles
+from rivulet.search.cost_model import make_cost_model
+from rivulet.search.evolutionary import RELEARNED, EvolutionaryProposer, Proposal
 from rivulet.search.scheduler import GradientScheduler, KernelState, first_round_size
 
 STRATEGY = "evolutionary"
+REGISTER_TILES = "register-tiles"
 Report = Callable[[int, str], None]
 
 
@@ -45,6 +49,7 @@ def search_model(
     bench: Bench,
     report: Report,
     logger: logging.Logger,
+    space: str = REGISTER_TILES,
 ) -> None:
     """Measure ``trials`` candidates in all, recording each batch the moment it is measured.
 
@@ -61,8 +66,9 @@ def search_model(
         bench: Measures candidates.
         report: Told the trials done and a line on how it stands.
         logger: Told of failures and of the way the search takes.
+        space: The hardware's search space, ``register-tiles`` or ``stock``.
     """
-    _Search(kernels, target, trials, settings, threads, log, bench, report, logger).run()
+    _Search(kernels, target, trials, settings, threads, log, bench, report, logger, space).run()
 
 
 class _Search:
@@ -77,17 +83,18 @@ class _Search:
         bench: Bench,
         report: Report,
         logger: logging.Logger,
+        space: str,
     ) -> None:
         self._kernels, self._target, self._budget, self._log = kernels, target, trials, log
         self._settings, self._bench = settings, bench
         self._report, self._logger = report, logger
-        np.random.seed(settings["seed"])  # MetaSchedule's cost model draws from the global state
-        cost_model = _cost_model(settings["cost_model"], threads, settings["seed"])
+        cost_model = make_cost_model(settings["cost_model"], settings["seed"], threads)
+        tiles = _register_tiles(space, target, threads, kernels)
         self._states = [KernelState(kernel.weight) for kernel in kernels]
         self._known: list[set[str]] = [set() for _ in kernels]
         self._proposers = [
             EvolutionaryProposer(
-                kernel, target, settings, log.database, cost_model, threads,
+                kernel, target, settings, tiles[kernel.dtype], cost_model, threads,
                 _seed(settings["seed"], kernel, len(log.trials)),
             )
             for kernel in kernels
@@ -151,10 +158,9 @@ class _Search:
             self._batch = max(self._batch, trial.batch)
         if self._log.trials:
             self._logger.info("continuing after %d trials", len(self._log.trials))
-            for index, kernel in enumerate(self._kernels):
-                records = self._log.best_records(kernel, len(self._log.database))
-                if records:
-                    self._known[index].update(self._proposers[index].relearn(records))
+            share = max(1, RELEARNED // len(self._kernels))
+            for kernel, proposer in zip(self._kernels, self._proposers, strict=True):
+                proposer.relearn(self._log.best_records(kernel, len(self._log.database)), share)
 
     def _round(self, index: int, count: int, first: bool) -> None:
         """Propose, measure, record and learn from one batch of one kernel."""
@@ -195,8 +201,9 @@ class _Search:
         for proposal, result in zip(proposals, results, strict=True):
             self._known[index].add(proposal.name)
             if result.samples:
-                arguments = proposal.candidate.args_info
-                self._log.commit(kernel, proposal.trace, result.latency, self._target, arguments)
+                self._log.commit(
+                    kernel, proposal.trace, result.latency, self._target, proposal.arguments
+                )
                 state.history[-1] = min(state.best, result.latency)
             else:
                 self._logger.info("%s %s: %s", kernel.task, proposal.name, result.error)
@@ -230,9 +237,16 @@ def _seed(seed: int, kernel: Kernel, trials_done: int) -> int:
     return zlib.crc32(f"{seed} {kernel.workload} {trials_done}".encode()) % (2**31 - 2) + 1
 
 
-def _cost_model(name: str, threads: int, seed: int) -> Any:
-    from tvm.s_tir import meta_schedule as ms
-
-    if name == "random":
-        return ms.cost_model.RandomModel(seed=seed)
-    return ms.cost_model.XGBModel(num_tuning_cores=threads)
+def _register_tiles(
+    space: str, target: Any, threads: int, kernels: list[Kernel]
+) -> dict[str, RegisterTiles | None]:
+    """Register tiles for each kernel's data type; None for TVM's whole space."""
+    registers = vector_registers(target) if space == REGISTER_TILES else None
+    if registers is None:
+        return {kernel.dtype: None for kernel in kernels}
+    return {
+        kernel.dtype: RegisterTiles(
+            max(1, registers.bytes // np.dtype(kernel.dtype).itemsize), registers.count, threads
+        )
+        for kernel in kernels
+    }

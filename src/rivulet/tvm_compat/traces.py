@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 TILE = "SamplePerfectTile"
 CATEGORICAL = "SampleCategorical"
 LOCATION = "SampleComputeLocation"
+_TILING = "meta_schedule.tiling_structure"
 # Limits that the space generator fixes and does not sample, but that a kernel's speed depends on.
 LIMITS = ("meta_schedule.parallel", "meta_schedule.vectorize")
 
@@ -56,12 +57,15 @@ def decisions(trace: Any) -> list[Decision]:
     return found
 
 
-def with_values(trace: Any, values: Mapping[int, Sequence[int]]) -> Any:
+def with_values(
+    trace: Any, values: Mapping[int, Sequence[int]], free: Collection[int] = ()
+) -> Any:
     """A copy of the trace, without its postprocessing, with other decisions.
 
     Args:
         trace: The trace.
         values: Instruction position to the new value, as in `Decision.value`.
+        free: Positions whose decision is dropped: applying the trace samples it anew.
     """
     from tvm.s_tir.schedule import Instruction, Trace
 
@@ -79,9 +83,43 @@ def with_values(trace: Any, values: Mapping[int, Sequence[int]]) -> Any:
                 inputs = [inst.inputs[0], int(value[0])]
                 new = Instruction(inst.kind, inputs, list(inst.attrs), list(inst.outputs))
         instructions.append(new)
-        if decision is not None:
+        if decision is not None and index not in free:
             chosen[new] = decision
     return Trace(instructions, chosen)
+
+
+def categories(trace: Any, index: int) -> list[int]:
+    """The categories that the decision at an instruction position chooses from."""
+    return [int(value) for value in trace.insts[index].attrs[0]]
+
+
+def tiled_blocks(
+    trace: Any, spatial_levels: int, reduction_levels: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Tile decisions of each block that multi-level tiling took on.
+
+    Args:
+        trace: The trace.
+        spatial_levels: Factors of a spatial axis' tile.
+        reduction_levels: Factors of a reduction axis' tile.
+
+    Returns:
+        For each block, the instruction positions of its spatial axes' tiles and of its
+        reduction axes' tiles; blocks with tiles of other depths are left out.
+    """
+    blocks: list[tuple[list[int], list[int]]] = []
+    known = True
+    for index, inst in enumerate(_schedule_part(trace)):
+        name = str(inst.kind.name)
+        if name == "Annotate" and str(inst.attrs[0]) == _TILING:
+            blocks.append(([], []))
+            known = True
+        elif name == TILE and blocks and known:
+            levels = int(inst.attrs[0])
+            known = levels in (spatial_levels, reduction_levels)
+            if known:
+                blocks[-1][levels != spatial_levels].append(index)
+    return [(tuple(spatial), tuple(reduction)) for spatial, reduction in blocks if spatial]
 
 
 class Postprocessing:
@@ -117,11 +155,19 @@ class Postprocessing:
                 raise ReplayFailure(f"refused by {type(processor).__name__}")
 
 
-def replay(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
+def replay(
+    module: Any, trace: Any, postprocessing: Postprocessing, seed: int | None = None
+) -> Any:
     """Apply a trace, postprocessing left out, to a kernel and postprocess it for the target.
 
     Keeping the recorded postprocessing would bring along the parallel, vectorise, unroll and
     layout decisions that were derived for another kernel or other limits.
+
+    Args:
+        module: The kernel's unscheduled module.
+        trace: The trace.
+        postprocessing: Of the kernel and the target.
+        seed: Seed, from 1, for decisions that the trace leaves open.
 
     Returns:
         The schedule.
@@ -131,7 +177,7 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
     """
     from tvm.s_tir import Schedule
 
-    schedule = Schedule(module, debug_mask=0, error_render_level="fast")
+    schedule = Schedule(module, seed=seed, debug_mask=0, error_render_level="fast")
     try:
         trace.apply_to_schedule(schedule, remove_postproc=True)
     except Exception as error:

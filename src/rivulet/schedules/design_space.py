@@ -1,0 +1,234 @@
+"""The schedules that a kernel may have, as points: a trace's structure and a value per decision."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rivulet.schedules.register_tiles import REDUCTION_LEVELS, SPATIAL_LEVELS, RegisterTiles
+from rivulet.schedules.tiles import neighbour_splits
+from rivulet.tvm_compat.traces import (
+    CATEGORICAL,
+    LOCATION,
+    TILE,
+    Decision,
+    categories,
+    decisions,
+    replay,
+    tiled_blocks,
+    with_values,
+)
+
+Value = tuple[int, ...] | None
+_SAMPLED = (TILE, CATEGORICAL, LOCATION)
+# Unrolled loops longer than this leave the instruction cache and keep LLVM busy for seconds.
+_LONG_UNROLL = 64
+_LONG_UNROLL_WEIGHT = 0.1
+# A mutation changes one decision, or two of them with this probability, and so on.
+_FURTHER_CHANGE = 0.3
+_NEW_REGISTER_TILE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What schedules have in common that differ in their decisions only.
+
+    Attributes:
+        trace: A trace of this structure; its own decisions mean nothing.
+        decisions: The decisions that it leaves open, in the order of the trace.
+        blocks: For each block with tiled loops, positions in `decisions` of the tiles of its
+            spatial axes and of its reduction axes.
+        unrolls: For each category decision, its categories.
+    """
+
+    trace: Any
+    decisions: tuple[Decision, ...]
+    blocks: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    unrolls: dict[int, list[int]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One schedule, not yet applied.
+
+    Attributes:
+        structure: Its structure.
+        values: Value of each of the structure's decisions; None leaves it to TVM's sampling.
+    """
+
+    structure: Structure
+    values: tuple[Value, ...]
+
+
+class DesignSpace:
+    """The points that a search of one kernel draws from.
+
+    Args:
+        module: The kernel's unscheduled module.
+        traces: Traces of the sketches that MetaSchedule's space generator made.
+        postprocessing: `rivulet.tvm_compat.traces.Postprocessing` of the kernel.
+        tiles: Limits of the register tiles; None for TVM's own space, all splits alike.
+    """
+
+    def __init__(
+        self, module: Any, traces: list[Any], postprocessing: Any, tiles: RegisterTiles | None
+    ) -> None:
+        self._module, self._postprocessing, self._tiles = module, postprocessing, tiles
+        self._structures: dict[str, Structure] = {}
+        self._sketches = [self._structure(trace) for trace in traces]
+
+    def sample(self, rng: random.Random) -> Point:
+        """A point at random."""
+        structure = rng.choice(self._sketches)
+        values: list[Value] = [None] * len(structure.decisions)
+        if self._tiles is not None:
+            for spatial, reduction in self._tileable(structure):
+                self._sample_tiles(structure, spatial, reduction, values, rng)
+                for position, choices in structure.unrolls.items():
+                    values[position] = (_sample_unroll(choices, rng),)
+        return Point(structure, tuple(values))
+
+    def point_of(self, trace: Any) -> Point:
+        """The point that a trace with decisions stands for."""
+        structure = self._structure(trace)
+        return Point(structure, tuple(d.value for d in _open_decisions(trace)))
+
+    def mutate(self, point: Point, rng: random.Random) -> Point:
+        """A point near another one: one decision changed by a step, now and then several.
+
+        Its register tile may leave the limits of the space by no step.
+        """
+        values = list(point.values)
+        while True:
+            self._change(point.structure, values, rng)
+            if rng.random() >= _FURTHER_CHANGE:
+                break
+        return Point(point.structure, tuple(values))
+
+    def cross(self, first: Point, second: Point, rng: random.Random) -> Point | None:
+        """A point with each decision from one of two parents; None when they do not match.
+
+        The tiles of a block are inherited together: alone they need not make a register tile.
+        """
+        structure = first.structure
+        if structure is not second.structure:
+            return None
+        values = list(first.values)
+        together = [(*spatial, *reduction) for spatial, reduction in structure.blocks]
+        alone = set(range(len(values))) - {p for group in together for p in group}
+        for group in [*together, *((p,) for p in sorted(alone))]:
+            if rng.random() < 0.5:
+                for position in group:
+                    values[position] = second.values[position]
+        return Point(structure, tuple(values))
+
+    def schedule(self, point: Point, seed: int) -> Any:
+        """Apply a point to the kernel.
+
+        Args:
+            point: The point.
+            seed: Seed for what it leaves to TVM.
+
+        Raises:
+            ReplayFailure: The point is no valid schedule of the kernel.
+        """
+        fixed, free = {}, set()
+        for decision, value in zip(point.structure.decisions, point.values, strict=True):
+            if value is None:
+                free.add(decision.index)
+            else:
+                fixed[decision.index] = value
+        trace = with_values(point.structure.trace, fixed, free)
+        return replay(self._module, trace, self._postprocessing, seed)
+
+    def _structure(self, trace: Any) -> Structure:
+        text = _without_decisions(trace)
+        if text not in self._structures:
+            found = tuple(_open_decisions(trace))
+            position = {decision.index: i for i, decision in enumerate(found)}
+            blocks = tuple(
+                (tuple(position[i] for i in spatial), tuple(position[i] for i in reduction))
+                for spatial, reduction in tiled_blocks(trace, SPATIAL_LEVELS, REDUCTION_LEVELS)
+            )
+            unrolls = {
+                i: categories(trace, d.index) for i, d in enumerate(found) if d.kind == CATEGORICAL
+            }
+            self._structures[text] = Structure(trace, found, blocks, unrolls)
+        return self._structures[text]
+
+    def _tileable(self, structure: Structure) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """The blocks whose tiles have room for more than one accumulator."""
+        for spatial, reduction in structure.blocks:
+            if len(spatial) > 1:
+                yield spatial, reduction
+
+    def _sample_tiles(
+        self,
+        structure: Structure,
+        spatial: tuple[int, ...],
+        reduction: tuple[int, ...],
+        values: list[Value],
+        rng: random.Random,
+    ) -> None:
+        assert self._tiles is not None
+        extents = [_extent(structure.decisions[p]) for p in spatial]
+        for position, split in zip(spatial, self._tiles.sample_spatial(extents, rng), strict=True):
+            values[position] = split
+        for position in reduction:
+            extent = _extent(structure.decisions[position])
+            values[position] = self._tiles.sample_reduction(extent, rng)
+
+    def _change(self, structure: Structure, values: list[Value], rng: random.Random) -> None:
+        """Change one decision in place; leave it as it is where the change is not allowed."""
+        if not values:
+            return
+        position = rng.randrange(len(values))
+        decision, value = structure.decisions[position], values[position]
+        if decision.kind == LOCATION:
+            values[position] = None
+        elif decision.kind == CATEGORICAL:
+            values[position] = (rng.randrange(decision.categories),)
+        elif value is not None:
+            block = next((b for b in self._tileable(structure) if position in b[0]), None)
+            if block and self._tiles and rng.random() < _NEW_REGISTER_TILE:
+                self._sample_tiles(structure, block[0], (), values, rng)
+                return
+            # A limit of a replayed record may be another than that of this space.
+            steps = neighbour_splits(value, decision.innermost_limit)
+            if not steps:
+                return
+            values[position] = rng.choice(steps)
+            if block and self._tiles and not self._admitted(block[0], values):
+                values[position] = value
+
+    def _admitted(self, spatial: tuple[int, ...], values: list[Value]) -> bool:
+        assert self._tiles is not None
+        chosen = [v for p in spatial if (v := values[p]) is not None]
+        return len(chosen) == len(spatial) and self._tiles.admits(chosen)
+
+
+def _open_decisions(trace: Any) -> list[Decision]:
+    return [d for d in decisions(trace) if d.kind in _SAMPLED]
+
+
+def _extent(decision: Decision) -> int:
+    return math.prod(decision.value)
+
+
+def _sample_unroll(choices: list[int], rng: random.Random) -> int:
+    weights = [1.0 if steps <= _LONG_UNROLL else _LONG_UNROLL_WEIGHT for steps in choices]
+    return rng.choices(range(len(choices)), weights)[0]
+
+
+def _without_decisions(trace: Any) -> str:
+    """The trace as text, its decisions and its postprocessing left out."""
+    lines = []
+    for line in trace.as_python():
+        if "enter_postproc" in line:
+            break
+        lines.append(re.sub(r", decision=.*\)$", ")", line))
+    return "\n".join(lines)

@@ -1,0 +1,136 @@
+"""Tiles whose accumulators fit the vector registers: the search space for CPUs.
+
+MetaSchedule's structure for CPUs, ``SSRSRS``, tiles every spatial axis on four levels and every
+reduction axis on two. The innermost spatial level is the register tile: its accumulators stay in
+vector registers for as long as the innermost reduction runs, provided that there are registers
+for all of them. Sampled without regard to that, one tile in a thousand has the right size; all
+others keep their accumulators in memory or leave the multiply-add units waiting.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+from rivulet.schedules.tiles import Split, divisors, splits
+
+SPATIAL_LEVELS = 4
+REDUCTION_LEVELS = 2
+# Registers that the operands of the multiply-adds need beside the accumulators.
+_OPERANDS = 4
+# Fewer independent accumulators than this cannot hide the latency of a multiply-add
+# (four cycles, two units on current CPUs).
+_LATENCY_HIDING = 8
+_LONGEST_VECTOR = 4  # registers side by side that the innermost axis may fill
+_REDUCTION_LIMIT = 64
+# Tries to find a tile within the limits before the best one seen is taken.
+_TRIES = 64
+_WITHOUT_SECOND_LEVEL = 0.75
+_BALANCE = 0.9
+
+
+@dataclass(frozen=True)
+class RegisterTiles:
+    """Sampler and limits of register tiles.
+
+    Attributes:
+        lanes: Elements of a vector register.
+        registers: Vector registers of the CPU.
+        threads: Threads that a kernel runs on.
+    """
+
+    lanes: int
+    registers: int
+    threads: int
+
+    @property
+    def most_accumulators(self) -> int:
+        """Largest number of vector registers that a tile may fill."""
+        return self.registers - _OPERANDS
+
+    def accumulators(self, inner: list[int]) -> int:
+        """Vector registers that a register tile fills.
+
+        Args:
+            inner: Innermost factor of each spatial axis, the vectorised one last.
+        """
+        return math.prod(inner[:-1]) * math.ceil(inner[-1] / self.lanes)
+
+    def admits(self, spatial: list[Split]) -> bool:
+        """Does the register tile fit the registers and hide the multiply-add's latency?
+
+        A kernel too small to fill the registers is held to the largest tile that it has.
+        """
+        inner = [split[-1] for split in spatial]
+        extents = [math.prod(split) for split in spatial]
+        vector = inner[-1]
+        if vector not in self._vectors(extents[-1]):
+            return False
+        everything = math.prod(extents[:-1]) * math.ceil(vector / self.lanes)
+        least = min(_LATENCY_HIDING, everything)
+        return least <= self.accumulators(inner) <= self.most_accumulators
+
+    def sample_spatial(self, extents: list[int], rng: random.Random) -> list[Split]:
+        """Splits of the spatial axes, outermost axis first.
+
+        Args:
+            extents: Extent of each axis; the last one is vectorised.
+            rng: Source of randomness.
+
+        Returns:
+            One split of four factors for each axis, outermost factor first.
+        """
+        inner = self._sample_inner(extents, rng)
+        best: list[Split] = []
+        best_balance = 0.0
+        for _ in range(_TRIES):
+            chosen = [self._outer(n // f, f, rng) for n, f in zip(extents, inner, strict=True)]
+            balance = self._balance(math.prod(split[0] for split in chosen))
+            if balance > best_balance:
+                best, best_balance = chosen, balance
+            if balance >= _BALANCE:
+                break
+        return best
+
+    def sample_reduction(self, extent: int, rng: random.Random) -> Split:
+        """A split of a reduction axis into two factors."""
+        return rng.choice(list(splits(extent, REDUCTION_LEVELS, _REDUCTION_LIMIT)))
+
+    def _vectors(self, extent: int) -> list[int]:
+        """Innermost factors of the vectorised axis: whole registers where the extent has them."""
+        longest = self.lanes * _LONGEST_VECTOR
+        whole = [d for d in divisors(extent) if d % self.lanes == 0 and d <= longest]
+        return whole or [max(d for d in divisors(extent) if d <= longest)]
+
+    def _sample_inner(self, extents: list[int], rng: random.Random) -> list[int]:
+        best: list[int] = []
+        for _ in range(_TRIES):
+            inner = [
+                rng.choice([d for d in divisors(n) if d <= self.most_accumulators])
+                for n in extents[:-1]
+            ]
+            inner.append(rng.choice(self._vectors(extents[-1])))
+            if self.admits([(n // f, f) for n, f in zip(extents, inner, strict=True)]):
+                return inner
+            fits = self.accumulators(inner) <= self.most_accumulators
+            if not best or (fits and self.accumulators(inner) > self.accumulators(best)):
+                best = inner
+        return best
+
+    @staticmethod
+    def _outer(rest: int, inner: int, rng: random.Random) -> Split:
+        """Split what is left of an axis around the reduction loops.
+
+        The level between the two reduction levels costs a store and a load of the accumulators
+        in each step of the outer reduction; it pays only where it lets a slice of the weights
+        stay in the cache.
+        """
+        second = 1 if rng.random() < _WITHOUT_SECOND_LEVEL else rng.choice(divisors(rest))
+        rest //= second
+        outermost = rng.choice(divisors(rest))
+        return (outermost, rest // outermost, second, inner)
+
+    def _balance(self, tasks: int) -> float:
+        """Share of the threads' time that equal tasks keep busy."""
+        return tasks / (self.threads * math.ceil(tasks / self.threads))
