@@ -64,7 +64,7 @@ def measure(job, options, device, folder):
         with Bench(target, device.threads, measuring, job.scratch) as bench:
             search_model(
                 kernels, target, settings["trials"], settings["search"], device.threads, log,
-                bench, progress.update, job.logger,
+                bench, progress.update, job.logger, settings["space"],
             )  # fmt: skip
     facts = log_facts(kernels, log, "evolutionary")
     return {**facts, "code": stage_code("search")}

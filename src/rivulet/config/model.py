@@ -415,10 +415,15 @@ class Hardware(_Settings):
     runner: Literal["local"] = Field(
         default="local", description="Where candidates are measured; local is this machine"
     )
+    space: Literal["register-tiles", "stock"] = Field(
+        default="register-tiles",
+        description="Schedules that the search draws from: those whose accumulators fit the "
+        "vector registers (docs/search.md), or all of TVM's",
+    )
 
 
 class Search(_Settings):
-    """The Ansor search: MetaSchedule's evolutionary search with a learned cost model."""
+    """The Ansor search: evolutionary, with a learned cost model, over MetaSchedule's space."""
 
     seed: Seed = Field(default=42, description="Seed of the search")
     batch_size: int = Field(
@@ -428,19 +433,20 @@ class Search(_Settings):
         description="Candidates measured per round of one kernel [candidates]",
     )
     population: int = Field(
-        default=256,
+        default=48,
         ge=4,
         le=4096,
-        description="Population of the evolutionary search [candidates]",
+        description="Candidates that the cost model ranks per round, where it is larger than the "
+        "batch [candidates]",
     )
     generations: int = Field(
-        default=3,
-        ge=0,
+        default=1,
+        ge=1,
         le=16,
         description="Generations that a population evolves per round [generations]",
     )
     mutation_probability: Share = Field(
-        default=0.85, description="Probability that a candidate mutates in a generation"
+        default=0.85, description="Probability that a child of a measured candidate is mutated"
     )
     random_share: Share = Field(
         default=0.05,

@@ -149,13 +149,15 @@ class Kernels:
     def _evaluate(
         self, library: Any, tensors: list[Any], measure: dict[str, Any], repeats: int
     ) -> list[float]:
+        flush = measure["cache_flush"]
         timer = library.time_evaluator(
             "main",
             self._tvm.cpu(),
             number=1,
             repeat=repeats,
-            min_repeat_ms=math.ceil(measure["min_repeat_ms"]),
-            f_preproc="cache_flush_cpu_non_first_arg" if measure["cache_flush"] else "",
+            # Flushing happens before a sample, so with it each sample is one run.
+            min_repeat_ms=0 if flush else math.ceil(measure["min_repeat_ms"]),
+            f_preproc="cache_flush_cpu_non_first_arg" if flush else "",
         )
         return [float(second) for second in timer(*tensors).results]
 

@@ -11,7 +11,7 @@ STAGE_ROOMS = {
     "export": ("models/export.py",),
     "kernels": ("models/prepare.py", "kernels"),
     "compile": ("models/prepare.py", "benchmark/compile.py"),
-    "search": ("search", "measure", "records", "tvm_compat"),
+    "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
     "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),

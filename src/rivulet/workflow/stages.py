@@ -15,7 +15,7 @@ from rivulet.tvm_compat import installed_version
 # export needs an input, because Snakemake tells by the inputs' times what is out of date.)
 FORMATS = {
     "kernels": 1,
-    "search": 1,
+    "search": 2,
     "droplet": 1,
     "transfer": 1,
     "compile": 1,
@@ -71,6 +71,8 @@ def stage_settings(
     if stage in ("search", "droplet", "transfer"):
         measure = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
         settings |= {stage: data[stage], "measure": measure}
+    if stage == "search" and hardware is not None:
+        settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
     if stage == "benchmark":
