@@ -14,7 +14,7 @@ import numpy as np
 
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
-from rivulet.measure.bench import Bench, Measurement
+from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
 from rivulet.search.evolutionary import EvolutionaryProposer, Proposal
@@ -42,7 +42,7 @@ def search_model(
     settings: dict[str, Any],
     threads: int,
     log: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     report: Report,
     logger: logging.Logger,
 ) -> None:
@@ -74,7 +74,7 @@ class _Search:
         settings: dict[str, Any],
         threads: int,
         log: TuningLog,
-        bench: Bench,
+        bench: MeasuringBench,
         report: Report,
         logger: logging.Logger,
     ) -> None:
