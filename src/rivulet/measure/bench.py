@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.measure.pool import Worker
-from rivulet.measure.protocol import Measurement, WorkerFailure, logged_seconds
+from rivulet.measure.protocol import (
+    Measurement,
+    MeasuringBench,
+    WorkerFailure,
+    logged_seconds,
+)
 from rivulet.tvm_compat.arguments import Argument, kernel_arguments
 
 
@@ -28,7 +33,7 @@ class _Built:
         self.path.with_suffix(".o").unlink(missing_ok=True)
 
 
-class Bench:
+class Bench(MeasuringBench):
     """Builds candidates side by side, then times them one at a time.
 
     Building never overlaps timing: the builders are idle while a kernel runs, so that no

@@ -78,6 +78,8 @@ class Worker:
 
     @staticmethod
     def _kill(process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is not None:
+            return  # it was waited for, so its number may be another's by now
         # The whole group: a linker that outlives its worker writes a file nobody removes.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -10,7 +10,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rivulet.measure.protocol import Measurement, WorkerFailure, logged_seconds
+from rivulet.measure.protocol import (
+    Measurement,
+    MeasuringBench,
+    WorkerFailure,
+    logged_seconds,
+)
 from rivulet.tvm_compat.names import candidate_name
 
 NOT_RECORDED = "replay error: not in the recorded table"
@@ -96,7 +101,7 @@ class SurrogateCosts:
 
 
 @dataclass
-class ReplayBench:
+class ReplayBench(MeasuringBench):
     """Answers like `rivulet.measure.bench.Bench`, from a table and, failing that, a surrogate.
 
     Every answer depends on the module, the arguments and the seeds alone, not on what was asked
