@@ -19,6 +19,7 @@ MEASURE = {
     "cache_flush": False,
     "build_workers": 2,
     "worker_max_uses": 500,
+    "worker_memory_gib": 4,
 }
 SEARCH = {
     "seed": 1,

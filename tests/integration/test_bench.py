@@ -4,7 +4,8 @@ import pytest
 
 from conftest import MEASURE
 from rivulet.measure.bench import Bench
-from rivulet.measure.pool import Worker, WorkerFailure
+from rivulet.measure.pool import Worker
+from rivulet.measure.protocol import WorkerFailure
 
 
 def kernel_that(body):
@@ -100,7 +101,7 @@ def test_outputs_tell_right_from_wrong(bench, good):
 
 
 def test_a_worker_is_replaced_after_its_uses():
-    worker = Worker(1, max_uses=2)
+    worker = Worker(1, max_uses=2, memory_gib=1)
     try:
         assert worker.call("ping", timeout=60) == 1
         first = worker._process.pid

@@ -118,7 +118,7 @@ def test_a_search_in_which_nothing_runs_says_why(kernels, target, tmp_path, benc
 
 
 def test_replaying_a_record_gives_the_code_that_was_measured(searched, kernels, target):
-    from rivulet.search.evolutionary import candidate_name
+    from rivulet.tvm_compat.names import candidate_name
 
     log = TuningLog(searched)
     for kernel in kernels:

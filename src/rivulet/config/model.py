@@ -512,6 +512,12 @@ class Measure(_Settings):
         le=100000,
         description="Candidates after which a worker process is replaced [candidates]",
     )
+    worker_memory_gib: Annotated[float, Field(ge=0.25, le=4096)] = Field(
+        default=4.0,
+        description="Memory that building or running one candidate may take; one that needs more "
+        "fails as out of memory, and a worker process that still holds half of it afterwards is "
+        "replaced [GiB]",
+    )
 
 
 class Droplet(_Settings):

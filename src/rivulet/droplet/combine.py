@@ -9,7 +9,7 @@ from typing import Any
 
 from rivulet.droplet.droplet import DropletSettings
 from rivulet.kernels import Kernel
-from rivulet.measure.bench import Bench
+from rivulet.measure.protocol import MeasuringBench
 from rivulet.measure.statistics import significantly_faster
 from rivulet.records import TuningLog
 from rivulet.records.log import TRIALS, record_latency
@@ -24,7 +24,7 @@ def combine_logs(
     source: TuningLog,
     walk: TuningLog,
     combined: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     report: Callable[[str], None],
     logger: logging.Logger,
 ) -> int:

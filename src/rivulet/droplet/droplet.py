@@ -17,13 +17,13 @@ from typing import Any
 
 from rivulet.droplet.neighbours import all_steps
 from rivulet.kernels import Kernel
-from rivulet.measure.bench import Bench, Measurement
+from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.measure.statistics import significantly_faster
 from rivulet.records import Trial, TuningLog
 from rivulet.records.log import record_latency
 from rivulet.records.trials import samples_text
-from rivulet.search.evolutionary import candidate_name
 from rivulet.tvm_compat.arguments import argument_infos
+from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import (
     Postprocessing,
     ReplayFailure,
@@ -76,7 +76,7 @@ def refine_model(
     settings: DropletSettings,
     source: TuningLog,
     log: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     report: Callable[[int, str], None],
     logger: logging.Logger,
 ) -> None:
@@ -179,7 +179,7 @@ def _round(
     target: Any,
     settings: DropletSettings,
     log: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     logger: logging.Logger,
     batch: int,
 ) -> list[tuple[str, Any, Measurement]]:

@@ -14,7 +14,7 @@ from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.job import Job, run_job
 from rivulet.tvm_compat import installed_version
 
-_EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500}'
+_EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500, "worker_memory_gib": 4}'
 
 
 class Command:
@@ -43,7 +43,7 @@ class Command:
         """Add ``--execution``: settings that change how work is done and not what comes out."""
         self.add(
             "--execution", type=_json, default=os.environ.get("RIVULET_EXECUTION", _EXECUTION),
-            help="number and lifetime of build workers, as JSON",
+            help="number, lifetime and memory of workers, as JSON",
         )  # fmt: skip
 
     def run(self, work: Callable[[Job, argparse.Namespace], None]) -> int:

@@ -10,31 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rivulet.measure.pool import Worker, WorkerFailure
-from rivulet.measure.statistics import median
+from rivulet.measure.pool import Worker
+from rivulet.measure.protocol import (
+    Measurement,
+    MeasuringBench,
+    WorkerFailure,
+    logged_seconds,
+)
 from rivulet.tvm_compat.arguments import Argument, kernel_arguments
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What became of one candidate.
-
-    Attributes:
-        samples: Latencies in seconds; empty when it failed.
-        error: Empty, or the stage and reason of the failure.
-        build_seconds: Wall time of compiling and linking.
-        run_seconds: Wall time of loading, warming up and timing.
-    """
-
-    samples: tuple[float, ...]
-    error: str = ""
-    build_seconds: float = 0.0
-    run_seconds: float = 0.0
-
-    @property
-    def latency(self) -> float:
-        """Median latency in seconds; infinite when it failed."""
-        return median(self.samples) if self.samples else float("inf")
 
 
 @dataclass(frozen=True)
@@ -44,8 +27,13 @@ class _Built:
     seconds: float
     error: str = ""
 
+    def remove(self) -> None:
+        """Remove what the build has left, also where it failed half-way."""
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(".o").unlink(missing_ok=True)
 
-class Bench:
+
+class Bench(MeasuringBench):
     """Builds candidates side by side, then times them one at a time.
 
     Building never overlaps timing: the builders are idle while a kernel runs, so that no
@@ -61,11 +49,11 @@ class Bench:
     def __init__(self, target: Any, threads: int, measure: dict[str, Any], scratch: Path) -> None:
         self._target, self._measure, self._scratch = target, measure, scratch
         count = measure["build_workers"]
-        uses = measure["worker_max_uses"]
+        lifetime = measure["worker_max_uses"], measure["worker_memory_gib"]
         self._builders = [
-            Worker(threads, uses) for _ in range(threads if count == "auto" else count)
+            Worker(threads, *lifetime) for _ in range(threads if count == "auto" else count)
         ]
-        self._runner = Worker(threads, uses)
+        self._runner = Worker(threads, *lifetime)
         self._names = itertools.count()
         # One pool for the bench's life: Linux ends a worker with the thread that started it.
         self._threads = ThreadPoolExecutor(len(self._builders))
@@ -140,11 +128,11 @@ class Bench:
             spent = (time.monotonic() - started) / len(good)
         results = []
         for one in built:
-            one.path.unlink(missing_ok=True)
+            one.remove()
             if one.error or error:
                 results.append(Measurement((), one.error or error, one.seconds))
             else:
-                results.append(Measurement(tuple(next(samples)), "", one.seconds, spent))
+                results.append(Measurement(logged_seconds(next(samples)), "", one.seconds, spent))
         return results
 
     def compare(
@@ -175,23 +163,31 @@ class Bench:
             except WorkerFailure as failure:
                 results.append(failure)
             finally:
-                ours.path.unlink(missing_ok=True)
-                theirs.path.unlink(missing_ok=True)
+                ours.remove()
+                theirs.remove()
         return results
 
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
         count = len(self._builders)
         shares = [list(enumerate(modules))[start::count] for start in range(count)]
-        parts = self._threads.map(
-            lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
-            zip(self._builders, shares, strict=True),
+        parts = list(
+            self._threads.map(
+                lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
+                zip(self._builders, shares, strict=True),
+            )
         )
+        for builder in self._builders:
+            builder.settle()  # also one that had nothing to build yet: it would disturb the timing
         return [built for _, built in sorted(itertools.chain(*parts), key=lambda item: item[0])]
 
     def _build_one(self, builder: Worker, module: Any, whole: bool) -> _Built:
         path = self._scratch / f"kernel{next(self._names)}.so"
-        args = kernel_arguments(module, packed=not whole)
         started = time.monotonic()
+        try:
+            args = kernel_arguments(module, packed=not whole)
+        except Exception as error:  # TVM raises all kinds for a module that is no kernel
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            return _Built(path, [], 0.0, f"build error: no kernel 'main' to build: {reason}")
         timeout = self._measure["build_timeout_s"]
         try:
             builder.call("build", module, self._target, str(path), whole, timeout=timeout)
@@ -201,6 +197,7 @@ class Bench:
 
     def _time(self, built: _Built, best: float | None) -> Measurement:
         if built.error:
+            built.remove()
             return Measurement((), built.error, built.seconds)
         ratio = self._measure["early_stop_ratio"]
         known = best is not None and best < float("inf")
@@ -215,9 +212,10 @@ class Bench:
                 slow_above,
                 timeout=self._measure["run_timeout_s"],
             )
-            return Measurement(tuple(samples), "", built.seconds, time.monotonic() - started)
+            spent = time.monotonic() - started
+            return Measurement(logged_seconds(samples), "", built.seconds, spent)
         except WorkerFailure as failure:
             spent = time.monotonic() - started
             return Measurement((), f"run {failure}", built.seconds, spent)
         finally:
-            built.path.unlink(missing_ok=True)
+            built.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -13,16 +14,11 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.measure import worker
+from rivulet.measure.printed import Printed
+from rivulet.measure.protocol import WorkerFailure
 
 _START_TIMEOUT = 120.0
-
-
-class WorkerFailure(Exception):
-    """A request failed: ``kind`` is ``error``, ``timeout`` or ``crash``."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"{kind}: {text}")
-        self.kind = kind
+_GIB = 1024**3
 
 
 class Worker:
@@ -30,21 +26,25 @@ class Worker:
 
     Args:
         threads: Threads that kernels run on.
-        max_uses: Requests after which the process is replaced, which bounds its memory.
+        max_uses: Requests after which the process is replaced, which bounds what it leaks.
+        memory_gib: Memory that a request may take, in GiB. A process that holds half of it
+            between two requests is replaced.
     """
 
-    def __init__(self, threads: int, max_uses: int) -> None:
-        self._threads, self._max_uses = threads, max_uses
+    def __init__(self, threads: int, max_uses: int, memory_gib: float) -> None:
+        self._threads, self._max_uses, self._memory_gib = threads, max_uses, memory_gib
         self._process: subprocess.Popen[bytes] | None = None
+        self._printed = Printed()
         self._uses = 0
+        self._resident_at_start = 0
         self._retired = False
 
     def call(self, name: str, *arguments: Any, timeout: float) -> Any:
         """Run one of `rivulet.measure.worker.Kernels`' methods and return its result.
 
         Raises:
-            WorkerFailure: It raised, took longer than ``timeout`` seconds (the process is
-                killed then), or the process died.
+            WorkerFailure: It raised, needed too much memory, took longer than ``timeout``
+                seconds (the process is killed then), or the process died.
         """
         self._ensure_started()
         return self._request(name, arguments, timeout)
@@ -54,37 +54,55 @@ class Worker:
         if self._process is None:
             self._spawn()
 
+    def settle(self) -> None:
+        """Wait until a process that is being started is up, and uses no CPU any more."""
+        if self._process is not None and self._uses < 0:
+            self._ensure_started()
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            self._process.kill()
+            self._kill(self._process)
             self._process.communicate()
             self._process = None
+            self._printed.pass_on()
 
     def retire(self) -> None:
         """End the process for good, also while another thread waits for its reply."""
         self._retired = True
         process = self._process
         if process is not None:
-            process.kill()
+            self._kill(process)
             process.wait()
+            self._printed.pass_on()
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is not None:
+            return  # it was waited for, so its number may be another's by now
+        # The whole group: a linker that outlives its worker writes a file nobody removes.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _spawn(self) -> None:
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+        memory = int(self._memory_gib * _GIB)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rivulet.measure.worker", str(self._threads)],
+            [sys.executable, "-m", "rivulet.measure.worker", str(self._threads), str(memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._printed.fileno(),
             env={**os.environ, "PYTHONPATH": path, "TVM_NUM_THREADS": str(self._threads)},
             bufsize=0,
+            process_group=0,
         )
         self._uses = -1  # not yet greeted
 
     def _ensure_started(self) -> None:
         if self._retired:
             raise WorkerFailure("error", "the bench was closed")
-        if self._uses >= self._max_uses:
+        if self._is_spent():
             self.close()
         if self._process is None:
             self._spawn()
@@ -101,6 +119,25 @@ class Worker:
                     f"{self._threads}; check hardware threads against the usable CPUs"
                 )
             self._uses = 0
+            self._resident_at_start = self._resident()
+
+    def _is_spent(self) -> bool:
+        """Has the process died unasked, done its share, or kept too much memory?"""
+        if self._process is None or self._uses < 0:
+            return False
+        if self._process.poll() is not None or self._uses >= self._max_uses:
+            return True
+        kept = self._resident() - self._resident_at_start
+        return kept > self._memory_gib * _GIB / 2
+
+    def _resident(self) -> int:
+        """Resident memory of the process in bytes."""
+        assert self._process is not None
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        except OSError:
+            return 0  # it has just died, which the request will show
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def _request(self, name: str, arguments: tuple[Any, ...], timeout: float) -> Any:
         assert self._process is not None
@@ -108,21 +145,25 @@ class Worker:
         self._uses += 1
         try:
             worker.write_message(self._process.stdin, (name, arguments))  # type: ignore[arg-type]
-            ok, value = self._reply(time.monotonic() + timeout)
+            kind, value = self._reply(time.monotonic() + timeout)
         except TimeoutError:
             self.close()
             raise WorkerFailure("timeout", f"no result within {timeout:g} s") from None
         except (EOFError, BrokenPipeError):
-            raise WorkerFailure("crash", self._death()) from None
-        if not ok:
-            raise WorkerFailure("error", value)
+            raise self._death() from None
+        self._printed.pass_on()
+        if kind == worker.OUT_OF_MEMORY:
+            self.close()  # what the failed request has left behind is in the next one's way
+            raise self._out_of_memory()
+        if kind != worker.OK:
+            raise WorkerFailure(kind, value)
         return value
 
-    def _reply(self, deadline: float) -> tuple[bool, Any]:
+    def _reply(self, deadline: float) -> tuple[str, Any]:
         import pickle
 
         size = int.from_bytes(self._read(worker.LENGTH_BYTES, deadline), "little")
-        reply: tuple[bool, Any] = pickle.loads(self._read(size, deadline))
+        reply: tuple[str, Any] = pickle.loads(self._read(size, deadline))
         return reply
 
     def _read(self, size: int, deadline: float) -> bytes:
@@ -140,13 +181,28 @@ class Worker:
             data += part
         return data
 
-    def _death(self) -> str:
+    def _death(self) -> WorkerFailure:
+        """Why the process died, from its status and its last words."""
         assert self._process is not None
         try:
             status = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             status = 0
+        last_words = self._printed.pass_on()
         self.close()
+        if status < 0 and worker.tells_of_memory(last_words):
+            return self._out_of_memory()
+        if status == -signal.SIGKILL:
+            return WorkerFailure(
+                "crash",
+                "the process was ended by SIGKILL, as the system does when the machine is out of "
+                "memory",
+            )
         if status < 0:
-            return f"the process was ended by {signal.Signals(-status).name}"
-        return f"the process ended with status {status}"
+            name = signal.Signals(-status).name
+            return WorkerFailure("crash", f"the process was ended by {name}")
+        return WorkerFailure("crash", f"the process ended with status {status}")
+
+    def _out_of_memory(self) -> WorkerFailure:
+        text = f"it needs more than {self._memory_gib:g} GiB (measure.worker_memory_gib)"
+        return WorkerFailure(worker.OUT_OF_MEMORY, text)

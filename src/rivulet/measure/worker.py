@@ -1,7 +1,8 @@
 """A process that builds and runs kernels, so that a bad one takes only this process with it.
 
-Run as ``python -m rivulet.measure.worker THREADS``. Requests come on standard input, replies go
-to what was standard output at the start; both are pickles, each after its length in eight bytes.
+Run as ``python -m rivulet.measure.worker THREADS BYTES``, BYTES being the memory that requests may
+take. Requests come on standard input, replies go to what was standard output at the start; both
+are pickles, each after its length in eight bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from rivulet.measure.outputs import largest_relative_error
 from rivulet.tvm_compat.arguments import Argument
 
 LENGTH_BYTES = 8
+OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
 _CACHED_TENSORS = 48
+# Python's, the C++ library's, the operating system's and LLVM's ways to say it.
+_MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
 
 def read_message(stream: BinaryIO) -> Any:
@@ -139,12 +143,14 @@ class Kernels:
                 arrays.append((generator.random(shape, np.float32) * 2 - 1).astype(dtype))
             else:
                 arrays.append(generator.integers(0, 8, shape).astype(dtype))
-        results = []
-        for path in (first, second):
-            tensors = [self._tvm.runtime.tensor(array) for array in arrays]
-            self._tvm.runtime.load_module(path)["main"](*tensors)
-            results.append([tensor.numpy() for tensor in tensors])
-        return largest_relative_error(*results)
+        self._tensors.clear()  # their memory is needed here
+        return largest_relative_error(*(self._run(path, arrays) for path in (first, second)))
+
+    def _run(self, path: str, arrays: list[Any]) -> list[Any]:
+        """A kernel's arguments after one run on copies of ``arrays``."""
+        tensors = [self._tvm.runtime.tensor(array) for array in arrays]
+        self._tvm.runtime.load_module(path)["main"](*tensors)
+        return [tensor.numpy() for tensor in tensors]
 
     def _evaluate(
         self, library: Any, tensors: list[Any], measure: dict[str, Any], repeats: int
@@ -196,17 +202,40 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not end up between replies
     requests = sys.stdin.buffer
     kernels = Kernels(int(sys.argv[1]))
+    _bound_memory(int(sys.argv[2]))
     while True:
         try:
             name, arguments = read_message(requests)
         except EOFError:
             return
         try:
-            write_message(replies, (True, getattr(kernels, name)(*arguments)))
+            write_message(replies, (OK, getattr(kernels, name)(*arguments)))
         except Exception as error:
             traceback.print_exc()
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            write_message(replies, (False, f"{type(error).__name__}: {lines[-1]}"))
+            kind = OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
+            write_message(replies, (kind, f"{type(error).__name__}: {lines[-1]}"))
+
+
+def tells_of_memory(text: str) -> bool:
+    """Does an error, or what a process printed before it died, say that memory ran out?"""
+    return any(sign in text for sign in _MEMORY_SIGNS)
+
+
+def _bound_memory(size: int) -> None:
+    """Let this process take ``size`` bytes more than it has, and write no longer file either.
+
+    The bound is on writable private memory, and relative to what is mapped by now: libraries
+    and idle threads' stacks take gigabytes of address space on a machine with many cores.
+    """
+    import resource
+
+    status = Path("/proc/self/status").read_text()
+    (mapped,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmData:"))
+    limit = int(mapped) * 1024 + size
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _die_with_parent() -> None:

@@ -15,6 +15,7 @@ from rivulet.schedules.design_space import DesignSpace, Point
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.search.cost_model import CostModel, Features, summarise
 from rivulet.tvm_compat.arguments import argument_infos
+from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
 # Measured schedules that children descend from, fastest first.
@@ -61,13 +62,6 @@ class Proposal:
     def arguments(self) -> Any:
         """``ArgInfo`` list of the scheduled kernel."""
         return argument_infos(self.schedule.mod)
-
-
-def candidate_name(module: Any) -> str:
-    """Structural hash of a scheduled module, hexadecimal: equal code, equal name."""
-    import tvm_ffi
-
-    return f"{tvm_ffi.structural_hash(module) & (2**64 - 1):016x}"
 
 
 class EvolutionaryProposer:

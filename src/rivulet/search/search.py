@@ -15,7 +15,7 @@ import numpy as np
 from rivulet.errors import UserError
 from rivulet.hardware.vectors import vector_registers
 from rivulet.kernels import Kernel
-from rivulet.measure.bench import Bench, Measurement
+from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
 from rivulet.schedules.register_tiles import RegisterTiles
@@ -46,7 +46,7 @@ def search_model(
     settings: dict[str, Any],
     threads: int,
     log: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     report: Report,
     logger: logging.Logger,
     space: str = REGISTER_TILES,
@@ -80,7 +80,7 @@ class _Search:
         settings: dict[str, Any],
         threads: int,
         log: TuningLog,
-        bench: Bench,
+        bench: MeasuringBench,
         report: Report,
         logger: logging.Logger,
         space: str,

@@ -14,12 +14,10 @@ from typing import Any
 
 from rivulet.kernels import Kernel
 from rivulet.kernels.classes import anchor_operation
-from rivulet.measure.bench import Bench, Measurement
-from rivulet.measure.pool import WorkerFailure
+from rivulet.measure.protocol import Measurement, MeasuringBench, WorkerFailure
 from rivulet.measure.statistics import significantly_faster
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
-from rivulet.search.evolutionary import candidate_name
 from rivulet.transfer.candidates import (
     DEFAULT,
     adapt_schedule,
@@ -27,6 +25,7 @@ from rivulet.transfer.candidates import (
 )
 from rivulet.transfer.table import CandidateRow
 from rivulet.tvm_compat.arguments import argument_infos
+from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
 STRATEGY = "transfer"
@@ -72,7 +71,7 @@ def transfer_schedules(
     settings: TransferSettings,
     source: TuningLog,
     log: TuningLog,
-    bench: Bench,
+    bench: MeasuringBench,
     report: Callable[[int, str], None],
     logger: logging.Logger,
 ) -> list[CandidateRow]:
@@ -165,7 +164,7 @@ def _why_none(kernel: Kernel, sources: list[Kernel]) -> str:
     return f"the source model has no kernel of class {kernel.kind}"
 
 
-def _measure(cases: list[_Case], bench: Bench) -> None:
+def _measure(cases: list[_Case], bench: MeasuringBench) -> None:
     """Time all candidates, each kernel's default last, so that it is cut short if it is slow."""
     entries = [(i, one) for i, case in enumerate(cases) for one in (*case.tried, case.default)]
     results = bench.measure(
@@ -181,7 +180,10 @@ def _measure(cases: list[_Case], bench: Bench) -> None:
 
 
 def _check(
-    pairs: list[tuple[_Case, _Tried]], settings: TransferSettings, bench: Bench, log: logging.Logger
+    pairs: list[tuple[_Case, _Tried]],
+    settings: TransferSettings,
+    bench: MeasuringBench,
+    log: logging.Logger,
 ) -> None:
     """Compare candidates' outputs with those of their kernels' default schedules."""
     errors = bench.compare(
@@ -202,7 +204,7 @@ def _check(
 
 
 def _choose(
-    cases: list[_Case], settings: TransferSettings, bench: Bench, logger: logging.Logger
+    cases: list[_Case], settings: TransferSettings, bench: MeasuringBench, logger: logging.Logger
 ) -> list[_Tried]:
     """For each kernel the fastest candidate whose output is right, or else the default.
 
@@ -231,7 +233,9 @@ def _choose(
     return chosen
 
 
-def _faster(one: _Tried, default: _Tried, settings: TransferSettings, bench: Bench) -> bool:
+def _faster(
+    one: _Tried, default: _Tried, settings: TransferSettings, bench: MeasuringBench
+) -> bool:
     if not default.result.samples:
         return True
     if max(one.result.samples) * _CLEARLY < min(default.result.samples):

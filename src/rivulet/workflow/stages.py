@@ -24,8 +24,8 @@ FORMATS = {
     "report": 1,
 }
 
-# How many workers build, and when they are replaced, changes no result.
-_EXECUTION = ("build_workers", "worker_max_uses")
+# How many workers build, what memory they may take and when they are replaced changes no result.
+_EXECUTION = ("build_workers", "worker_max_uses", "worker_memory_gib")
 
 
 def device_of(config: Config, hardware: str) -> Device:
