@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rivulet.kernels import Kernel
+from rivulet.records.names import candidate_name as candidate_name
 
 # A batch may hold nothing new, most of all after an interruption, when the population is made of
 # what was measured; the strategy does not pick the same twice, so the next batch differs.
@@ -34,13 +35,6 @@ class Proposal:
     def trace(self) -> Any:
         """Trace of the schedule."""
         return self.candidate.sch.trace
-
-
-def candidate_name(module: Any) -> str:
-    """Structural hash of a scheduled module, hexadecimal: equal code, equal name."""
-    import tvm_ffi
-
-    return f"{tvm_ffi.structural_hash(module) & (2**64 - 1):016x}"
 
 
 class EvolutionaryProposer:

@@ -136,6 +136,15 @@ class _Search:
 
     def _resume(self) -> None:
         """Rebuild the search's state from the log."""
+        for index, kernel in enumerate(self._kernels):
+            records = self._log.best_records(kernel, len(self._log.database))
+            if records:
+                names = self._proposers[index].relearn(records)
+                self._known[index].update(names)
+                adopted = self._log.adopt(kernel, dict(zip(names, records, strict=True)), STRATEGY)
+                if adopted:
+                    text = "%s: %d schedule(s) had no row in trials.csv; counted as trials"
+                    self._logger.warning(text, kernel.task, adopted)
         index_of = {kernel.task: index for index, kernel in enumerate(self._kernels)}
         last_batch: dict[int, int] = {}
         for trial in self._log.trials:
@@ -151,10 +160,6 @@ class _Search:
             self._batch = max(self._batch, trial.batch)
         if self._log.trials:
             self._logger.info("continuing after %d trials", len(self._log.trials))
-            for index, kernel in enumerate(self._kernels):
-                records = self._log.best_records(kernel, len(self._log.database))
-                if records:
-                    self._known[index].update(self._proposers[index].relearn(records))
 
     def _round(self, index: int, count: int, first: bool) -> None:
         """Propose, measure, record and learn from one batch of one kernel."""
