@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.records.recover import recover_database
-from rivulet.records.trials import Trial, append_trials, read_trials, recover_trials
+from rivulet.records.files import FILES, RECORDS, TRIALS, WORKLOADS, finish_replacement
+from rivulet.records.loading import find_unloadable
+from rivulet.records.recover import mark_unloadable, mend_database, scan_database
+from rivulet.records.trials import Trial, append_trials, mend_trials, read_trials, samples_text, scan_trials
 from rivulet.tvm_compat import load_tvm
-
-WORKLOADS = "database_workload.json"
-RECORDS = "database_tuning_record.json"
-TRIALS = "trials.csv"
-FILES = (WORKLOADS, RECORDS, TRIALS)
 
 __all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
 
@@ -24,8 +23,8 @@ __all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
 class TuningLog:
     """A log folder, opened for reading and appending.
 
-    A file that was cut off by a kill is mended first: what cannot be read is set aside beside
-    it, with a warning, and the rest is used.
+    A damaged file is mended first: what cannot be used is set aside beside it, with one warning
+    for each file, and the rest is used.
 
     Args:
         folder: The log's folder; made when it is not there.
@@ -34,17 +33,17 @@ class TuningLog:
 
     def __init__(self, folder: Path, logger: logging.Logger | None = None) -> None:
         load_tvm()
-        from tvm.s_tir import meta_schedule as ms
-
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        damaged = recover_database(folder / WORKLOADS, folder / RECORDS)
-        damaged[TRIALS] = recover_trials(folder / TRIALS)
-        for name, count in damaged.items():
-            if count and logger is not None:
-                text = "%s: %d unreadable line(s) set aside in %s.damaged; the rest is used"
-                logger.warning(text, folder / name, count, name)
-        self.database = ms.database.JSONDatabase(work_dir=str(folder))
+        finish_replacement(folder)
+        self.database, aside = _open_database(folder)
+        trials = scan_trials(folder / TRIALS)
+        aside[TRIALS] = mend_trials(trials)
+        for name, count in aside.items():
+            if logger is not None and (count or (name == TRIALS and trials.header)):
+                header = f"{trials.header}; " if name == TRIALS and trials.header else ""
+                text = "%s: %s%d unusable line(s) set aside in %s.damaged; the rest is used"
+                logger.warning(text, folder / name, header, count, name)
         self.trials = read_trials(folder / TRIALS)
 
     @classmethod
@@ -66,13 +65,63 @@ class TuningLog:
         return log
 
     def append(self, trials: Sequence[Trial]) -> None:
-        """Append rows to ``trials.csv``, after the schedules that they tell of are on disk."""
+        """Append rows to ``trials.csv``, after the schedules that they tell of are on disk.
+
+        Rows go on from the last number in the file, also where rows before it were lost.
+        """
         for name in (WORKLOADS, RECORDS):
             if (self.folder / name).exists():
                 with (self.folder / name).open("rb") as stream:
                     os.fsync(stream.fileno())
-        append_trials(self.folder / TRIALS, list(trials))
-        self.trials += trials
+        last = max((trial.trial for trial in self.trials), default=0)
+        rows = [replace(trial, trial=last + n) for n, trial in enumerate(trials, 1)]
+        append_trials(self.folder / TRIALS, rows)
+        self.trials += rows
+
+    def adopt(self, kernel: Kernel, records: dict[str, Any], strategy: str) -> int:
+        """Give trials of their own to a kernel's records that ``trials.csv`` does not know.
+
+        A kill after a schedule is on disk and before its row is leaves such records, and so does
+        a row that was damaged. They were measured, so they count towards the budget. What is not
+        known of them is 0 or empty; their one sample is the median that the record holds, and
+        their time that of the last trial.
+
+        Args:
+            kernel: The kernel.
+            records: Candidate's name to its record, all of the kernel.
+            strategy: Strategy that measured them.
+
+        Returns:
+            How many trials were added.
+        """
+        own = [trial for trial in self.trials if trial.kernel == kernel.task]
+        known = {trial.candidate for trial in own}
+        lost = {name: record for name, record in records.items() if name not in known}
+        bests = [float(trial.best_us) for trial in own if trial.best_us]
+        batch = max((trial.batch for trial in self.trials), default=0) + 1
+        rows = []
+        for name, record in lost.items():
+            bests.append(record_latency(record) * 1e6)
+            rows.append(
+                Trial(
+                    trial=0,
+                    elapsed_s=self.elapsed(),
+                    kernel=kernel.task,
+                    batch=batch,
+                    strategy=strategy,
+                    candidate=name,
+                    propose_s=0.0,
+                    build_s=0.0,
+                    run_s=0.0,
+                    samples_us=samples_text((record_latency(record),)),
+                    error="",
+                    best_us=f"{min(bests):.4f}",
+                    model_ms="",
+                )
+            )
+        if rows:
+            self.append(rows)
+        return len(rows)
 
     def commit(
         self, kernel: Kernel, trace: Any, seconds: float, target: Any, arguments: Any
@@ -104,7 +153,21 @@ class TuningLog:
 
     def elapsed(self) -> float:
         """Seconds of measuring time that the log holds."""
-        return self.trials[-1].elapsed_s if self.trials else 0.0
+        return max((trial.elapsed_s for trial in self.trials), default=0.0)
+
+
+def _open_database(folder: Path) -> tuple[Any, dict[str, int]]:
+    """The database, mended if need be, and how many lines of each file were set aside."""
+    from tvm.s_tir import meta_schedule as ms
+
+    aside = Counter(mend_database(scan_database(folder)))
+    try:
+        return ms.database.JSONDatabase(work_dir=str(folder)), aside
+    except Exception:
+        scan = scan_database(folder)
+        mark_unloadable(scan, *find_unloadable(scan))
+        aside.update(mend_database(scan))
+        return ms.database.JSONDatabase(work_dir=str(folder)), aside
 
 
 def record_latency(record: Any) -> float:

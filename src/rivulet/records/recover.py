@@ -1,73 +1,230 @@
-"""Mend files that were cut off in the middle of a write."""
+"""Find and set aside what is damaged in MetaSchedule's two files; no TVM.
+
+TVM reads both files or, at the first line that it cannot use, neither; an empty line ends the
+whole process. So each line is looked at before TVM sees it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from rivulet.records.files import (
+    RECORDS,
+    WORKLOADS,
+    read_lines,
+    replace_together,
+    set_aside,
+)
+
+CUT_OFF = "cut off: the line has no end"
+EMPTY = "empty line"
+NUL = "NUL bytes, as a power failure leaves them"
 
 
-def recover_lines(path: Path, valid: Callable[[str], bool]) -> int:
-    """Set aside the lines of a file that are not valid, and keep the rest.
+@dataclass
+class FileScan:
+    """One file, line by line.
 
-    The bad lines are appended to ``<name>.damaged`` beside the file. The file is replaced in
-    one step, so that a kill during the recovery loses nothing either.
-
-    Returns:
-        How many lines were set aside.
+    Attributes:
+        path: The file.
+        lines: Its lines with their ends.
+        damage: Number of each damaged line, from 1, to what is wrong with it.
     """
-    if not path.exists():
-        return 0
-    text = path.read_text(errors="replace")
-    lines = text.splitlines(keepends=True)
-    good = [line for line in lines if line.endswith("\n") and valid(line)]
-    bad = [line for line in lines if not (line.endswith("\n") and valid(line))]
-    if not bad:
-        return 0
-    with path.with_name(path.name + ".damaged").open("a") as aside:
-        aside.writelines(line if line.endswith("\n") else line + "\n" for line in bad)
-    replacement = path.with_name(path.name + ".new")
-    replacement.write_text("".join(good))
-    replacement.replace(path)
-    return len(bad)
+
+    path: Path
+    lines: list[bytes] = field(default_factory=list)
+    damage: dict[int, str] = field(default_factory=dict)
+
+    def good(self) -> list[tuple[int, bytes]]:
+        """Number and content of the lines that are not damaged."""
+        return [(n, line) for n, line in enumerate(self.lines, 1) if n not in self.damage]
+
+    def bad(self) -> list[bytes]:
+        """The damaged lines, in order."""
+        return [self.lines[number - 1] for number in sorted(self.damage)]
 
 
-def is_json(line: str) -> bool:
-    """Is the line one JSON value?"""
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+@dataclass
+class DatabaseScan:
+    """Both files of a database, and which workload each line number stands for.
+
+    Attributes:
+        workloads: The file of workloads.
+        records: The file of records.
+        same_as: Line number of each usable or repeated workload to the line that is kept for it.
+    """
+
+    workloads: FileScan
+    records: FileScan
+    same_as: dict[int, int]
+
+    def kept_lines(self) -> dict[str, list[bytes]]:
+        """Both files as they are without the damaged lines, records renumbered."""
+        kept = [number for number, _ in self.workloads.good()]
+        position = {number: index for index, number in enumerate(kept)}
+        records = []
+        for _, line in self.records.good():
+            old = workload_of(line)
+            new = position[self.same_as[old + 1]]
+            # Only the number is rewritten: parsing and writing floats again would alter them.
+            records.append(line if new == old else renumbered(line, new))
+        return {
+            WORKLOADS: [self.workloads.lines[number - 1] for number in kept],
+            RECORDS: records,
+        }
 
 
-def recover_database(workloads: Path, records: Path) -> dict[str, int]:
-    """Mend MetaSchedule's two files together, because records name workloads by line number.
+def scan_database(folder: Path) -> DatabaseScan:
+    """Look at every line of a log's database; nothing is written."""
+    workloads = FileScan(folder / WORKLOADS, read_lines(folder / WORKLOADS))
+    same_as: dict[int, int] = {}
+    first_line: dict[str, int] = {}
+    for number, line in enumerate(workloads.lines, 1):
+        problem, value = parse_line(line)
+        problem = problem or workload_problem(value)
+        if problem:
+            workloads.damage[number] = problem
+            continue
+        # Equal modules have equal hashes and equal text; one of the two may be garbled.
+        first = first_line.get(value[0], first_line.get(value[1], number))
+        same_as[number] = first
+        if first != number:
+            # TVM numbers new workloads by how many different ones it knows: after a repeated
+            # line, every record of a new workload would name the line before its own.
+            workloads.damage[number] = f"the same workload as line {first}"
+        for key in value:
+            first_line.setdefault(key, first)
+    records = FileScan(folder / RECORDS, read_lines(folder / RECORDS))
+    for number, line in enumerate(records.lines, 1):
+        problem, value = parse_line(line)
+        problem = problem or record_problem(value, same_as)
+        if problem:
+            records.damage[number] = problem
+    return DatabaseScan(workloads, records, same_as)
+
+
+def mend_database(scan: DatabaseScan) -> dict[str, int]:
+    """Set the damaged lines aside and keep the rest, in one step for both files.
 
     Returns:
         File name to the number of lines set aside.
     """
-    before = _lines(workloads)
-    kept = [number for number, line in enumerate(before) if is_json(line)]
-    counts = {workloads.name: recover_lines(workloads, is_json)}
-    counts[records.name] = recover_lines(records, is_json)
-    if counts[workloads.name]:
-        known = set(kept)
-
-        def has_workload(line: str) -> bool:
-            return json.loads(line)[0] in known
-
-        counts[records.name] += recover_lines(records, has_workload)
-        position = {number: index for index, number in enumerate(kept)}
-        renumbered = []
-        for line in _lines(records):
-            entry = json.loads(line)
-            renumbered.append(json.dumps([position[entry[0]], *entry[1:]]) + "\n")
-        replacement = records.with_name(records.name + ".new")
-        replacement.write_text("".join(renumbered))
-        replacement.replace(records)
-    return counts
+    if scan.workloads.damage or scan.records.damage:
+        kept = scan.kept_lines()
+        for one in (scan.workloads, scan.records):
+            set_aside(one.path, one.bad())
+        replace_together(scan.records.path.parent, kept)
+    return {WORKLOADS: len(scan.workloads.damage), RECORDS: len(scan.records.damage)}
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines() if path.exists() else []
+def mark_unloadable(
+    scan: DatabaseScan, workloads: dict[int, str], records: dict[int, str]
+) -> None:
+    """Add to a scan what only TVM can tell.
+
+    Args:
+        scan: The scan; it is changed.
+        workloads: Line number of each unusable workload to the reason.
+        records: The same of records.
+    """
+    scan.workloads.damage.update(workloads)
+    scan.same_as = {n: first for n, first in scan.same_as.items() if first not in workloads}
+    scan.records.damage.update(records)
+    for number, line in scan.records.good():
+        if workload_of(line) + 1 not in scan.same_as:
+            scan.records.damage[number] = _lost_workload(workload_of(line))
+
+
+def parse_line(line: bytes) -> tuple[str, Any]:
+    """What is wrong with a line as JSON (empty when nothing is), and its value."""
+    if not line.strip():
+        return EMPTY, None
+    if b"\0" in line:
+        return NUL, None
+    if not line.endswith(b"\n"):
+        return CUT_OFF, None
+    try:
+        return "", json.loads(line.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError:
+        return "garbled: not UTF-8 text", None
+    except (ValueError, RecursionError):
+        return "garbled: not JSON", None
+
+
+def workload_problem(value: Any) -> str:
+    """What keeps a JSON value from being a workload; empty when nothing does."""
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value):
+        return ""
+    return "not a workload: [hash, module] expected"
+
+
+def record_problem(value: Any, workloads: Iterable[int]) -> str:
+    """What keeps a JSON value from being a tuning record; empty when nothing does.
+
+    Args:
+        value: The value.
+        workloads: Line numbers, from 1, of the workloads that are there.
+    """
+    shape = "not a record: [workload, [trace, seconds, target, arguments]] expected"
+    if not (isinstance(value, list) and len(value) == 2 and type(value[0]) is int):
+        return shape
+    index, body = value
+    if not (isinstance(body, list) and len(body) == 4):
+        return shape
+    if index + 1 not in workloads:
+        return _lost_workload(index)
+    trace, seconds, target, arguments = body
+    if not _is_trace(trace):
+        return "not a record: its trace has another shape"
+    if not (seconds is None or (isinstance(seconds, list) and all(map(_is_number, seconds)))):
+        return "not a record: its latencies are no list of numbers"
+    if not isinstance(target, dict | str | None):
+        return "not a record: its target is no object"
+    if not (arguments is None or _is_list_of_lists(arguments)):
+        return "not a record: its arguments are no list"
+    return ""
+
+
+def workload_of(line: bytes) -> int:
+    """Number of the workload, from 0, that a record's line begins with."""
+    return int(line[line.index(b"[") + 1 : line.index(b",")])
+
+
+def renumbered(line: bytes, workload: int) -> bytes:
+    """A record's line under another workload number, the rest byte by byte as it was."""
+    return b"[%d%b" % (workload, line[line.index(b",") :])
+
+
+def _lost_workload(index: int) -> str:
+    return f"names workload {index}, which is not there"
+
+
+def _is_trace(value: Any) -> bool:
+    if not (isinstance(value, list) and len(value) == 2 and _is_list_of_lists(value)):
+        return False
+    instructions, decisions = value
+    return all(
+        isinstance(inst, list)
+        and len(inst) == 4
+        and isinstance(inst[0], str)
+        and _is_list_of_lists([inst[1], inst[2], inst[3]])
+        for inst in instructions
+    ) and all(
+        isinstance(one, list) and len(one) == 2 and type(one[0]) is int for one in decisions
+    )
+
+
+def _is_list_of_lists(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, list) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from rivulet.provenance.record import write_atomically
-from rivulet.records.recover import recover_lines
+from rivulet.records.files import TRIALS, read_lines, replace_together, set_aside
+from rivulet.records.recover import CUT_OFF, EMPTY, NUL, FileScan
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,43 @@ class Trial:
     best_us: str
     model_ms: str
 
+    @property
+    def samples(self) -> list[float]:
+        """Latency samples in microseconds; empty when the trial failed."""
+        samples: list[float] = json.loads(self.samples_us)
+        return samples
+
+    @property
+    def median_us(self) -> float:
+        """Median latency in microseconds; infinite when the trial failed."""
+        ordered = sorted(self.samples)
+        if not ordered:
+            return math.inf
+        middle = len(ordered) // 2
+        return ordered[middle] if len(ordered) % 2 else sum(ordered[middle - 1 : middle + 1]) / 2
+
 
 COLUMNS = tuple(field.name for field in fields(Trial))
 HEADER = ",".join(COLUMNS)
+# A table of another version is of use where it has these; the others can be made up.
+_NEEDED = ("trial", "kernel", "candidate", "samples_us")
+_MADE_UP = {
+    "elapsed_s": "0", "propose_s": "0", "build_s": "0", "run_s": "0",
+    "strategy": "", "error": "", "best_us": "", "model_ms": "",
+}  # fmt: skip
+
+
+@dataclass
+class TrialsScan(FileScan):
+    """``trials.csv``, line by line.
+
+    Attributes:
+        trials: The rows that can be used.
+        header: What is wrong with the header; empty when nothing is.
+    """
+
+    trials: list[Trial] | None = None
+    header: str = ""
 
 
 def samples_text(seconds: tuple[float, ...]) -> str:
@@ -58,67 +94,133 @@ def samples_text(seconds: tuple[float, ...]) -> str:
     return json.dumps([round(s * 1e6, 4) for s in seconds])
 
 
-def append_trials(path: Path, trials: list[Trial]) -> None:
-    """Append rows and force them to disk."""
+def rows_text(trials: list[Trial]) -> str:
+    """Rows as they stand in the file, one line each."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    if not path.exists() or path.stat().st_size == 0:
-        writer.writerow(COLUMNS)
     for trial in trials:
         # A reason may span lines; a row must not, or a cut-off one could not be told.
-        row = [str(getattr(trial, name)).replace("\n", " ") for name in COLUMNS]
-        writer.writerow(row)
-    with path.open("a") as stream:
-        stream.write(buffer.getvalue())
+        texts = (str(getattr(trial, name)) for name in COLUMNS)
+        writer.writerow([re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", t) for t in texts])
+    return buffer.getvalue()
+
+
+def append_trials(path: Path, trials: list[Trial]) -> None:
+    """Append rows and force them to disk."""
+    text = rows_text(trials)
+    if not path.exists() or path.stat().st_size == 0:
+        text = f"{HEADER}\n{text}"
+    # A reason may quote bytes of a path or a program that are no text.
+    with path.open("ab") as stream:
+        stream.write(text.encode(errors="replace"))
         stream.flush()
         os.fsync(stream.fileno())
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """Read the rows; an absent file has none. Call `recover_trials` on one that may be cut off."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as stream:
-        return [_parse(row) for row in csv.DictReader(stream)]
+    """The rows that can be used; an absent file has none. Nothing is written."""
+    return scan_trials(path).trials or []
 
 
-def recover_trials(path: Path) -> int:
-    """Set aside rows that do not parse; returns how many."""
-    count = recover_lines(path, _is_row)
-    if path.exists():
-        text = path.read_text()
-        if text and text.split("\n", 1)[0] != HEADER:
-            write_atomically(path, f"{HEADER}\n{text}")
-    return count
+def scan_trials(path: Path) -> TrialsScan:
+    """Look at every line of ``trials.csv``; nothing is written."""
+    scan = TrialsScan(path, read_lines(path), trials=[])
+    columns = list(COLUMNS)
+    for number, line in enumerate(scan.lines, 1):
+        problem, cells = _cells(line)
+        if number == 1 and cells == columns:
+            continue
+        if number == 1 and not problem and set(_NEEDED) <= set(cells):
+            columns = cells
+            scan.header = "the columns are those of another version"
+            continue
+        trial = None if problem else _parse(dict(zip(columns, cells, strict=False)))
+        if trial is not None and len(cells) == len(columns):
+            assert scan.trials is not None
+            scan.trials.append(trial)
+            if number == 1:
+                scan.header = "the header is missing"
+        else:
+            scan.damage[number] = problem or "not a trial: a column is missing or no number"
+            if number == 1:
+                scan.damage[1] = scan.header = problem or "not the header"
+    return scan
 
 
-def _is_row(line: str) -> bool:
-    if line.strip() == HEADER:
-        return True
-    rows = list(csv.reader([line]))
-    if len(rows) != 1 or len(rows[0]) != len(COLUMNS):
-        return False
+def mend_trials(scan: TrialsScan) -> int:
+    """Set the damaged lines aside, put the header right, keep the rest.
+
+    A table of another version is set aside whole, and its rows are carried over.
+
+    Returns:
+        How many lines were set aside.
+    """
+    if not scan.damage and not scan.header:
+        return 0
+    other_version = bool(scan.header) and 1 not in scan.damage and bool(_foreign_header(scan))
+    aside = scan.lines if other_version else scan.bad()
+    if other_version:
+        kept = [rows_text(scan.trials or []).encode()]
+    else:
+        kept = [line for n, line in scan.good() if n > 1 or scan.header]
+    set_aside(scan.path, aside)
+    replace_together(scan.path.parent, {TRIALS: [f"{HEADER}\n".encode(), *kept]})
+    return len(aside)
+
+
+def _foreign_header(scan: TrialsScan) -> bool:
+    """Is the first line a header at all?"""
+    problem, cells = _cells(scan.lines[0])
+    return not problem and set(_NEEDED) <= set(cells)
+
+
+def _cells(line: bytes) -> tuple[str, list[str]]:
+    """What is wrong with a line as CSV (empty when nothing is), and its cells."""
+    if not line.strip():
+        return EMPTY, []
+    if b"\0" in line:
+        return NUL, []
+    if not line.endswith(b"\n"):
+        return CUT_OFF, []
     try:
-        _parse(dict(zip(COLUMNS, rows[0], strict=True)))
-    except ValueError:
-        return False
-    return True
+        rows = list(csv.reader([line.decode()], strict=True))
+    except UnicodeDecodeError:
+        return "garbled: not UTF-8 text", []
+    except csv.Error:
+        return "garbled: not CSV", []
+    return ("", rows[0]) if len(rows) == 1 else ("garbled: not CSV", [])
 
 
-def _parse(row: dict[str, str]) -> Trial:
-    json.loads(row["samples_us"])
-    return Trial(
-        trial=int(row["trial"]),
-        elapsed_s=float(row["elapsed_s"]),
-        kernel=row["kernel"],
-        batch=int(row["batch"]),
-        strategy=row["strategy"],
-        candidate=row["candidate"],
-        propose_s=float(row["propose_s"]),
-        build_s=float(row["build_s"]),
-        run_s=float(row["run_s"]),
-        samples_us=row["samples_us"],
-        error=row["error"],
-        best_us=row["best_us"],
-        model_ms=row["model_ms"],
-    )
+def _parse(row: dict[str, str]) -> Trial | None:
+    """The row as a trial; None where a cell does not hold what its column says."""
+    row = {"batch": row.get("trial", ""), **_MADE_UP, **row}
+    try:
+        samples = json.loads(row["samples_us"])
+        if not isinstance(samples, list):
+            return None
+        for value in (*samples, *filter(None, (row["best_us"], row["model_ms"]))):
+            _finite(value)
+        return Trial(
+            trial=int(row["trial"]),
+            elapsed_s=_finite(row["elapsed_s"]),
+            kernel=row["kernel"],
+            batch=int(row["batch"]),
+            strategy=row["strategy"],
+            candidate=row["candidate"],
+            propose_s=_finite(row["propose_s"]),
+            build_s=_finite(row["build_s"]),
+            run_s=_finite(row["run_s"]),
+            samples_us=row["samples_us"],
+            error=row["error"],
+            best_us=row["best_us"],
+            model_ms=row["model_ms"],
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _finite(value: str | float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number

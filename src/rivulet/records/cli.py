@@ -1,0 +1,240 @@
+"""The command line for logs: show, merge, prune, check, validate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rivulet.errors import UserError
+from rivulet.jobs.progress import Progress
+from rivulet.records.derive import merge_logs, prune_log
+from rivulet.records.files import FILES, RECORDS, read_lines
+from rivulet.records.overview import overview, overview_data, overview_lines
+from rivulet.records.stored import StoredLog, read_log
+
+DAMAGED = 1
+MISTAKE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.work(options)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"logs {options.command}: {error}", file=sys.stderr)
+        return MISTAKE
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # such as: logs.py show LOG | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"logs {options.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print(f"logs {options.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="logs",
+        description="Work with tuning logs. A log is a folder with "
+        f"{', '.join(FILES)}, as searches, droplets and transfers write it.",
+        epilog="Only 'check --repair' ever writes into a log; the other commands write nothing, "
+        "or a new one.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    show = commands.add_parser(
+        "show", help="what a log holds",
+        description="Print a table of a log's kernels, or one kernel's best schedule.",
+    )  # fmt: skip
+    show.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
+    show.add_argument("--kernel", metavar="NAME", help="show this kernel's best schedule")
+    show.add_argument("--trace", action="store_true", help="with --kernel: its trace, as Python")
+    show.add_argument("--tir", action="store_true", help="with --kernel: the scheduled kernel")
+    show.add_argument("--json", action="store_true", help="print JSON instead of text")
+    show.add_argument(
+        "--kernels", type=Path, metavar="CSV",
+        help="table of the model's kernels, for GFLOP/s; found through log.json by default",
+    )  # fmt: skip
+    show.set_defaults(work=_show)
+
+    merge = commands.add_parser(
+        "merge", help="one log of several",
+        description="Write one log that holds what several do. What they share is taken from the "
+        "first that has it. Logs of different devices, targets or TVM versions are refused.",
+    )  # fmt: skip
+    merge.add_argument("out", type=Path, metavar="OUT", help="folder to write; not there yet")
+    merge.add_argument("logs", type=Path, nargs="+", metavar="LOG", help="folders of the logs")
+    merge.set_defaults(work=_merge)
+
+    prune = commands.add_parser(
+        "prune", help="a log's best schedules",
+        description="Write a log with the fastest schedules of each workload.",
+    )  # fmt: skip
+    prune.add_argument("out", type=Path, metavar="OUT", help="folder to write; not there yet")
+    prune.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
+    prune.add_argument(
+        "--best", type=_positive, required=True, metavar="K", help="schedules kept per workload"
+    )
+    prune.add_argument(
+        "--without-trials", action="store_true", help="leave trials.csv empty; kept by default"
+    )
+    prune.set_defaults(work=_prune)
+
+    check = commands.add_parser(
+        "check", help="find, and with --repair set aside, damaged lines",
+        description="List the damaged lines of a log; exit status 1 when there are any.",
+    )  # fmt: skip
+    check.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
+    check.add_argument(
+        "--repair", action="store_true",
+        help="move damaged lines to FILE.damaged, as a search does; not while one is running",
+    )  # fmt: skip
+    check.add_argument(
+        "--quick", action="store_true", help="look at the text only, without letting TVM load it"
+    )
+    check.set_defaults(work=_check)
+
+    validate = commands.add_parser(
+        "validate", help="run schedules and compare their outputs",
+        description="Build and run a sample of a log's schedules on random inputs and compare "
+        "their outputs with the unscheduled kernels'; exit status 1 when one is wrong. The best "
+        "schedule of each workload comes first in the sample.",
+    )  # fmt: skip
+    validate.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
+    validate.add_argument("--samples", type=_positive, default=20, metavar="N",
+                          help="schedules to run (default: %(default)s)")  # fmt: skip
+    validate.add_argument("--threads", type=_positive, metavar="N",
+                          help="threads to run on (default: those of the log)")  # fmt: skip
+    validate.add_argument("--tolerance", type=float, default=1e-3, metavar="X",
+                          help="largest difference to accept, relative to the output's largest "
+                          "magnitude (default: %(default)s)")  # fmt: skip
+    validate.add_argument("--seed", type=int, default=1, metavar="N",
+                          help="seed of sample and inputs (default: %(default)s)")  # fmt: skip
+    validate.set_defaults(work=_validate)
+    return parser
+
+
+def _show(options: argparse.Namespace) -> int:
+    if (options.trace or options.tir) and not options.kernel:
+        raise UserError("--trace and --tir are about one kernel; name it with --kernel NAME")
+    log = _read(options.log)
+    if options.kernel:
+        from rivulet.records.detail import detail_data, detail_lines, kernel_detail
+
+        detail = kernel_detail(log, options.kernel, options.kernels)
+        if options.json:
+            print(json.dumps(detail_data(detail, options.trace, options.tir), indent=1))
+        else:
+            print("\n".join(detail_lines(detail, options.trace, options.tir)))
+        return 0
+    summary = overview(log, options.kernels)
+    if options.json:
+        print(json.dumps(overview_data(summary), indent=1))
+    else:
+        print("\n".join(overview_lines(summary)))
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    seen: set[Path] = set()
+    for folder in options.logs:
+        if folder.resolve() in seen:
+            raise UserError(f"{folder}: named twice; name each log once")
+        seen.add(folder.resolve())
+    merge_logs(options.out, [_read(folder) for folder in options.logs], _say)
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    prune_log(options.out, _read(options.log), options.best, not options.without_trials, _say)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from rivulet.records.check import check_log, repair_log
+
+    total = len(read_lines(options.log / RECORDS))
+    progress = Progress(_say, f"check {options.log.name}", total, "records")
+    checked = check_log(options.log, not options.quick, progress.update)
+    damage = checked.damage()
+    if not damage:
+        records, trials = checked.database.records.good(), checked.table.trials or []
+        print(f"{options.log}: sound; {len(records)} schedules, {len(trials)} trials")
+        return 0
+    for one in damage:
+        print(f"{one.path}:{one.line}: {one.what}")
+    print(f"{options.log}: {len(damage)} damaged line(s)")
+    if not options.repair:
+        _say("nothing was changed; 'check --repair' sets these lines aside")
+        return DAMAGED
+    for name, count in repair_log(options.log, not options.quick).items():
+        if count:
+            print(f"{options.log / name}: {count} line(s) moved to {name}.damaged")
+    print(f"{options.log}: repaired")
+    return DAMAGED
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from rivulet.jobs.job import Job, run_job
+    from rivulet.records.validate import Validated, sample_records, validate_records
+
+    log = _read(options.log)
+    records = sample_records(log, options.samples, options.seed)
+    if not records:
+        raise UserError(f"{options.log}: there is no schedule in it to run")
+    wrong: list[Validated] = []
+
+    def work(job: Job) -> None:
+        done = 0
+
+        def report(one: Validated) -> None:
+            nonlocal done
+            done += 1
+            error = "" if one.error is None else f"max rel error {one.error:.1e}"
+            text = f"{one.problem or 'ok'} {error}".strip()
+            print(f"{done:>4}/{len(records)}  {one.kernel} (line {one.record}): {text}", flush=True)
+
+        # Not beside a measurement, which it would disturb, but beside others that measure nothing.
+        with job.device("cpu", shared=True):
+            results = validate_records(
+                log, records, options.threads, options.tolerance, options.seed, job.scratch, report
+            )
+        wrong.extend(one for one in results if one.problem)
+        print(f"{options.log}: {len(results) - len(wrong)} of {len(results)} schedules are right")
+
+    status = run_job(f"logs validate {options.log.name}", None, work)
+    return status or (DAMAGED if wrong else 0)
+
+
+def _read(folder: Path) -> StoredLog:
+    log = read_log(folder)
+    if log.damaged():
+        _say(
+            f"{folder}: {log.damaged()} damaged line(s) are left out here; "
+            f"'check {folder}' lists them"
+        )
+    return log
+
+
+def _say(text: str) -> None:
+    """Progress and remarks go to standard error: standard output is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 on")
+    return value

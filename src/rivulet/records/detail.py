@@ -1,0 +1,196 @@
+"""One kernel of a log: its best schedule, readable."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.kernels.extract import workload_hash
+from rivulet.tvm_compat.names import candidate_name
+from rivulet.records.stored import StoredLog, StoredRecord, find_kernel_table, read_kernel_table
+from rivulet.records.trials import Trial
+from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.traces import decisions
+
+_TRIED_PER_WORKLOAD = 5
+
+
+@dataclass(frozen=True)
+class DecisionLine:
+    """One decision of a schedule.
+
+    Attributes:
+        instruction: Position of its instruction in the trace.
+        kind: Kind of the instruction, or the limit that it sets.
+        value: Tile factors (outermost first), category, compute location or limit.
+        statement: The instruction as Python.
+    """
+
+    instruction: int
+    kind: str
+    value: tuple[int, ...]
+    statement: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A kernel's best record.
+
+    Attributes:
+        kernel: Task name.
+        record: Line number of the record.
+        workload: Line number of its workload.
+        latency_us: Latency in the record, in microseconds.
+        target: Target in the record, as JSON.
+        candidate: Structural hash of the scheduled kernel.
+        trial: Number of its trial; None when ``trials.csv`` has none.
+        found_after_s: Seconds of measuring time until that trial; None likewise.
+        samples_us: That trial's samples, in microseconds.
+        decisions: Its decisions.
+        trace: Its trace as Python statements.
+        tir: The scheduled kernel as TVMScript.
+    """
+
+    kernel: str
+    record: int
+    workload: int
+    latency_us: float
+    target: str
+    candidate: str
+    trial: int | None
+    found_after_s: float | None
+    samples_us: list[float]
+    decisions: list[DecisionLine]
+    trace: list[str]
+    tir: str
+
+
+def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Detail:
+    """The best record of a kernel.
+
+    Args:
+        log: The log.
+        kernel: Its task name, as ``trials.csv`` has it.
+        table: Table of the kernels; by default the one that the log's record leads to.
+
+    Raises:
+        UserError: The log has no such kernel, or no schedule of it.
+    """
+    own = [trial for trial in log.trials if trial.kernel == kernel]
+    if not own:
+        raise UserError(f"{log.folder}: no kernel '{kernel}' in it{_similar(log, kernel)}")
+    load_tvm()
+    from tvm.s_tir.meta_schedule.database import Workload
+
+    modules = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
+    table = table or find_kernel_table(log)
+    workload = _by_table(modules, kernel, table) or _by_candidates(log, modules, own)
+    found = [r for r in log.records if r.workload == workload and r.seconds < float("inf")]
+    if not found:
+        raise UserError(f"{log.folder}: no schedule of '{kernel}' in its database")
+    best = min(found, key=lambda record: record.seconds)
+    record = _loaded(best, modules)
+    schedule = record.as_measure_candidate().sch
+    name = candidate_name(schedule.mod)
+    trial = next((t for t in own if t.candidate == name and t.samples), None)
+    statements = [str(line) for line in record.trace.as_python()]
+    return Detail(
+        kernel=kernel,
+        record=best.line,
+        workload=best.workload,
+        latency_us=round(best.seconds * 1e6, 4),
+        target=best.target,
+        candidate=name,
+        trial=trial.trial if trial else None,
+        found_after_s=trial.elapsed_s if trial else None,
+        samples_us=trial.samples if trial else [],
+        decisions=[
+            DecisionLine(d.index, d.kind, d.value, _statement(statements, record.trace, d.index))
+            for d in decisions(record.trace)
+        ],
+        trace=statements,
+        tir=schedule.mod.script(),
+    )
+
+
+def detail_lines(one: Detail, trace: bool, tir: bool) -> list[str]:
+    """The detail for a terminal, with the trace and the scheduled TIR where asked for."""
+    samples = ", ".join(f"{s:g}" for s in one.samples_us)
+    where = f"trial {one.trial}" if one.trial else "no row in trials.csv"
+    lines = [
+        one.kernel,
+        f"  latency    {one.latency_us:g} us",
+        f"  samples    {samples or 'not known'}{' us' if samples else ''} ({where})",
+        f"  candidate  {one.candidate} (record on line {one.record}, workload on line "
+        f"{one.workload})",
+        f"  target     {one.target}",
+        "",
+        "decisions",
+    ]
+    for decision in one.decisions:
+        value = " x ".join(map(str, decision.value))
+        lines.append(
+            f"  {decision.instruction:>4}  {decision.kind:<24}  {value:<20}  {decision.statement}"
+        )
+    if trace:
+        lines += ["", "trace", *(f"  {line}" for line in one.trace)]
+    if tir:
+        lines += ["", *one.tir.splitlines()]
+    return lines
+
+
+def detail_data(one: Detail, trace: bool, tir: bool) -> dict[str, Any]:
+    """The detail as JSON-ready data."""
+    data = asdict(one)
+    for name, wanted in (("trace", trace), ("tir", tir)):
+        if not wanted:
+            del data[name]
+    return data
+
+
+def _statement(statements: list[str], trace: Any, index: int) -> str:
+    """An instruction as Python, shortened; empty where statements and instructions differ."""
+    if len(statements) != len(trace.insts):
+        return ""
+    text = statements[index]
+    return text if len(text) <= 110 else f"{text[:107]}..."
+
+
+def _by_table(modules: dict[int, Any], kernel: str, table: Path | None) -> int | None:
+    row = read_kernel_table(table).get(kernel) if table is not None else None
+    if row is None:
+        return None
+    hashes = {workload_hash(workload.mod): number for number, workload in modules.items()}
+    return hashes.get(row["workload"])
+
+
+def _by_candidates(log: StoredLog, modules: dict[int, Any], own: list[Trial]) -> int | None:
+    """The workload whose scheduled code the kernel's trials name."""
+    names = {trial.candidate for trial in own}
+    medians = {round(trial.median_us, 3) for trial in own if trial.samples}
+    for number in modules:
+        records = [r for r in log.records if r.workload == number]
+        # Those with a latency that the kernel's trials have are most likely to be theirs.
+        records.sort(key=lambda r: round(r.seconds * 1e6, 3) not in medians)
+        for record in records[:_TRIED_PER_WORKLOAD]:
+            candidate = _loaded(record, modules).as_measure_candidate()
+            if candidate_name(candidate.sch.mod) in names:
+                return number
+    return None
+
+
+def _loaded(record: StoredRecord, modules: dict[int, Any]) -> Any:
+    from tvm.s_tir.meta_schedule.database import TuningRecord
+
+    return TuningRecord.from_json(record.body, modules[record.workload])
+
+
+def _similar(log: StoredLog, kernel: str) -> str:
+    names = sorted({trial.kernel for trial in log.trials})
+    close = difflib.get_close_matches(kernel, names, n=3, cutoff=0.5) or names[:3]
+    more = ", ..." if len(names) > len(close) else ""
+    return f"; it has {', '.join(close)}{more}" if names else ", nor any other"

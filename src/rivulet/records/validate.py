@@ -1,0 +1,126 @@
+"""Run schedules of a log and compare what they put out with the unscheduled kernels."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.hardware.cpu import usable_cpus
+from rivulet.measure.bench import Bench
+from rivulet.measure.pool import WorkerFailure
+from rivulet.tvm_compat.names import candidate_name
+from rivulet.records.stored import StoredLog, StoredRecord
+from rivulet.tvm_compat import load_tvm
+
+_AT_ONCE = 4
+_LIMITS = {
+    "run_timeout_s": 10.0,
+    "build_timeout_s": 60.0,
+    "build_workers": 1,
+    "worker_max_uses": 500,
+}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What became of one schedule.
+
+    Attributes:
+        record: Line number of the record.
+        kernel: Task name; the workload's line where ``trials.csv`` does not tell.
+        error: Largest relative difference of its outputs; None when it did not run.
+        problem: Empty, or why it is not valid.
+    """
+
+    record: int
+    kernel: str
+    error: float | None
+    problem: str
+
+
+def sample_records(log: StoredLog, count: int, seed: int) -> list[StoredRecord]:
+    """Records to look at: the best of each workload first, then any others, in seeded order."""
+    generator = random.Random(seed)
+    ranked = sorted(log.records, key=lambda record: (record.seconds, record.line))
+    valid = [record for record in ranked if record.seconds < float("inf")]
+    first: dict[int, StoredRecord] = {}
+    for record in valid:
+        first.setdefault(record.workload, record)
+    best = list(first.values())
+    chosen = {record.line for record in best}
+    others = [record for record in valid if record.line not in chosen]
+    generator.shuffle(best)
+    generator.shuffle(others)
+    return [*best, *others][:count]
+
+
+def validate_records(
+    log: StoredLog,
+    records: list[StoredRecord],
+    threads: int | None,
+    tolerance: float,
+    seed: int,
+    scratch: Path,
+    report: Callable[[Validated], None] = lambda one: None,
+) -> list[Validated]:
+    """Build and run records and the unscheduled kernels, and compare their outputs.
+
+    Args:
+        log: The log.
+        records: Records of it.
+        threads: Threads that kernels run on; None for as many as the log was made with, or all.
+        tolerance: Largest difference to accept, relative to the output's largest magnitude.
+        seed: Seed of the random inputs.
+        scratch: Folder for compiled kernels.
+        report: Told each result.
+
+    Raises:
+        UserError: A record names no target.
+    """
+    tvm = load_tvm()
+    from tvm.s_tir.meta_schedule.database import TuningRecord, Workload
+
+    if not records:
+        return []
+    unknown = next((r.line for r in records if not r.target), None)
+    if unknown is not None:
+        raise UserError(f"{log.folder}: the record on line {unknown} names no target to build for")
+    target = tvm.target.Target(json.loads(records[0].target))
+    workloads = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
+    names = {trial.candidate: trial.kernel for trial in log.trials}
+    limits = {**_LIMITS, **log.origin.settings.get("measure", {})}
+    results: list[Validated] = []
+    with Bench(target, threads or _threads(log), limits, scratch) as bench:
+        for begin in range(0, len(records), _AT_ONCE):
+            share = records[begin : begin + _AT_ONCE]
+            modules = [
+                TuningRecord.from_json(r.body, workloads[r.workload]).as_measure_candidate().sch.mod
+                for r in share
+            ]
+            references = [workloads[record.workload].mod for record in share]
+            errors = bench.compare(modules, references, seed)
+            for record, module, error in zip(share, modules, errors, strict=True):
+                kernel = names.get(candidate_name(module), f"workload {record.workload}")
+                results.append(_judged(record.line, kernel, error, tolerance))
+                report(results[-1])
+    return results
+
+
+def _judged(line: int, kernel: str, error: float | WorkerFailure, tolerance: float) -> Validated:
+    if isinstance(error, WorkerFailure):
+        return Validated(line, kernel, None, f"does not run: {error}")
+    if error > tolerance:
+        return Validated(line, kernel, error, "its output differs from the unscheduled kernel's")
+    return Validated(line, kernel, error, "")
+
+
+def _threads(log: StoredLog) -> int:
+    """Threads that the log was made with, or all usable ones where that is not known."""
+    device: dict[str, Any] = json.loads(log.origin.settings.get("device", "{}"))
+    asked = device.get("threads")
+    return min(asked, usable_cpus()) if isinstance(asked, int) else usable_cpus()
