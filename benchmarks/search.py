@@ -89,8 +89,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     number("--throughput-trials", "throughput: trials of each run")
     number("--peer-batch", "throughput: candidates per batch of the peer")
     number("--repeats", "throughput: runs of each side, in turns")
-    add("--stock-batch", action=argparse.BooleanOptionalAction,
-        help=f"throughput: also run the peer with its default batch ({_defaults('stock_batch')})")  # fmt: skip
+    stock = f"throughput: also run the peer with its default batch ({_defaults('stock_batch')})"
+    add("--stock-batch", action=argparse.BooleanOptionalAction, help=stock)
     number("--size", "throughput, onnxruntime: height and width of the input")
     names("--quality-models", "quality: models")
     number("--quality-size", "quality: height and width of the input")

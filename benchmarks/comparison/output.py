@@ -24,7 +24,10 @@ def table_lines(figures: Mapping[str, Any], quick: bool) -> Iterator[str]:
 
 def _throughput(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "Throughput: measured trials per second of one search"
-    yield f"  {'run':<22}{'trials':>7}{'failed':>8}{'kernels':>9}{'wall s':>9}{'whole/s':>9}{'net/s':>8}"
+    yield (
+        f"  {'run':<22}{'trials':>7}{'failed':>8}{'kernels':>9}{'wall s':>9}{'whole/s':>9}"
+        f"{'net/s':>8}"
+    )
     rows = [
         (f"{side} {number}", run)
         for number, pair in enumerate(zip(*figures["runs"].values(), strict=True), 1)
@@ -104,7 +107,7 @@ def _memory(figures: Mapping[str, Any]) -> Iterator[str]:
             f"  {side}: main process {peaks['main_peak_gib']:.2f} GiB, largest worker "
             f"{peaks['worker_peak_gib']:.2f}, workers together "
             f"{peaks['workers_together_peak_gib']:.2f}; left {peaks['left_files']:.0f} files and "
-            f"{peaks['left_folders']:.0f} folders ({peaks['left_mib']:.1f} MiB) among temporary ones"
+            f"{peaks['left_folders']:.0f} folders of temporary ones ({peaks['left_mib']:.1f} MiB)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,8 +150,6 @@ class Planner:
 
     def growth(self, trials: int, script: Path) -> Run:
         """How the cost of a batch grows with the log."""
-        import hashlib
-
         spec = {
             "trials": trials,
             "arguments": ["--trials", str(trials), "--out", "batches.csv"],
