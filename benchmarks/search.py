@@ -43,11 +43,13 @@ _FULL: dict[str, Any] = {
     "growth_trials": 5000, "models": ("resnet18",), "trials": 2000,
 }  # fmt: skip
 # The peer's batch is what the full run would derive for resnet18's 19 kernels: the smaller one of
-# a smaller budget would make the peer start its builders more often than it does there.
+# a smaller budget would make the peer pay for a round's search and builders more often than there.
+# Of torchvision's models alexnet has the fewest kernels, and so the fewest rounds of the peer.
+# Whole models are compiled from the throughput section's search.
 _QUICK = _FULL | {
     "throughput_trials": 160, "peer_batch": 16, "repeats": 1, "stock_batch": False,
-    "quality_models": ("alexnet",), "quality_size": 64, "quality_trials": 52, "seeds": (42,),
-    "rounds": 6, "growth_trials": 1000, "trials": 300,
+    "quality_models": ("alexnet",), "quality_trials": 52, "seeds": (42,),
+    "rounds": 6, "growth_trials": 1000, "trials": 160,
 }  # fmt: skip
 
 

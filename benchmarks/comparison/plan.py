@@ -13,6 +13,8 @@ from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.provenance.code import code_digest, stage_code
 from rivulet.tvm_compat import installed_version
 
+# Raised by hand when what a run does, or writes, changes in a way that makes kept runs wrong.
+FORMAT = 1
 SECTIONS = ("throughput", "first_trial", "quality", "growth", "onnxruntime")
 STOCK_BATCH = 64
 # Rough rates to plan with, trials a second, until a run of that side has told a better one.
@@ -81,6 +83,7 @@ class Conditions:
     def as_spec(self) -> dict[str, Any]:
         """The part of every specification that names the device and TVM."""
         return {
+            "format": FORMAT,
             "device": self.device.to_json(),
             "fingerprint": fingerprint(self.device),
             "tvm": installed_version(),

@@ -201,7 +201,7 @@ def test_quick_changes_defaults_and_not_what_was_asked_for():
     assert options.quick
     assert options.trials == 77
     assert options.throughput_trials < full.throughput_trials
-    assert options.quality_size < full.quality_size
+    assert options.quality_trials < full.quality_trials
     assert not full.stock_batch
 
 
