@@ -39,17 +39,19 @@ _FULL: dict[str, Any] = {
     "throughput_model": "resnet18", "throughput_trials": 640, "peer_batch": None, "repeats": 2,
     "stock_batch": True, "size": 224,
     "quality_models": ("resnet18", "squeezenet1_1", "mobilenet_v2"),
-    "quality_size": 224, "quality_trials": 640, "seeds": (42, 43), "rounds": 12,
+    "quality_size": 224, "quality_trials": 640, "quality_peer_batch": None,
+    "seeds": (42, 43), "rounds": 12,
     "growth_trials": 5000, "models": ("resnet18",), "trials": 2000,
 }  # fmt: skip
 # The peer's batch is what the full run would derive for resnet18's 19 kernels: the smaller one of
 # a smaller budget would make the peer pay for a round's search and builders more often than there.
-# Of torchvision's models alexnet has the fewest kernels, and so the fewest rounds of the peer.
+# Of torchvision's models alexnet has the fewest kernels, 13, so that a single round of the peer for
+# each, which is what a batch of 4 leaves time for, takes only minutes.
 # Whole models are compiled from the throughput section's search.
 _QUICK = _FULL | {
-    "throughput_trials": 160, "peer_batch": 16, "repeats": 1, "stock_batch": False,
-    "quality_models": ("alexnet",), "quality_trials": 52, "seeds": (42,),
-    "rounds": 6, "growth_trials": 1000, "trials": 160,
+    "throughput_trials": 96, "peer_batch": 16, "repeats": 1, "stock_batch": False,
+    "quality_models": ("alexnet",), "quality_trials": 52, "quality_peer_batch": 4,
+    "seeds": (42,), "rounds": 6, "growth_trials": 1000, "trials": 96,
 }  # fmt: skip
 
 
@@ -97,6 +99,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     names("--quality-models", "quality: models")
     number("--quality-size", "quality: height and width of the input")
     number("--quality-trials", "quality: trials of each search")
+    number("--quality-peer-batch", "quality: candidates per batch of the peer")
     names("--seeds", "quality: seeds of the searches; the first one is that of the other sections",
           _positive)  # fmt: skip
     number("--rounds", "quality: samples of each winner")

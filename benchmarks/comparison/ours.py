@@ -56,9 +56,16 @@ def search(child: Child) -> dict[str, Any]:
     log = TimedLog(child.folder / LOG, child.logger, child)
     with Bench(target, device.threads, spec["measure"], child.scratch) as bench:
         search_model(
-            kernels, target, spec["trials"], {**spec["search"], "seed": spec["seed"]},
-            device.threads, log, bench, lambda done, text: None, child.logger,
-        )  # fmt: skip
+            kernels=kernels,
+            target=target,
+            trials=spec["trials"],
+            settings={**spec["search"], "seed": spec["seed"]},
+            threads=device.threads,
+            log=log,
+            bench=bench,
+            report=lambda done, text: None,
+            logger=child.logger,
+        )
     return {"trials": [trial.as_json() for trial in log.measured]}
 
 

@@ -37,6 +37,7 @@ class Options:
         quality_models: Models of the quality section.
         quality_size: Height and width of their inputs.
         quality_trials: Budget of each search.
+        quality_peer_batch: The peer's batch there; None to derive it.
         seeds: Seeds of the searches.
         rounds: Samples of each winner.
         growth_trials: Trials of the growth section.
@@ -55,6 +56,7 @@ class Options:
     quality_models: tuple[str, ...]
     quality_size: int
     quality_trials: int
+    quality_peer_batch: int | None
     seeds: tuple[int, ...]
     rounds: int
     growth_trials: int

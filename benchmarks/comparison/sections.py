@@ -131,7 +131,7 @@ class Comparison:
         options, found = self._options, []
         for model in options.quality_models:
             subject = (model, options.quality_size, options.quality_trials)
-            batch = self._batch(*subject)
+            batch = options.quality_peer_batch or self._batch(*subject)
             for seed in options.seeds:
                 ours = self._planner.ours(*subject, seed)
                 peer = self._planner.peer(*subject, seed, batch)
