@@ -45,12 +45,12 @@ _FULL: dict[str, Any] = {
 }  # fmt: skip
 # The peer's batch is what the full run would derive for resnet18's 19 kernels: the smaller one of
 # a smaller budget would make the peer pay for a round's search and builders more often than there.
-# Of torchvision's models alexnet has the fewest kernels, 13, so that a single round of the peer for
+# Of torchvision's models alexnet has the fewest kernels, 14, so that a single round of the peer for
 # each, which is what a batch of 4 leaves time for, takes only minutes.
 # Whole models are compiled from the throughput section's search.
 _QUICK = _FULL | {
     "throughput_trials": 96, "peer_batch": 16, "repeats": 1, "stock_batch": False,
-    "quality_models": ("alexnet",), "quality_trials": 52, "quality_peer_batch": 4,
+    "quality_models": ("alexnet",), "quality_trials": 56, "quality_peer_batch": 4,
     "seeds": (42,), "rounds": 6, "growth_trials": 1000, "trials": 96,
 }  # fmt: skip
 
@@ -90,7 +90,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         add(name, nargs="+", type=kind, metavar="X", help=f"{text} ({_defaults(key)})")
 
     add("--throughput-model", metavar="X", help=f"model ({_defaults('throughput_model')})")
-    number("--throughput-trials", "throughput: trials of each run")
+    add("--throughput-trials", type=_several, metavar="N",
+        help=f"throughput: trials of each run ({_defaults('throughput_trials')})")  # fmt: skip
     number("--peer-batch", "throughput: candidates per batch of the peer")
     number("--repeats", "throughput: runs of each side, in turns")
     stock = f"throughput: also run the peer with its default batch ({_defaults('stock_batch')})"
@@ -248,11 +249,14 @@ def main() -> int:
     return 0
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return value
+def _positive(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least {least}")
+    return int(text)
+
+
+def _several(text: str) -> int:
+    return _positive(text, 2)  # a rate between trials takes two of them
 
 
 def _defaults(key: str) -> str:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,14 +58,22 @@ class Child:
             stream.write("." * units)
 
 
-def serve(work: Callable[[Child], dict[str, Any]]) -> int:
-    """Do the work of the run whose folder the command line names, and write its result."""
+def serve(work: Callable[[Child], dict[str, Any]], tidy: bool = True) -> int:
+    """Do the work of the run whose folder the command line names, and write its result.
+
+    Args:
+        work: The work.
+        tidy: Give the work a folder for temporary files that is removed after it, as Rivulet's
+            commands have one. Without, what it leaves behind stays, to be counted.
+    """
     # Whoever is killed in the middle leaves no measurement running that nobody waits for.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     folder = Path(sys.argv[1])
     spec = json.loads((folder / SPEC).read_text())
 
     def within(job: Job) -> None:
+        if not tidy:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
         result = work(Child(folder, spec, job.scratch, job.logger))
         partial = folder / f"{RESULT}.partial"
         partial.write_text(json.dumps(result))

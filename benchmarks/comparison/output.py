@@ -43,7 +43,7 @@ def _throughput(figures: Mapping[str, Any]) -> Iterator[str]:
         )
     yield f"  ours / peer, from process start to end: {_ratio(figures['whole'])}"
     yield f"  ours / peer, first to last trial:       {_ratio(figures['net'])}"
-    yield f"  (the peer took {figures['peer_batch']} candidates per batch)"
+    yield f"  (candidates per batch of the peer: {figures['peer_batch']})"
     if stock:
         yield (
             f"  against the peer with its default batch of {stock['batch']}: {stock['ratio']:.2f}; "

@@ -166,4 +166,4 @@ def _new(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    raise SystemExit(serve(tune))
+    raise SystemExit(serve(tune, tidy=False))

@@ -398,3 +398,26 @@ def test_a_bad_hardware_name_gets_one_line(tmp_path, capsys, monkeypatch):
     assert error.startswith("error: --hardware moon: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(("tidy", "left"), [(True, 0), (False, 1)])
+def test_only_a_tidy_process_hides_what_it_leaves_behind(tmp_path, tidy, left):
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "spec.json").write_text("{}")
+    script = (
+        "import tempfile\n"
+        "from comparison.child import serve\n"
+        f"raise SystemExit(serve(lambda child: {{'made': tempfile.mkdtemp()}}, tidy={tidy}))\n"
+    )
+    path = os.pathsep.join((str(ROOT / "benchmarks"), str(ROOT / "src")))
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path / "tmp")}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=True)
+    assert (tmp_path / RESULT).exists()
+    assert count_left_over(tmp_path / "tmp")["left_folders"] == left
+
+
+def test_numbers_on_the_command_line_are_checked(capsys):
+    for given in (["--trials", "0"], ["--rounds", "x"], ["--throughput-trials", "1"]):
+        with pytest.raises(SystemExit):
+            command.parse(given)
+        assert f"'{given[1]}' is not a whole number of at least" in capsys.readouterr().err
