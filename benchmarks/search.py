@@ -231,6 +231,8 @@ def main() -> int:
     parsed = parse()
 
     def stop(number: int, frame: object) -> None:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_IGN)  # impatience must not leave processes behind
         raise Interrupted(signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from rivulet.tvm_compat import installed_version
 FORMAT = 1
 SECTIONS = ("throughput", "first_trial", "quality", "growth", "onnxruntime")
 STOCK_BATCH = 64
-# Rough rates to plan with, trials a second, until a run of that side has told a better one.
-_RATES = {"ours": 1.5, "peer": 0.8}
+# Seconds that things take on two cores, to tell a person how long a run may last.
+_START, _OUR_TRIAL, _PEER_TRIAL, _PEER_ROUND = 15.0, 0.7, 0.6, 12.0
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,17 @@ class Planner:
         spec = self._search(model, size, trials, seed, repeat)
         search = {key: value for key, value in self._conditions.search.items() if key != "seed"}
         spec |= {"search": search, "code": stage_code("search")}
-        return self._timed("ours", "Rivulet's search", spec)
+        label = f"Rivulet's search: {_subject(spec)}, run {repeat}"
+        return Run("ours", label, spec, _START + trials * _OUR_TRIAL, trials)
 
     def peer(
         self, model: str, size: int, trials: int, seed: int, batch: int, repeat: int = 1
     ) -> Run:
         """A search of the stock tuner."""
         spec = self._search(model, size, trials, seed, repeat) | {"batch": batch}
-        return self._timed("peer", f"the stock tuner, {batch} per batch", spec)
+        label = f"the stock tuner, {batch} per batch: {_subject(spec)}, run {repeat}"
+        seconds = _START + trials * _PEER_TRIAL + math.ceil(trials / batch) * _PEER_ROUND
+        return Run("peer", label, spec, seconds, trials)
 
     def remeasured(self, ours: Run, peer: Run, rounds: int) -> Run:
         """Measure the winners of two searches again."""
@@ -143,7 +147,7 @@ class Planner:
         spec |= {"ours": ours.name, "peer": peer.name, "rounds": rounds}
         spec |= self._conditions.as_spec()
         label = f"winners of {_subject(spec)}, measured again in turns"
-        return Run("remeasure", label, spec, 6.0 * rounds)
+        return Run("remeasure", label, spec, 30 + 5.0 * rounds)
 
     def whole_model(self, ours: Run, inputs: list[dict[str, Any]]) -> Run:
         """Time a compiled model beside ONNX Runtime."""
@@ -171,10 +175,6 @@ class Planner:
             "measure": dict(self._conditions.measure),
             "prepared": self.prepared(model, size).name, **self._conditions.as_spec(),
         }  # fmt: skip
-
-    def _timed(self, side: str, who: str, spec: dict[str, Any]) -> Run:
-        label = f"{who}: {_subject(spec)}, run {spec['repeat']}"
-        return Run(side, label, spec, 20 + spec["trials"] / _RATES[side], spec["trials"])
 
 
 def _subject(spec: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ class Run:
         program: Module of this package, such as ``peer``, or a script beside it.
         label: What a person reads while it runs.
         spec: Everything that its result depends on, as JSON.
-        seconds: How long it may take; a guess to begin with.
+        seconds: How long it may take, roughly.
         total: Units of work that its progress file counts up to; 0 when it writes none.
     """
 
