@@ -104,7 +104,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     names("--seeds", "quality: seeds of the searches; the first one is that of the other sections",
           _positive)  # fmt: skip
     number("--rounds", "quality: samples of each winner")
-    number("--growth-trials", "growth: trials")
+    number("--growth-trials", "growth: trials, 1000 at least")
     names("--models", "onnxruntime: models")
     number("--trials", "onnxruntime: trials of each search")
     return parser.parse_args(arguments)

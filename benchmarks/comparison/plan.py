@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,12 +162,16 @@ class Planner:
         """How the cost of a batch grows with the log."""
         spec = {
             "trials": trials,
-            "arguments": ["--trials", str(trials), "--out", "batches.csv"],
+            "arguments": [
+                "--trials", str(trials), "--threads", str(self._conditions.device.threads),
+                "--settings", json.dumps(dict(self._conditions.search), sort_keys=True),
+                "--out", "batches.csv",
+            ],
             "keys": ["batch_cost_growth", "rss_gib"],
             "script": hashlib.sha256(script.read_bytes()).hexdigest()[:16],
             "code": code_digest("search", "records", "measure", "tvm_compat"),
             **self._conditions.as_spec(),
-        }
+        }  # fmt: skip
         return Run(script.name, f"cost of a batch over {trials} trials", spec, 0.25 * trials)
 
     def _search(self, model: str, size: int, trials: int, seed: int, repeat: int) -> dict[str, Any]:

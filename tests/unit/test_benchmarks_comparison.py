@@ -1,5 +1,6 @@
 """The comparison's figures, plan and bookkeeping; no search runs here."""
 
+import json
 import os
 import random
 import signal
@@ -193,6 +194,23 @@ def test_sections_need_only_their_own_runs():
     assert [run.spec["model"] for run in comparison.preparations()] == ["alexnet", "resnet50"]
     _, comparison = comparison_of("--sections", "first_trial")
     assert [run.program for run in comparison.runs()] == ["ours", "peer"]
+
+
+def test_growth_runs_where_its_script_is_with_the_settings_of_the_other_searches(
+    tmp_path, monkeypatch
+):
+    script = tmp_path / "batch_cost.py"
+    monkeypatch.setattr("comparison.sections.GROWTH_SCRIPT", script)
+    _, comparison = comparison_of("--sections", "growth")
+    assert comparison.runs() == []
+    assert "is not there" in comparison.figures()["growth"]["missing"]
+    script.write_text("print({})")
+    (run,) = comparison.runs()
+    given = dict(zip(run.spec["arguments"][::2], run.spec["arguments"][1::2], strict=True))
+    assert (given["--trials"], given["--threads"]) == ("5000", "2")
+    assert json.loads(given["--settings"])["batch_size"] == 16
+    script.write_text("print({'changed': 1})")
+    assert comparison.runs()[0].name != run.name
 
 
 def test_quick_changes_defaults_and_not_what_was_asked_for():
