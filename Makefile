@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint lint-fix clean
+.PHONY: help env demo bench test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -27,6 +27,9 @@ env: ## create or update .venv with the pinned packages (other Python: PYTHON=/p
 
 demo: env ## run the demonstration from end to end
 	@.venv/bin/python scripts/run_demo.py $(ARGS)
+
+bench: env ## compare the search with TVM's own, for hours (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/search.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)

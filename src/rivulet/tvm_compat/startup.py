@@ -54,6 +54,7 @@ def load_tvm(threads: int | None = None) -> Any:
         installed_version()
         os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
         _import_without("torch", "tvm")
+    if _INTRINSICS not in sys.modules:  # a process that somebody else imported TVM in counts too
         _narrow_intrinsics()
     tvm = sys.modules["tvm"]
     if threads is not None:
