@@ -8,7 +8,11 @@ import sys
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
 from rivulet.workflow.locks import release_stale_lock
-from rivulet.workflow.planning import load_workflow_config, reconcile_results
+from rivulet.workflow.planning import (
+    load_workflow_config,
+    reconcile_results,
+    warn_of_small_budgets,
+)
 from rivulet.workflow.stages import device_of, execution_settings, stage_settings
 
 CONFIG = load_workflow_config(
@@ -21,9 +25,11 @@ PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
 ENVIRONMENT = "../envs/rivulet.yaml"
 
 # What changes no result is no parameter, so that changing it makes nothing stale: how jobs build,
-# and the running interpreter, unless Snakemake deploys an environment of its own for each rule.
+# at which other trial counts a search stops on its way, and the running interpreter, unless
+# Snakemake deploys an environment of its own for each rule.
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
+    f"export RIVULET_MILESTONES={shlex.quote(json.dumps(TRIALS))}; "
 )
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
@@ -71,3 +77,4 @@ if workflow.is_main_process:
     if released:
         print(released, file=sys.stderr)
     reconcile_results(CONFIG)
+    warn_of_small_budgets(CONFIG)

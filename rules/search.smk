@@ -1,7 +1,10 @@
 # Search: workloads -> results/{hardware}/logs/ansor-{trials}/{model}/
 #
 # The log grows in results/{hardware}/journals, which is no output of any rule: Snakemake deletes
-# the outputs of failed and repeated jobs, and must not reach a log that took hours.
+# the outputs of failed and repeated jobs, and must not reach a log that took hours. All trial
+# counts of a model share it, and a job measures what is missing up to its own. There is no edge
+# from one trial count to the next: Snakemake remembers the names of a job's inputs, so that
+# adding a count in between would make the next one stale.
 rule search_schedules:
     input:
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
@@ -13,8 +16,9 @@ rule search_schedules:
         record="results/{hardware}/logs/ansor-{trials}/{model}/log.json",
     log:
         "logs/{hardware}/logs/ansor-{trials}/{model}.log",
-    # Before the compilations, which then run side by side while nothing is measured.
-    priority: 1
+    # Before the compilations, which then run side by side while nothing is measured; small trial
+    # counts before the large ones that go on from them.
+    priority: lambda wildcards: 1 + 1 / int(wildcards.trials)
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -27,6 +31,6 @@ rule search_schedules:
         " hardware={wildcards.hardware} log=ansor trials={wildcards.trials}"
         " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
-        " --journal results/{wildcards.hardware}/journals/ansor-{wildcards.trials}/{wildcards.model}"
+        " --journal results/{wildcards.hardware}/journals/ansor/{wildcards.model}"
         " --out results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
         " --record {output.record} --log {log}"

@@ -81,7 +81,7 @@ def test_the_lock_makes_the_second_wait_and_says_for_whom(tmp_path, monkeypatch)
         first.kill()  # the lock ends with its holder, however that ends
 
     with device_lock("cpu", "search second", on_wait):
-        assert heard[0].startswith(f"search first (process {first.pid}, since ")
+        assert heard[0].startswith(f"search first (process {first.pid} on ")
         assert (tmp_path / "rivulet-cpu.lock").read_text().startswith("search second")
     first.communicate()
 

@@ -1,6 +1,9 @@
 import subprocess
 import sys
 import textwrap
+import time
+
+import psutil
 
 from conftest import ROOT
 from rivulet.jobs.progress import Progress, duration
@@ -21,7 +24,7 @@ def test_progress_estimates_from_this_run_only():
     assert "100/100 trials | done in" in lines[-1]
 
 
-def run_script(tmp_path, body):
+def script_of(tmp_path, body):
     script = f"""
         import os, sys
         from pathlib import Path
@@ -37,10 +40,30 @@ def run_script(tmp_path, body):
         sys.exit(run_job("stage name", Path({str(tmp_path / "logs/x.log")!r}), work))
     """
     variables = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True,
-        env=variables, cwd=tmp_path, check=False,
-    )  # fmt: skip
+    how = {"env": variables, "cwd": tmp_path, "text": True}
+    return [sys.executable, "-c", textwrap.dedent(script)], how
+
+
+def start_script(tmp_path, body):
+    command, how = script_of(tmp_path, body)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **how)
+
+
+def wait_for_line(process):
+    assert process.stderr.readline() == "going on\n"
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return value
+
+
+def run_script(tmp_path, body):
+    command, how = script_of(tmp_path, body)
+    result = subprocess.run(command, capture_output=True, check=False, **how)
     assert not list(tmp_path.glob("rivulet-scratch-*"))
     return result, (tmp_path / "logs/x.log").read_text()
 
@@ -75,23 +98,51 @@ def test_an_unforeseen_error_leaves_its_traceback_in_the_log(tmp_path):
 
 
 def test_a_termination_ends_in_order(tmp_path):
-    result, log = run_script(tmp_path, "import signal; os.kill(os.getpid(), signal.SIGTERM)")
+    body = "import signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    result, log = run_script(tmp_path, body)
     assert result.returncode == 143
-    assert "stopped; what was recorded is kept" in result.stderr
-    assert "SIGTERM" in log
+    assert result.stderr.splitlines()[-1] == (
+        "stage name: stopped by SIGTERM; what was recorded is kept, and the same command goes on "
+        "from there"
+    )
+    assert "stopped by SIGTERM" in log
 
 
-def test_a_termination_is_no_failure_of_what_runs(tmp_path):
-    body = """
-            import signal
-            try:
-                os.kill(os.getpid(), signal.SIGTERM)
-            except Exception:
-                print("swallowed")
-    """
-    result, log = run_script(tmp_path, body.strip())
-    assert result.returncode == 143
-    assert "swallowed" not in log.split("from a library")[1]
+def test_a_termination_is_in_time_while_native_code_keeps_python_waiting(tmp_path):
+    # A function called through PyDLL keeps the interpreter's lock, as opening a large log does.
+    body = "import ctypes; ctypes.PyDLL(None).sleep(60)"
+    process = start_script(tmp_path, body)
+    wait_for_line(process)
+    started = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    assert time.monotonic() - started < 3
+    assert "stopped by SIGTERM" in process.stderr.read()
+    assert not list(tmp_path.glob("rivulet-scratch-*"))
+
+
+def test_nothing_that_a_job_started_outlives_it(tmp_path):
+    body = "import subprocess, time; print(subprocess.Popen(['sleep', '61']).pid); time.sleep(60)"
+    for end in (subprocess.Popen.terminate, subprocess.Popen.kill):
+        process = start_script(tmp_path, body)
+        wait_for_line(process)
+        (child,) = wait_for(lambda: psutil.Process(process.pid).children())  # noqa: B023
+        (grandchild,) = wait_for(child.children)
+        end(process)
+        process.wait(timeout=30)
+        wait_for(lambda: not child.is_running())  # noqa: B023
+        if end is subprocess.Popen.terminate:
+            assert not grandchild.is_running()
+        else:
+            grandchild.kill()  # a program that does not ask to end with its parent goes on
+
+
+def test_a_job_that_is_taken_down_says_by_what(tmp_path):
+    result, log = run_script(tmp_path, "import signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert result.returncode == 1
+    text = "stage name: the process was ended by SIGKILL, most likely for want of memory"
+    assert text in result.stderr
+    assert text in log
 
 
 def test_scratch_of_a_killed_job_is_swept_by_the_next(tmp_path):

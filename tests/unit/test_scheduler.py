@@ -1,7 +1,11 @@
 import math
 
-from rivulet.search.scheduler import GradientScheduler, KernelState, first_round_size
-from rivulet.search.search import budget_warning
+from rivulet.search.scheduler import (
+    GradientScheduler,
+    KernelState,
+    budget_warning,
+    first_round_size,
+)
 
 
 def test_every_kernel_is_tried_before_the_gradient_decides():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,25 @@ def device_lock(
         shared: For work that measures nothing, but would disturb a measurement: any number of
             such holders go together, and none beside a measurement.
     """
-    path = LOCK_FOLDER / f"rivulet-{device}.lock"
+    with file_lock(LOCK_FOLDER / f"rivulet-{device}.lock", holder, on_wait, shared):
+        yield
+
+
+@contextmanager
+def file_lock(
+    path: Path,
+    holder: str,
+    on_wait: Callable[[str], None] | None = None,
+    shared: bool = False,
+) -> Iterator[None]:
+    """Hold a lock file that names its holder; see `device_lock`.
+
+    Args:
+        path: The file; made when it is not there, and left there.
+        holder: As for `device_lock`.
+        on_wait: As for `device_lock`.
+        shared: As for `device_lock`.
+    """
     handle = _open_for_all(path)
     try:
         waited = False
@@ -47,11 +66,12 @@ def device_lock(
                     on_wait(path.read_text().strip() or "jobs that compile")
                 waited = True
                 time.sleep(_POLL_SECONDS)
+        os.ftruncate(handle, 0)  # of the note of a holder that was killed
         if shared:
             yield
             return
-        os.ftruncate(handle, 0)
-        text = f"{holder} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})\n"
+        process = f"process {os.getpid()} on {platform.node()}"
+        text = f"{holder} ({process}, since {time.strftime('%H:%M:%S')})\n"
         os.pwrite(handle, text.encode(), 0)
         try:
             yield

@@ -35,14 +35,15 @@ class Command:
             "--subject", nargs="+", default=[], metavar="KEY=VALUE",
             help="what the artefact is about, for its record, such as model=resnet18",
         )  # fmt: skip
-        self.add("--settings", type=_json, default={}, help="the stage's settings, as JSON")
+        self.add("--settings", type=json_argument, default={}, help="the stage's settings, as JSON")
         self.add("--record", type=Path, required=True, help="record of the artefact, to be written")
         self.add("--log", type=Path, help="log file; without it everything goes to the terminal")
 
     def add_execution(self) -> None:
         """Add ``--execution``: settings that change how work is done and not what comes out."""
         self.add(
-            "--execution", type=_json, default=os.environ.get("RIVULET_EXECUTION", _EXECUTION),
+            "--execution", type=json_argument,
+            default=os.environ.get("RIVULET_EXECUTION", _EXECUTION),
             help="number, lifetime and memory of workers, as JSON",
         )  # fmt: skip
 
@@ -78,7 +79,8 @@ def configured_device(settings: dict[str, Any]) -> Device:
     return device
 
 
-def _json(text: str) -> Any:
+def json_argument(text: str) -> Any:
+    """Read an argument that is JSON."""
     try:
         return json.loads(text)
     except ValueError as error:

@@ -5,28 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rivulet.errors import UserError
-from rivulet.hardware.lock import device_lock
+from rivulet.hardware.lock import device_lock, file_lock
 from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
+from rivulet.jobs.supervisor import Ending, run_supervised
 
-
-class Stopped(BaseException):
-    """The job was asked to end (a signal, or its workflow is gone); what is recorded stays.
-
-    Like KeyboardInterrupt no Exception, so that no handler takes it for a failing candidate.
-    """
+_STOPPED = 143  # what a shell reports of a process that SIGTERM ended
 
 
 @dataclass(frozen=True)
@@ -61,8 +55,27 @@ class Job:
         def on_wait(holder: str) -> None:
             self.tell(f"waiting for the device '{name}', in use by {holder}")
 
-        with device_lock(name, f"{self.label} in {Path.cwd()}", on_wait, shared):
+        with device_lock(name, self._holder(), on_wait, shared):
             yield
+
+    @contextmanager
+    def alone(self, folder: Path, what: str) -> Iterator[None]:
+        """Hold a folder that one job at a time may write to; say for whom the job waits.
+
+        Args:
+            folder: The folder; made when it is not there.
+            what: What is in it, as the waiting job calls it.
+        """
+
+        def on_wait(holder: str) -> None:
+            self.tell(f"waiting for {what}, in use by {holder}")
+
+        folder.mkdir(parents=True, exist_ok=True)
+        with file_lock(folder / "writer.lock", self._holder(), on_wait):
+            yield
+
+    def _holder(self) -> str:
+        return f"{self.label} in {Path.cwd()}"
 
     def progress(self, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of this job towards ``total``, starting from ``done``."""
@@ -76,32 +89,49 @@ def run_job(label: str, log: Path | None, work: Callable[[Job], None]) -> int:
     traceback of a failure; the person sees progress and, at a failure, one line with the
     reason and the log's path.
     """
-    started = time.monotonic()
     with _output_to(log) as terminal, scratch_folder() as scratch:
-        logger = _logger()
-        job = Job(label, logger, scratch, terminal)
-        _end_in_order()
-        logger.info("%s: started, command: %s", label, " ".join(sys.argv))
+        job = Job(label, _logger(), scratch, terminal)
+        job.logger.info("%s: started, command: %s", label, " ".join(sys.argv))
         where = f" (log: {log})" if log else ""
-        try:
-            work(job)
-        except UserError as error:
-            logger.error("%s", error)
-            print(f"{label}: {error}{where}", file=terminal, flush=True)
-            return 1
-        except (Stopped, KeyboardInterrupt) as stop:
-            logger.warning("stopped: %s", stop)
-            print(f"{label}: stopped; what was recorded is kept", file=terminal, flush=True)
-            return 143
-        except Exception as error:
-            logger.error("%s", traceback.format_exc())
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            print(
-                f"{label}: {type(error).__name__}: {reason[-1]}{where}", file=terminal, flush=True
-            )
-            return 1
-        logger.info("%s: done in %s", label, duration(time.monotonic() - started))
-        return 0
+        ending = run_supervised(lambda: _finish(job, work, where))
+        return _status(job, ending, where)
+
+
+def _finish(job: Job, work: Callable[[Job], None], where: str) -> int:
+    """Do the work and say how it went; returns the exit status."""
+    started = time.monotonic()
+    try:
+        work(job)
+    except UserError as error:
+        job.logger.error("%s", error)
+        print(f"{job.label}: {error}{where}", file=job.terminal, flush=True)
+        return 1
+    except Exception as error:
+        job.logger.error("%s", traceback.format_exc())
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        text = f"{job.label}: {type(error).__name__}: {reason[-1]}{where}"
+        print(text, file=job.terminal, flush=True)
+        return 1
+    job.logger.info("%s: done in %s", job.label, duration(time.monotonic() - started))
+    return 0
+
+
+def _status(job: Job, ending: Ending, where: str) -> int:
+    """Exit status of the command, after saying what the work itself could not say."""
+    if ending.stopped_by:
+        job.say(
+            f"{job.label}: stopped by {ending.stopped_by}; what was recorded is kept, and the "
+            "same command goes on from there"
+        )
+        return _STOPPED
+    if ending.status is None:
+        guess = ", most likely for want of memory" if ending.killed_by == "SIGKILL" else ""
+        job.say(
+            f"{job.label}: the process was ended by {ending.killed_by}{guess}; what was recorded "
+            f"is kept, and the same command goes on from there{where}"
+        )
+        return 1
+    return ending.status
 
 
 @contextmanager
@@ -143,36 +173,3 @@ def _logger() -> logging.Logger:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.handlers = [handler]
     return logger
-
-
-def _end_in_order() -> None:
-    """Turn SIGTERM into an exception, and send it when the workflow above us is killed.
-
-    A killed Snakemake leaves its jobs running as orphans, which would hold the device while
-    nobody waits for them.
-    """
-
-    def stop(number: int, _frame: object) -> None:
-        raise Stopped(signal.Signals(number).name)
-
-    signal.signal(signal.SIGTERM, stop)
-    parent = _workflow_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        while parent.is_running():
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _workflow_process() -> Any:
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        for parent in psutil.Process().parents():
-            if any("snakemake" in Path(part).name for part in parent.cmdline()[:3]):
-                return parent
-    return None

@@ -7,7 +7,7 @@ import math
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,6 @@ REGISTER_TILES = "register-tiles"
 Report = Callable[[int, str], None]
 
 
-def budget_warning(trials: int, kernels: int) -> str | None:
-    """What to say beforehand of a budget that leaves kernels without a chance; None if it fits."""
-    if trials >= 2 * kernels:
-        return None
-    without = f", and {kernels - trials} get none at all" if trials < kernels else ""
-    return (
-        f"warning: {trials} trials are few for {kernels} kernels{without}; "
-        f"the smallest sensible number is {2 * kernels}"
-    )
-
-
 def search_model(
     kernels: list[Kernel],
     target: Any,
@@ -49,6 +38,8 @@ def search_model(
     bench: MeasuringBench,
     report: Report,
     logger: logging.Logger,
+    milestones: Sequence[int] = (),
+    first_round: int | None = None,
     space: str = REGISTER_TILES,
 ) -> None:
     """Measure ``trials`` candidates in all, recording each batch the moment it is measured.
@@ -66,9 +57,19 @@ def search_model(
         bench: Measures candidates.
         report: Told the trials done and a line on how it stands.
         logger: Told of failures and of the way the search takes.
+        milestones: Smaller budgets at which the log is to be what a search with that budget
+            leaves: no batch goes across one.
+        first_round: Trials that each kernel gets before the scheduler decides; by default as
+            the smallest of the budgets allows.
         space: The hardware's search space, ``register-tiles`` or ``stock``.
     """
-    _Search(kernels, target, trials, settings, threads, log, bench, report, logger, space).run()
+    budgets = sorted({trials, *(number for number in milestones if number < trials)})
+    if first_round is None:
+        first_round = first_round_size(budgets[0], len(kernels), settings["batch_size"])
+    _Search(
+        kernels, target, budgets, first_round, settings, threads, log, bench, report, logger,
+        space,
+    ).run()
 
 
 class _Search:
@@ -76,7 +77,8 @@ class _Search:
         self,
         kernels: list[Kernel],
         target: Any,
-        trials: int,
+        budgets: list[int],
+        first_round: int,
         settings: dict[str, Any],
         threads: int,
         log: TuningLog,
@@ -85,7 +87,8 @@ class _Search:
         logger: logging.Logger,
         space: str,
     ) -> None:
-        self._kernels, self._target, self._budget, self._log = kernels, target, trials, log
+        self._kernels, self._target, self._log = kernels, target, log
+        self._budgets, self._budget, self._first_round = budgets, budgets[-1], first_round
         self._settings, self._bench = settings, bench
         self._report, self._logger = report, logger
         cost_model = make_cost_model(settings["cost_model"], settings["seed"], threads)
@@ -106,14 +109,13 @@ class _Search:
     def run(self) -> None:
         self._resume()
         self._started, self._before = time.monotonic(), self._log.elapsed()
-        first = first_round_size(self._budget, len(self._kernels), self._settings["batch_size"])
         order = sorted(
             range(len(self._kernels)),
             key=lambda i: -self._kernels[i].flops * self._kernels[i].weight,
         )
         for index in order:
             if not self._states[index].history:
-                self._round(index, first, first=True)
+                self._round(index, self._first_round, first=True)
         self._require_a_valid_trial()
         scheduler = GradientScheduler(
             self._states, self._settings["scheduler_alpha"], self._settings["scheduler_window"]
@@ -141,6 +143,10 @@ class _Search:
     def _left(self) -> int:
         return self._budget - len(self._log.trials)
 
+    def _left_to_milestone(self) -> int:
+        done = len(self._log.trials)
+        return next((budget - done for budget in self._budgets if budget > done), 0)
+
     def _resume(self) -> None:
         """Rebuild the search's state from the log."""
         index_of = {kernel.task: index for index, kernel in enumerate(self._kernels)}
@@ -164,7 +170,7 @@ class _Search:
 
     def _round(self, index: int, count: int, first: bool) -> None:
         """Propose, measure, record and learn from one batch of one kernel."""
-        count = min(count, self._left())
+        count = min(count, self._left_to_milestone())
         if count <= 0:
             return
         kernel, state = self._kernels[index], self._states[index]
