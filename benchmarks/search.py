@@ -24,7 +24,6 @@ from comparison.plan import SECTIONS, Conditions, Options
 from comparison.run import Run, Store
 from comparison.sections import GROWTH_SCRIPT, Comparison, summary
 from comparison.workfolder import RUNS, work_folder
-
 from rivulet.config import load_config
 from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import environment

@@ -33,7 +33,6 @@ from comparison.run import RESULT, Run, Store  # noqa: E402
 from comparison.script import last_json_object  # noqa: E402
 from comparison.sections import Comparison, summary  # noqa: E402
 from comparison.workfolder import RUNS, work_folder  # noqa: E402
-
 from rivulet.errors import UserError  # noqa: E402
 from rivulet.hardware import Device  # noqa: E402
 

@@ -178,9 +178,7 @@ class EvolutionaryProposer:
             elif self._random.random() < mutates:
                 yield space.mutate(parent, self._random)
 
-    def _materialise(
-        self, points: Iterable[Point], count: int, known: set[str]
-    ) -> list[Proposal]:
+    def _materialise(self, points: Iterable[Point], count: int, known: set[str]) -> list[Proposal]:
         """Apply new points until there are ``count`` new schedules or patience ends."""
         proposals: dict[str, Proposal] = {}
         stream = iter(points)

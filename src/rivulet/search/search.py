@@ -67,7 +67,16 @@ def search_model(
     if first_round is None:
         first_round = first_round_size(budgets[0], len(kernels), settings["batch_size"])
     _Search(
-        kernels, target, budgets, first_round, settings, threads, log, bench, report, logger,
+        kernels,
+        target,
+        budgets,
+        first_round,
+        settings,
+        threads,
+        log,
+        bench,
+        report,
+        logger,
         space,
     ).run()
 

@@ -57,9 +57,7 @@ def decisions(trace: Any) -> list[Decision]:
     return found
 
 
-def with_values(
-    trace: Any, values: Mapping[int, Sequence[int]], free: Collection[int] = ()
-) -> Any:
+def with_values(trace: Any, values: Mapping[int, Sequence[int]], free: Collection[int] = ()) -> Any:
     """A copy of the trace, without its postprocessing, with other decisions.
 
     Args:
@@ -155,9 +153,7 @@ class Postprocessing:
                 raise ReplayFailure(f"refused by {type(processor).__name__}")
 
 
-def replay(
-    module: Any, trace: Any, postprocessing: Postprocessing, seed: int | None = None
-) -> Any:
+def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | None = None) -> Any:
     """Apply a trace, postprocessing left out, to a kernel and postprocess it for the target.
 
     Keeping the recorded postprocessing would bring along the parallel, vectorise, unroll and
