@@ -145,9 +145,7 @@ def merge_trials(logs: list[StoredLog]) -> list[Trial]:
         known |= own
         for trial in merged:
             if trial.best_us:
-                best[trial.kernel] = min(
-                    float(trial.best_us), best.get(trial.kernel, float("inf"))
-                )
+                best[trial.kernel] = min(float(trial.best_us), best.get(trial.kernel, float("inf")))
     return merged
 
 

@@ -14,7 +14,14 @@ from rivulet.kernels import Kernel
 from rivulet.records.files import FILES, RECORDS, TRIALS, WORKLOADS, finish_replacement
 from rivulet.records.loading import find_unloadable
 from rivulet.records.recover import mark_unloadable, mend_database, scan_database
-from rivulet.records.trials import Trial, append_trials, mend_trials, read_trials, samples_text, scan_trials
+from rivulet.records.trials import (
+    Trial,
+    append_trials,
+    mend_trials,
+    read_trials,
+    samples_text,
+    scan_trials,
+)
 from rivulet.tvm_compat import load_tvm
 
 __all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]

@@ -121,9 +121,7 @@ def mend_database(scan: DatabaseScan) -> dict[str, int]:
     return {WORKLOADS: len(scan.workloads.damage), RECORDS: len(scan.records.damage)}
 
 
-def mark_unloadable(
-    scan: DatabaseScan, workloads: dict[int, str], records: dict[int, str]
-) -> None:
+def mark_unloadable(scan: DatabaseScan, workloads: dict[int, str], records: dict[int, str]) -> None:
     """Add to a scan what only TVM can tell.
 
     Args:
@@ -213,9 +211,7 @@ def _is_trace(value: Any) -> bool:
         and isinstance(inst[0], str)
         and _is_list_of_lists([inst[1], inst[2], inst[3]])
         for inst in instructions
-    ) and all(
-        isinstance(one, list) and len(one) == 2 and type(one[0]) is int for one in decisions
-    )
+    ) and all(isinstance(one, list) and len(one) == 2 and type(one[0]) is int for one in decisions)
 
 
 def _is_list_of_lists(value: Any) -> bool:

@@ -13,7 +13,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.measure.bench import Bench
 from rivulet.measure.pool import WorkerFailure
-from rivulet.records.names import candidate_name
+from rivulet.records.names import candidate_name, measured_schedule
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 
@@ -99,7 +99,7 @@ def validate_records(
         for begin in range(0, len(records), _AT_ONCE):
             share = records[begin : begin + _AT_ONCE]
             modules = [
-                TuningRecord.from_json(r.body, workloads[r.workload]).as_measure_candidate().sch.mod
+                measured_schedule(TuningRecord.from_json(r.body, workloads[r.workload])).mod
                 for r in share
             ]
             references = [workloads[record.workload].mod for record in share]

@@ -7,6 +7,7 @@ from typing import Any
 
 from rivulet.kernels import Kernel
 from rivulet.records.names import candidate_name as candidate_name
+from rivulet.records.names import measured_schedule
 
 # A batch may hold nothing new, most of all after an interruption, when the population is made of
 # what was measured; the strategy does not pick the same twice, so the next batch differs.
@@ -104,10 +105,13 @@ class EvolutionaryProposer:
 
     def relearn(self, records: list[Any]) -> list[str]:
         """Train the cost model on records of an earlier run; returns the candidates' names."""
+        from tvm.s_tir.meta_schedule import MeasureCandidate
         from tvm.s_tir.meta_schedule.runner import RunnerResult
 
         self._open(first=True, count=1)
-        candidates = [record.as_measure_candidate() for record in records]
+        candidates = [
+            MeasureCandidate(measured_schedule(record), record.args_info) for record in records
+        ]
         results = [RunnerResult(list(record.run_secs), None) for record in records]
         self._cost_model.update(self.context, candidates, results)
         return [candidate_name(candidate.sch.mod) for candidate in candidates]
