@@ -260,7 +260,7 @@ def test_merged_and_pruned_logs_are_opened_by_stock_tvm(copy, kernels, target, t
     for kernel in kernels:
         one = merged.query_tuning_record(kernel.module, target, "main")
         other = best.query_tuning_record(kernel.module, target, "main")
-        assert list(one.run_secs) == list(other.run_secs)
+        assert [float(s) for s in one.run_secs] == [float(s) for s in other.run_secs]
 
 
 def test_validate_passes_right_schedules_and_finds_a_wrong_one(copy, kernels, target, capsys):

@@ -12,7 +12,7 @@ from pathlib import Path
 from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress
 from rivulet.records.derive import merge_logs, prune_log
-from rivulet.records.files import FILES, RECORDS, read_lines
+from rivulet.records.files import FILES
 from rivulet.records.overview import overview, overview_data, overview_lines
 from rivulet.records.stored import StoredLog, read_log
 
@@ -162,9 +162,13 @@ def _prune(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rivulet.records.check import check_log, repair_log
 
-    total = len(read_lines(options.log / RECORDS))
-    progress = Progress(_say, f"check {options.log.name}", total, "records")
-    checked = check_log(options.log, not options.quick, progress.update)
+    progress: dict[int, Progress] = {}
+
+    def report(done: int, total: int) -> None:
+        label = f"check {options.log.name}"
+        progress.setdefault(total, Progress(_say, label, total, "records")).update(done)
+
+    checked = check_log(options.log, not options.quick, report)
     damage = checked.damage()
     if not damage:
         records, trials = checked.database.records.good(), checked.table.trials or []
