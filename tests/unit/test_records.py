@@ -1,11 +1,20 @@
 import json
+import time
 from dataclasses import replace
 
 import pytest
 
+from rivulet.records.files import RECORDS, WORKLOADS, finish_replacement
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, other_journals
-from rivulet.records.recover import is_json, recover_database, recover_lines
-from rivulet.records.trials import HEADER, Trial, append_trials, read_trials, recover_trials
+from rivulet.records.recover import mend_database, scan_database
+from rivulet.records.trials import (
+    HEADER,
+    Trial,
+    append_trials,
+    mend_trials,
+    read_trials,
+    scan_trials,
+)
 
 TRIAL = Trial(
     1, 2.5, "conv", 1, "evolutionary", "abcd", 0.1, 0.2, 0.3, "[1.0, 2.0]", "", "1.5", "0.25"
@@ -21,7 +30,15 @@ def test_trials_come_back_as_written(tmp_path):
     first, second = read_trials(path)
     assert first == TRIAL
     assert second.error == 'run error: "a, b" second line'
-    assert recover_trials(path) == 0
+    assert not scan_trials(path).damage
+
+
+def test_reasons_cannot_break_rows(tmp_path):
+    path = tmp_path / "trials.csv"
+    hostile = replace(TRIAL, error="a\rb\x00c\u2028d\x85e\x0cf \udcff")
+    append_trials(path, [hostile, replace(TRIAL, trial=2)])
+    assert not scan_trials(path).damage
+    assert [t.error for t in read_trials(path)] == ["a b c d e f ?", ""]
 
 
 def test_a_cut_off_trial_is_set_aside_at_any_length(tmp_path):
@@ -31,46 +48,218 @@ def test_a_cut_off_trial_is_set_aside_at_any_length(tmp_path):
     last = whole.rstrip(b"\n").rfind(b"\n") + 1
     for cut in range(last + 1, len(whole)):
         path.write_bytes(whole[:cut])
-        assert recover_trials(path) == 1
+        assert mend_trials(scan_trials(path)) == 1
         assert [t.trial for t in read_trials(path)] == [1]
-        assert recover_trials(path) == 0
-    assert (tmp_path / "trials.csv.damaged").read_text().count("\n") >= len(whole) - last - 1
+        assert mend_trials(scan_trials(path)) == 0
+    assert (tmp_path / "trials.csv.damaged").read_text().count("\n") == len(whole) - last - 1
 
 
-@pytest.mark.parametrize("head", ["", "trial,elap", "garbled\n"])
-def test_a_lost_header_is_put_back(tmp_path, head):
+ROW = '2,3.0,conv,1,evolutionary,beef,0.1,0.2,0.3,[1.0],,1.5,0.25'
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"),
+    [
+        (b"", "empty line"),
+        (b"\0\0\0\0\0\0", "NUL bytes"),
+        (ROW.encode()[:20] + b"\0" * 20, "NUL bytes"),
+        (b"\xff\xfe" + ROW.encode(), "not UTF-8"),
+        (ROW.encode()[:30], "a column is missing"),
+        (ROW.replace("2,3.0", "two,3.0").encode(), "no number"),
+        (ROW.replace("3.0,conv", "nan,conv").encode(), "no number"),
+        (ROW.replace("[1.0]", "5").encode(), "no number"),
+        (ROW.replace("[1.0]", "[null]").encode(), "no number"),
+        (ROW.replace("conv", '"con').encode(), "not CSV"),
+        (HEADER.encode(), "no number"),
+    ],
+)
+def test_a_damaged_row_in_the_middle_is_set_aside_as_it_was(tmp_path, bad, what):
     path = tmp_path / "trials.csv"
     append_trials(path, [TRIAL])
-    rows = path.read_text().split("\n", 1)[1] if head.endswith("\n") else ""
-    path.write_text(head + rows)
-    recover_trials(path)
+    with path.open("ab") as stream:
+        stream.write(bad + b"\n")
+    append_trials(path, [replace(TRIAL, trial=3)])
+    scan = scan_trials(path)
+    assert what in scan.damage[3]
+    assert mend_trials(scan) == 1
+    assert [t.trial for t in read_trials(path)] == [1, 3]
+    assert (tmp_path / "trials.csv.damaged").read_bytes() == bad + b"\n"
+    assert not scan_trials(path).damage
+
+
+@pytest.mark.parametrize(
+    ("head", "aside"), [("", 0), ("garbled\n", 1), ("trial,elap\n", 1), ("\n", 1)]
+)
+def test_a_lost_header_is_put_back(tmp_path, head, aside):
+    path = tmp_path / "trials.csv"
+    append_trials(path, [TRIAL])
+    path.write_text(head + path.read_text().split("\n", 1)[1])
+    scan = scan_trials(path)
+    assert scan.header
+    assert mend_trials(scan) == aside
     append_trials(path, [replace(TRIAL, trial=2)])
     assert path.read_text().splitlines()[0] == HEADER
-    assert read_trials(path)[-1].trial == 2
+    assert [t.trial for t in read_trials(path)] == [1, 2]
+    assert not scan_trials(path).header
 
 
-def test_a_garbled_line_in_the_middle_is_set_aside(tmp_path):
-    path = tmp_path / "x.json"
-    path.write_text('{"a": 1}\n\x00\xff garbage\n{"b": 2}\n')
-    assert recover_lines(path, is_json) == 1
-    assert path.read_text() == '{"a": 1}\n{"b": 2}\n'
-    assert "garbage" in (tmp_path / "x.json.damaged").read_text()
+def test_a_cut_off_header_alone_is_put_back(tmp_path):
+    path = tmp_path / "trials.csv"
+    path.write_text("trial,elap")
+    assert mend_trials(scan_trials(path)) == 1
+    append_trials(path, [TRIAL])
+    assert read_trials(path) == [TRIAL]
 
 
-def test_records_follow_their_workloads_when_one_is_lost(tmp_path):
-    workloads, records = tmp_path / "database_workload.json", tmp_path / "records.json"
-    workloads.write_text('["h0", "w0"]\n["h1", "w\n["h2", "w2"]\n')
-    records.write_text('[0, "r0"]\n[1, "r1"]\n[2, "r2"]\n[2, "r2b"]\n[0, "cut')
-    assert recover_database(workloads, records) == {workloads.name: 1, records.name: 2}
-    assert [json.loads(line) for line in workloads.read_text().splitlines()] == [
-        ["h0", "w0"],
-        ["h2", "w2"],
-    ]
-    assert [json.loads(line) for line in records.read_text().splitlines()] == [
-        [0, "r0"],
-        [1, "r2"],
-        [1, "r2b"],
-    ]
+def test_a_table_of_another_version_is_carried_over_and_kept(tmp_path):
+    path = tmp_path / "trials.csv"
+    old = (
+        "trial,kernel,candidate,colour,samples_us,best_us\n"
+        '7,conv,beef,red,"[2.0, 1.0]",1.5\n'
+        "cut\n"
+    )
+    path.write_text(old)
+    scan = scan_trials(path)
+    assert "another version" in scan.header
+    assert mend_trials(scan) == 3
+    (row,) = read_trials(path)
+    assert (row.trial, row.kernel, row.candidate, row.best_us) == (7, "conv", "beef", "1.5")
+    assert (row.batch, row.elapsed_s, row.error, row.median_us) == (7, 0.0, "", 1.5)
+    assert (tmp_path / "trials.csv.damaged").read_text() == old
+
+
+def test_line_ends_of_another_system_are_no_damage(tmp_path):
+    path = tmp_path / "trials.csv"
+    append_trials(path, [TRIAL])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert not scan_trials(path).damage
+    assert read_trials(path) == [TRIAL]
+
+
+def workload(name):
+    return json.dumps([name, f"module {name}"]).encode() + b"\n"
+
+
+def record(index, seconds="[1.8110362573099412378e-06]"):
+    trace = '[[["GetSBlock",[],["main"],["b0"]]],[[0,[1,2]]]]'
+    return f'[{index},[{trace},{seconds},{{"kind":"llvm"}},[["TENSOR","float32",[1]]]]]\n'.encode()
+
+
+def database(folder, workloads, records):
+    (folder / WORKLOADS).write_bytes(b"".join(workloads))
+    (folder / RECORDS).write_bytes(b"".join(records))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"),
+    [
+        (b"\n", "empty line"),
+        (b"  \n", "empty line"),
+        (b"\0\0\0\n", "NUL bytes"),
+        (record(0)[:-1] + b"\0\0\n", "NUL bytes"),
+        (record(0)[:40] + b"\xff\n", "not UTF-8"),
+        (record(0)[:40] + b"\n", "not JSON"),
+        (record(0)[40:], "not JSON"),
+        (b"[" * 100000 + b"\n", "not JSON"),
+        (b"5\n", "not a record"),
+        (b"null\n", "not a record"),
+        (b"[0]\n", "not a record"),
+        (b"[true" + record(0)[2:], "not a record"),
+        (b"[0.0" + record(0)[2:], "not a record"),
+        (b'["0"' + record(0)[2:], "not a record"),
+        (b"[0,[1,2,3,4]]\n", "its trace has another shape"),
+        (record(0).replace(b'["b0"]', b'"b0"'), "its trace has another shape"),
+        (record(0).replace(b"[0,[1,2]]]", b"[[1,2]]]"), "its trace has another shape"),
+        (record(0, "[NaN]"), "not JSON"),
+        (record(0, '["fast"]'), "no list of numbers"),
+        (record(0, "3"), "no list of numbers"),
+        (record(0).replace(b'{"kind":"llvm"}', b"[]"), "target is no object"),
+        (record(0).replace(b'[["TENSOR","float32",[1]]]', b"[5]"), "arguments are no list"),
+        (record(99), "names workload 99, which is not there"),
+        (record(-1), "names workload -1, which is not there"),
+        (record(0)[:-1], "cut off"),
+    ],
+)
+def test_a_damaged_record_is_set_aside_as_it_was(tmp_path, bad, what):
+    cut = not bad.endswith(b"\n")
+    good = [record(0), record(1)]
+    database(tmp_path, [workload("a"), workload("b")], [*good, bad] if cut else [bad, *good])
+    scan = scan_database(tmp_path)
+    assert [text for text in scan.records.damage.values() if what in text]
+    assert mend_database(scan) == {WORKLOADS: 0, RECORDS: 1}
+    assert (tmp_path / RECORDS).read_bytes() == b"".join(good)
+    assert (tmp_path / f"{RECORDS}.damaged").read_bytes() == bad + (b"\n" if cut else b"")
+    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 0, RECORDS: 0}
+
+
+@pytest.mark.parametrize(
+    "bad", [b"\n", b"5\n", b'["h"]\n', b'["h", 3]\n', b'["h1", "w\n', b"\0\0\n", b"\xff\n"]
+)
+def test_records_follow_their_workloads_when_one_is_lost(tmp_path, bad):
+    records = [record(0), record(1), record(2), record(2, "[2.5e-06]"), b'[0, "cut']
+    database(tmp_path, [workload("a"), bad, workload("c")], records)
+    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 1, RECORDS: 2}
+    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("c")
+    # Floats keep every digit: a record that moved is still the same bytes after its number.
+    expected = record(0) + record(1) + record(1, "[2.5e-06]")
+    assert (tmp_path / RECORDS).read_bytes() == expected
+
+
+def test_a_repeated_workload_is_set_aside_and_its_records_go_to_the_first(tmp_path):
+    records = [record(0), record(1), record(2)]
+    database(tmp_path, [workload("a"), workload("a"), workload("c")], records)
+    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 1, RECORDS: 0}
+    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("c")
+    assert (tmp_path / RECORDS).read_bytes() == record(0) + record(0) + record(1)
+
+
+def test_records_without_the_file_of_workloads_are_set_aside(tmp_path):
+    (tmp_path / RECORDS).write_bytes(record(0) + record(1))
+    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 0, RECORDS: 2}
+    assert (tmp_path / RECORDS).read_bytes() == b""
+
+
+def killed_while_replacing(folder, decided, done):
+    """A log as a kill leaves it between the steps of a replacement that renumbers."""
+    database(folder, [workload("a"), workload("b")], [record(1)])
+    new = {WORKLOADS: workload("b"), RECORDS: record(0)}
+    for name, content in new.items():
+        (folder / f"{name}.new").write_bytes(content)
+    (folder / "recovery.decided").write_text("".join(f"{name}\n" for name in new)[:decided])
+    for name in list(new)[:done]:
+        (folder / f"{name}.new").replace(folder / name)
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_kill_between_two_files_does_not_part_records_from_workloads(tmp_path, done):
+    killed_while_replacing(tmp_path, None, done)
+    scan = scan_database(tmp_path)  # a reader finishes nothing, and yet sees one state
+    assert [line for _, line in scan.workloads.good()] == [workload("b")]
+    assert [line for _, line in scan.records.good()] == [record(0)]
+    finish_replacement(tmp_path)
+    assert (tmp_path / WORKLOADS).read_bytes() == workload("b")
+    assert (tmp_path / RECORDS).read_bytes() == record(0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([WORKLOADS, RECORDS])
+
+
+@pytest.mark.parametrize("decided", [0, 10, 30])
+def test_a_replacement_that_was_not_decided_on_is_dropped(tmp_path, decided):
+    killed_while_replacing(tmp_path, decided, 0)
+    finish_replacement(tmp_path)
+    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("b")
+    assert (tmp_path / RECORDS).read_bytes() == record(1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([WORKLOADS, RECORDS])
+
+
+def test_looking_through_many_records_takes_seconds(tmp_path):
+    instruction = ["SamplePerfectTile", ["l4"], [4, 64], ["v11", "v12", "v13", "v14"]]
+    trace = json.dumps([[instruction] * 60, [[7, [1, 1, 1, 4]]] * 9])
+    line = f'[0,[{trace},[1e-06],{{"kind":"llvm"}},[]]]\n'.encode()
+    database(tmp_path, [workload("a")], [line] * 20000 + [line[:50]])
+    started = time.process_time()
+    assert mend_database(scan_database(tmp_path))[RECORDS] == 1
+    assert time.process_time() - started < 10
 
 
 SETTINGS = {"fingerprint": "f1", "tvm": "0.27", "device": "x", "search": {"seed": 1}, "trials": 5}

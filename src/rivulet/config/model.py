@@ -479,7 +479,7 @@ class Measure(_Settings):
         default=3, ge=1, le=100, description="Timed samples per candidate [samples]"
     )
     min_repeat_ms: Milliseconds = Field(
-        default=20.0,
+        default=5.0,
         description="Shortest length of a sample, which averages as many runs as fill it [ms]",
     )
     run_timeout_s: Timeout = Field(

@@ -62,14 +62,14 @@ class Checked:
 
 
 def check_log(
-    folder: Path, load: bool = True, report: Callable[[int], None] = lambda done: None
+    folder: Path, load: bool = True, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Checked:
     """Look through a log; nothing is written.
 
     Args:
         folder: The log's folder.
         load: Also let TVM load every workload and record, which takes some milliseconds each.
-        report: Told the number of records that TVM loaded.
+        report: Told how many of how many records TVM has loaded.
 
     Raises:
         UserError: There is no log in the folder.

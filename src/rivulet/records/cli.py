@@ -12,7 +12,7 @@ from pathlib import Path
 from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress
 from rivulet.records.derive import merge_logs, prune_log
-from rivulet.records.files import FILES, RECORDS, read_lines
+from rivulet.records.files import FILES
 from rivulet.records.overview import overview, overview_data, overview_lines
 from rivulet.records.stored import StoredLog, read_log
 
@@ -162,9 +162,13 @@ def _prune(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rivulet.records.check import check_log, repair_log
 
-    total = len(read_lines(options.log / RECORDS))
-    progress = Progress(_say, f"check {options.log.name}", total, "records")
-    checked = check_log(options.log, not options.quick, progress.update)
+    progress: dict[int, Progress] = {}
+
+    def report(done: int, total: int) -> None:
+        label = f"check {options.log.name}"
+        progress.setdefault(total, Progress(_say, label, total, "records")).update(done)
+
+    checked = check_log(options.log, not options.quick, report)
     damage = checked.damage()
     if not damage:
         records, trials = checked.database.records.good(), checked.table.trials or []
@@ -184,35 +188,34 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from rivulet.jobs.job import Job, run_job
+    from rivulet.hardware.lock import device_lock
+    from rivulet.jobs.scratch import scratch_folder
     from rivulet.records.validate import Validated, sample_records, validate_records
 
     log = _read(options.log)
     records = sample_records(log, options.samples, options.seed)
     if not records:
         raise UserError(f"{options.log}: there is no schedule in it to run")
-    wrong: list[Validated] = []
+    done = 0
 
-    def work(job: Job) -> None:
-        done = 0
+    def report(one: Validated) -> None:
+        nonlocal done
+        done += 1
+        error = "" if one.error is None else f"max rel error {one.error:.1e}"
+        text = f"{one.problem or 'ok'} {error}".strip()
+        print(f"{done:>4}/{len(records)}  {one.kernel} (line {one.record}): {text}", flush=True)
 
-        def report(one: Validated) -> None:
-            nonlocal done
-            done += 1
-            error = "" if one.error is None else f"max rel error {one.error:.1e}"
-            text = f"{one.problem or 'ok'} {error}".strip()
-            print(f"{done:>4}/{len(records)}  {one.kernel} (line {one.record}): {text}", flush=True)
+    def on_wait(holder: str) -> None:
+        _say(f"waiting for the device 'cpu', in use by {holder}")
 
-        # Not beside a measurement, which it would disturb, but beside others that measure nothing.
-        with job.device("cpu", shared=True):
-            results = validate_records(
-                log, records, options.threads, options.tolerance, options.seed, job.scratch, report
-            )
-        wrong.extend(one for one in results if one.problem)
-        print(f"{options.log}: {len(results) - len(wrong)} of {len(results)} schedules are right")
-
-    status = run_job(f"logs validate {options.log.name}", None, work)
-    return status or (DAMAGED if wrong else 0)
+    # Not beside a measurement, which it would disturb, but beside others that measure nothing.
+    with scratch_folder() as scratch, device_lock("cpu", "logs validate", on_wait, shared=True):
+        results = validate_records(
+            log, records, options.threads, options.tolerance, options.seed, scratch, report
+        )
+    wrong = sum(bool(one.problem) for one in results)
+    print(f"{options.log}: {len(results) - wrong} of {len(results)} schedules are right")
+    return DAMAGED if wrong else 0
 
 
 def _read(folder: Path) -> StoredLog:

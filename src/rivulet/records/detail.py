@@ -10,6 +10,10 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels.extract import workload_hash
+<<<<<<< HEAD
+=======
+from rivulet.records.names import candidate_name, measured_schedule
+>>>>>>> records
 from rivulet.records.stored import StoredLog, StoredRecord, find_kernel_table, read_kernel_table
 from rivulet.records.trials import Trial
 from rivulet.tvm_compat import load_tvm
@@ -94,7 +98,7 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
         raise UserError(f"{log.folder}: no schedule of '{kernel}' in its database")
     best = min(found, key=lambda record: record.seconds)
     record = _loaded(best, modules)
-    schedule = record.as_measure_candidate().sch
+    schedule = measured_schedule(record)
     name = candidate_name(schedule.mod)
     trial = next((t for t in own if t.candidate == name and t.samples), None)
     statements = [str(line) for line in record.trace.as_python()]
@@ -177,8 +181,7 @@ def _by_candidates(log: StoredLog, modules: dict[int, Any], own: list[Trial]) ->
         # Those with a latency that the kernel's trials have are most likely to be theirs.
         records.sort(key=lambda r: round(r.seconds * 1e6, 3) not in medians)
         for record in records[:_TRIED_PER_WORKLOAD]:
-            candidate = _loaded(record, modules).as_measure_candidate()
-            if candidate_name(candidate.sch.mod) in names:
+            if candidate_name(measured_schedule(_loaded(record, modules)).mod) in names:
                 return number
     return None
 

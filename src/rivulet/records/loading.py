@@ -16,7 +16,7 @@ _AT_ONCE = 256
 
 
 def find_unloadable(
-    scan: DatabaseScan, report: Callable[[int], None] = lambda done: None
+    scan: DatabaseScan, report: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[dict[int, str], dict[int, str]]:
     """Ask TVM for every workload and record of a scan that is not damaged already.
 
@@ -25,7 +25,7 @@ def find_unloadable(
 
     Args:
         scan: The scan; nothing is changed.
-        report: Told the number of records done.
+        report: Told how many of how many records are done.
 
     Returns:
         Line number of each unusable workload to TVM's reason, and the same of records.
@@ -52,7 +52,7 @@ def find_unloadable(
                     TuningRecord.from_json(body, usable[index + 1])
                 except Exception as error:
                     bad_records[number] = f"TVM cannot read the record: {_reason(error)}"
-        report(begin + len(share))
+        report(begin + len(share), len(records))
     return bad_workloads, bad_records
 
 

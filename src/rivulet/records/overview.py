@@ -144,7 +144,7 @@ def overview_lines(one: Overview) -> list[str]:
                     row.kernel,
                     str(row.trials),
                     str(row.failed),
-                    _or_dash(row.best_us, "{:.1f}"),
+                    "-" if row.best_us is None else _microseconds(row.best_us),
                     _or_dash(row.gflops, "{:.1f}"),
                     _or_dash(row.found_at_trial, "{}"),
                     "-" if row.found_after_s is None else duration(row.found_after_s),
@@ -194,6 +194,10 @@ def _kernel_row(kernel: str, trials: list[Trial], flops: float | None) -> Kernel
         found_at_trial=best.trial if best else None,
         found_after_s=best.elapsed_s if best else None,
     )
+
+
+def _microseconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 100 else f"{value:.3g}"
 
 
 def _or_dash(value: float | None, form: str) -> str:

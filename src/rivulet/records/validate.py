@@ -13,6 +13,10 @@ from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.measure.bench import Bench
 from rivulet.measure.pool import WorkerFailure
+<<<<<<< HEAD
+=======
+from rivulet.records.names import candidate_name, measured_schedule
+>>>>>>> records
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name
@@ -99,7 +103,7 @@ def validate_records(
         for begin in range(0, len(records), _AT_ONCE):
             share = records[begin : begin + _AT_ONCE]
             modules = [
-                TuningRecord.from_json(r.body, workloads[r.workload]).as_measure_candidate().sch.mod
+                measured_schedule(TuningRecord.from_json(r.body, workloads[r.workload])).mod
                 for r in share
             ]
             references = [workloads[record.workload].mod for record in share]
