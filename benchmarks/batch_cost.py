@@ -37,8 +37,9 @@ from rivulet.search.evolutionary import EvolutionaryProposer
 
 LARGEST_RATIO = 1.3
 LARGEST_GIB = 2.5
-EARLY, LATE_SPAN = (400, 600), 200
-SMALLEST = 1000  # trials; with fewer there is no late batch to compare with an early one
+# Shares of the trials: 400 to 600 and 4,800 to 5,000 of 5,000.
+EARLY, LATE = (0.08, 0.12), (0.96, 1.0)
+SMALLEST = 300  # trials; with fewer there is no late batch to compare with an early one
 # Of a batch's seconds: retraining is a part of learning, opening (a kernel's first and second
 # round) of proposing; committing and appending write the log.
 PARTS = ("propose_s", "open_s", "learn_s", "retrain_s", "commit_s", "append_s")
@@ -118,25 +119,26 @@ def run(kernels, target, threads, trials, settings, folder, out):
     return rows
 
 
-def mean_batch(rows, low, high, settings):
-    """Mean seconds of the full batches that ended between two trial numbers, and their number."""
-    costs = [
-        row["batch_s"]
-        for row in rows
-        if low < row["trials"] <= high and row["candidates"] == settings["batch_size"]
-    ]
-    return (sum(costs) / len(costs) if costs else float("nan")), len(costs)
+def mean_batch(rows, trials, share, settings):
+    """Mean seconds per batch over the batches that ended within a share of the trials.
+
+    Now and then a batch is not full, so it is seconds per candidate, times a full batch's number.
+    """
+    low, high = (round(trials * end) for end in share)
+    chosen = [row for row in rows if low < row["trials"] <= high]
+    candidates = sum(row["candidates"] for row in chosen)
+    mean = sum(row["batch_s"] for row in chosen) / max(1, candidates) * settings["batch_size"]
+    print(f"  trials {low}-{high}: {mean:.3f} s ({len(chosen)} batches, {candidates} candidates)")
+    return mean
 
 
 def summarise(rows, trials, settings):
     """Print what a batch costs early and late; the last line is a JSON object for programs."""
-    early, count = mean_batch(rows, *EARLY, settings)
-    late, late_count = mean_batch(rows, trials - LATE_SPAN, trials, settings)
     peak = max(row["rss_mib"] for row in rows) / 1024
-    print(f"seconds per batch of {settings['batch_size']}, measuring left out:")
-    print(f"  trials {EARLY[0]}-{EARLY[1]}: {early:.3f} (mean of {count} batches)")
-    print(f"  trials {trials - LATE_SPAN}-{trials}: {late:.3f} (mean of {late_count} batches)")
-    print(f"  ratio: {late / early:.2f} (bar: {LARGEST_RATIO})")
+    print(f"a batch of {settings['batch_size']}, measuring left out:")
+    early, late = (mean_batch(rows, trials, share, settings) for share in (EARLY, LATE))
+    growth = late / early if early else float("inf")
+    print(f"  ratio: {growth:.2f} (bar: {LARGEST_RATIO})")
     print(f"largest resident memory: {peak:.2f} GiB (bar: {LARGEST_GIB})")
     print("where it goes, seconds per thousand trials:")
     for begin in range(0, trials, 1000):
@@ -144,7 +146,7 @@ def summarise(rows, trials, settings):
         sums = {name: sum(row[name] for row in part) for name in ("batch_s", *PARTS, "cpu_s")}
         text = ", ".join(f"{name.removesuffix('_s')} {value:.1f}" for name, value in sums.items())
         print(f"  {begin}-{begin + 1000}: {text}")
-    print(json.dumps({"batch_cost_growth": round(late / early, 3), "rss_gib": round(peak, 3)}))
+    print(json.dumps({"batch_cost_growth": round(growth, 3), "rss_gib": round(peak, 3)}))
 
 
 def search_settings(text):

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 import _bootstrap  # noqa: F401
 from _kernels import benchmark_kernels
@@ -55,7 +56,7 @@ def scheduled_modules(kernels, target, folder):
 
 
 def pinned_worker(core):
-    """A started worker whose threads stay on one core."""
+    """A started worker whose threads stay on one core, whatever TVM has pinned them to."""
     settings, own = Measure(), os.sched_getaffinity(0)
     worker = Worker(1, settings.worker_max_uses, settings.worker_memory_gib)
     os.sched_setaffinity(0, {core})
@@ -63,7 +64,22 @@ def pinned_worker(core):
         worker.call("ping", timeout=120)
     finally:
         os.sched_setaffinity(0, own)
+    for thread in threads_of(worker):
+        os.sched_setaffinity(thread, {core})
     return worker
+
+
+def threads_of(worker):
+    """Numbers of a worker's threads."""
+    (process,) = (child for child in psutil.Process().children() if child.pid == worker.pid)
+    return [thread.id for thread in process.threads()]
+
+
+def check_pinned(worker, core):
+    """A builder that has strayed to the runner's core would measure something else."""
+    strayed = [t for t in threads_of(worker) if os.sched_getaffinity(t) != {core}]
+    if strayed:
+        raise UserError(f"{len(strayed)} thread(s) of a worker do not stay on CPU {core}")
 
 
 @contextmanager
@@ -99,6 +115,8 @@ def measure(names, modules, target, cores, seconds, folder):
         path = folder / f"kernel{number}.so"
         builder.call("build", module, target, str(path), False, timeout=120)
         kernels.append((str(path), kernel_arguments(module, packed=True)))
+    for worker, core in zip((runner, builder), cores, strict=True):
+        check_pinned(worker, core)
     shuffle, ends = random.Random(0).shuffle, time.monotonic() + seconds
     try:
         for number in itertools.count():

@@ -1,5 +1,7 @@
 """The bench with real kernels, and with kernels that crash, hang and do not compile."""
 
+import os
+
 import pytest
 
 from conftest import MEASURE
@@ -112,3 +114,9 @@ def test_a_worker_is_replaced_after_its_uses():
             worker.call("no_such_method", timeout=60)
     finally:
         worker.close()
+
+
+def test_builders_use_all_cores_where_kernels_run_on_one(bench, good):
+    assert [one.error for one in bench.measure([good] * 4)] == [""] * 4
+    for builder in bench._builders:
+        assert os.sched_getaffinity(builder.pid) == os.sched_getaffinity(0)

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from conftest import MEASURE
+from rivulet.config.model import Measure
 from rivulet.measure.bench import Bench
 from rivulet.measure.pool import Worker
 from rivulet.tvm_compat import load_tvm
@@ -88,6 +89,22 @@ class Module:
                 v = T.axis.spatial(1, i)
                 A[v] = T.float32(2)
 """
+LARGE_DENSE = """
+@I.ir_module
+class Module:
+    @T.prim_func(s_tir=True)
+    def main(
+        A: T.Buffer((1, 25088), "float32"),
+        W: T.Buffer((25088, 4096), "float32"),
+        C: T.Buffer((1, 4096), "float32"),
+    ):
+        for j, k in T.grid(4096, 25088):
+            with T.sblock("matmul"):
+                vj, vk = T.axis.remap("SR", [j, k])
+                with T.init():
+                    C[0, vj] = T.float32(0)
+                C[0, vj] = C[0, vj] + A[0, vk] * W[vk, vj]
+"""
 GIB = 1024**3
 
 
@@ -158,6 +175,14 @@ def test_a_kernel_within_the_bound_runs(target, tmp_path):
     hungry = module(ALLOCATES, elements=GIB // 4 // 4)
     with Bench(target, 1, settings(worker_memory_gib=0.5), tmp_path) as bench:
         assert bench.measure([hungry])[0].error == ""
+
+
+def test_the_largest_layer_of_common_models_fits_the_default_bound(target, tmp_path):
+    dense = module(LARGE_DENSE)
+    bound = Measure().worker_memory_gib
+    with Bench(target, 1, settings(worker_memory_gib=bound, run_timeout_s=60.0), tmp_path) as bench:
+        assert bench.compare([dense], [dense], seed=1) == [0.0]
+        assert bench.measure([dense])[0].error == ""
 
 
 def test_arguments_that_do_not_fit_say_so(good, target, tmp_path):

@@ -16,7 +16,7 @@ from rivulet.records import TuningLog
 from rivulet.records.check import check_log, repair_log
 from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
-from rivulet.records.names import candidate_name, measured_schedule
+from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.records.trials import HEADER
 from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos

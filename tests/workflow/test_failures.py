@@ -102,7 +102,7 @@ def test_a_killed_workflow_goes_on_where_it_was(checkout):
     target = "results/local/logs/ansor-60/wide/log.json"
 
     def trials():
-        found = list(checkout.folder.glob("results/local/journals/ansor-60/wide/*/trials.csv"))
+        found = list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv"))
         return read_trials(found[0]) if found else []
 
     process = subprocess.Popen(
@@ -135,7 +135,7 @@ def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
     assert run.code != 0
     assert "hardware 'local': this machine has the fingerprint" in run.text
-    assert not list(checkout.folder.glob("results/local/journals/ansor-24/wide/*/trials.csv"))
+    assert not list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv"))
 
 
 def test_two_workflows_take_turns_on_the_device(tmp_path):
@@ -159,14 +159,14 @@ def test_two_workflows_take_turns_on_the_device(tmp_path):
             ),
             "the message of the waiting jobs",
         )
-        assert not list(tmp_path.glob("*/results/local/journals/*/*/*/trials.csv"))
+        assert not list(tmp_path.glob("*/results/local/journals/*/*/*/*/trials.csv"))
     texts = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0], texts
     assert all("in use by a benchmark elsewhere (process" in text for text in texts)
     spans = []
     for checkout in checkouts:
         trials = read_trials(checkout.folder / "results/local/logs/ansor-24/wide/trials.csv")
-        (journal,) = checkout.folder.glob("results/local/journals/ansor-24/wide/*/trials.csv")
+        (journal,) = checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv")
         spans.append((journal.stat().st_mtime, trials[-1].elapsed_s))
     (first, _), (second, lasted) = sorted(spans)
     assert second - lasted >= first - 0.5, "the second search began before the first was over"

@@ -215,14 +215,24 @@ def test_nothing_is_stale_after_an_edited_text_or_comment(workspace, name):
     assert "note:" not in run.text
 
 
-def test_one_more_trial_count_makes_its_own_logs_and_what_follows(workspace):
-    reconfigure(workspace, trials=[40, 60])
+@pytest.mark.parametrize("count", [60, 30])
+def test_one_more_trial_count_makes_its_own_logs_and_what_follows(workspace, count):
+    reconfigure(workspace, trials=[40, count])
     run = workspace.plan()
     assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
     assert run.reasons("search_schedules") == {"Missing output files"}
     assert "ansor-40/resnet18/log.json" not in "".join(
         re.findall(r"^    output: (.*)", run.text, re.MULTILINE)
     )
+
+
+def test_a_trial_count_that_is_too_small_is_said_before_anything_runs(workspace):
+    reconfigure(workspace, trials=[40, 30])
+    warnings = [line for line in workspace.plan().text.splitlines() if "warning" in line]
+    assert warnings == [
+        "warning: 30 trials are few for 20 kernels; the smallest sensible number is 40 "
+        "(model resnet18 on local)"
+    ]
 
 
 def test_one_more_model_makes_its_own_chain_and_pairs(workspace):
@@ -347,8 +357,9 @@ def test_a_log_of_other_settings_is_kept_and_comes_back(workspace):
     assert workspace.snakemake(target).code == 0
     second = (workspace.folder / log).read_text()
     assert second != first
-    journals = sorted((workspace.folder / "results/local/journals/ansor-40/wide").iterdir())
-    assert {(j / "trials.csv").read_text() for j in journals} == {first, second}
+    journals = sorted((workspace.folder / "results/local/journals/ansor/wide").iterdir())
+    logs = [next(journal.glob("first-round-*/trials.csv")) for journal in journals]
+    assert {path.read_text() for path in logs} == {first, second}
     assert all(re.match(r"settings-\w+\.device-\w+\.tvm-", j.name) for j in journals)
     reconfigure(workspace, search=seed)
     run = workspace.snakemake(target)

@@ -39,6 +39,11 @@ class Worker:
         self._resident_at_start = 0
         self._retired = False
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process; None while there is none."""
+        return self._process.pid if self._process is not None else None
+
     def call(self, name: str, *arguments: Any, timeout: float) -> Any:
         """Run one of `rivulet.measure.worker.Kernels`' methods and return its result.
 

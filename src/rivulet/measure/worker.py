@@ -48,6 +48,7 @@ class Kernels:
     def __init__(self, threads: int) -> None:
         from rivulet.tvm_compat import load_tvm
 
+        self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
         self._tensors: dict[tuple[int, Argument], Any] = {}
 
@@ -69,6 +70,9 @@ class Kernels:
         from tvm.driver import build as tvm_build
         from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
+        # TVM's pool pins this thread when it runs kernels on one thread only, always to the same
+        # core: all builders would share it.
+        os.sched_setaffinity(0, self._cpus)
         started = time.perf_counter()
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)

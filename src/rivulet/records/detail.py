@@ -10,14 +10,10 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels.extract import workload_hash
-<<<<<<< HEAD
-=======
-from rivulet.records.names import candidate_name, measured_schedule
->>>>>>> records
 from rivulet.records.stored import StoredLog, StoredRecord, find_kernel_table, read_kernel_table
 from rivulet.records.trials import Trial
 from rivulet.tvm_compat import load_tvm
-from rivulet.tvm_compat.names import candidate_name
+from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.tvm_compat.traces import decisions
 
 _TRIED_PER_WORKLOAD = 5

@@ -13,15 +13,9 @@ from typing import Any
 from rivulet.kernels import Kernel
 from rivulet.records.files import FILES, RECORDS, TRIALS, WORKLOADS, finish_replacement
 from rivulet.records.loading import find_unloadable
+from rivulet.records.mend import mend_trial_table, warn
 from rivulet.records.recover import mark_unloadable, mend_database, scan_database
-from rivulet.records.trials import (
-    Trial,
-    append_trials,
-    mend_trials,
-    read_trials,
-    samples_text,
-    scan_trials,
-)
+from rivulet.records.trials import Trial, append_trials, read_trials
 from rivulet.tvm_compat import load_tvm
 
 __all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
@@ -44,13 +38,8 @@ class TuningLog:
         folder.mkdir(parents=True, exist_ok=True)
         finish_replacement(folder)
         self.database, aside = _open_database(folder)
-        trials = scan_trials(folder / TRIALS)
-        aside[TRIALS] = mend_trials(trials)
-        for name, count in aside.items():
-            if logger is not None and (count or (name == TRIALS and trials.header)):
-                header = f"{trials.header}; " if name == TRIALS and trials.header else ""
-                text = "%s: %s%d unusable line(s) set aside in %s.damaged; the rest is used"
-                logger.warning(text, folder / name, header, count, name)
+        warn(folder, aside, logger)
+        mend_trial_table(folder, logger)
         self.trials = read_trials(folder / TRIALS)
 
     @classmethod
@@ -84,51 +73,6 @@ class TuningLog:
         rows = [replace(trial, trial=last + n) for n, trial in enumerate(trials, 1)]
         append_trials(self.folder / TRIALS, rows)
         self.trials += rows
-
-    def adopt(self, kernel: Kernel, records: dict[str, Any], strategy: str) -> int:
-        """Give trials of their own to a kernel's records that ``trials.csv`` does not know.
-
-        A kill after a schedule is on disk and before its row is leaves such records, and so does
-        a row that was damaged. They were measured, so they count towards the budget. What is not
-        known of them is 0 or empty; their one sample is the median that the record holds, and
-        their time that of the last trial.
-
-        Args:
-            kernel: The kernel.
-            records: Candidate's name to its record, all of the kernel.
-            strategy: Strategy that measured them.
-
-        Returns:
-            How many trials were added.
-        """
-        own = [trial for trial in self.trials if trial.kernel == kernel.task]
-        known = {trial.candidate for trial in own}
-        lost = {name: record for name, record in records.items() if name not in known}
-        bests = [float(trial.best_us) for trial in own if trial.best_us]
-        batch = max((trial.batch for trial in self.trials), default=0) + 1
-        rows = []
-        for name, record in lost.items():
-            bests.append(record_latency(record) * 1e6)
-            rows.append(
-                Trial(
-                    trial=0,
-                    elapsed_s=self.elapsed(),
-                    kernel=kernel.task,
-                    batch=batch,
-                    strategy=strategy,
-                    candidate=name,
-                    propose_s=0.0,
-                    build_s=0.0,
-                    run_s=0.0,
-                    samples_us=samples_text((record_latency(record),)),
-                    error="",
-                    best_us=f"{min(bests):.4f}",
-                    model_ms="",
-                )
-            )
-        if rows:
-            self.append(rows)
-        return len(rows)
 
     def commit(
         self, kernel: Kernel, trace: Any, seconds: float, target: Any, arguments: Any

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rivulet.records.log import FILES, RECORDS, TRIALS, WORKLOADS
-from rivulet.records.recover import recover_database
-from rivulet.records.trials import Trial, read_trials, recover_trials
+from rivulet.records.mend import mend_files
+from rivulet.records.trials import Trial, read_trials
 
 # Samples are written with four decimals of a microsecond.
 _ROUNDING_US = 1e-3
@@ -67,12 +67,7 @@ def drop_unrecorded(folder: Path, logger: logging.Logger) -> list[Trial]:
     Returns:
         The log's trials.
     """
-    damaged = recover_database(folder / WORKLOADS, folder / RECORDS)
-    damaged[TRIALS] = recover_trials(folder / TRIALS)
-    for name, count in damaged.items():
-        if count:
-            text = "%s: %d unreadable line(s) set aside in %s.damaged; the rest is used"
-            logger.warning(text, folder / name, count, name)
+    mend_files(folder, logger)
     trials, path = read_trials(folder / TRIALS), folder / RECORDS
     latencies = _latencies_us(path)
     matched = match_records(trials, latencies)

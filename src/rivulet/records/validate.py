@@ -13,13 +13,9 @@ from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.measure.bench import Bench
 from rivulet.measure.pool import WorkerFailure
-<<<<<<< HEAD
-=======
-from rivulet.records.names import candidate_name, measured_schedule
->>>>>>> records
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
-from rivulet.tvm_compat.names import candidate_name
+from rivulet.tvm_compat.names import candidate_name, measured_schedule
 
 _AT_ONCE = 4
 _LIMITS = {

@@ -8,13 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-<<<<<<< HEAD
 import numpy as np
-=======
-from rivulet.kernels import Kernel
-from rivulet.records.names import candidate_name as candidate_name
-from rivulet.records.names import measured_schedule
->>>>>>> records
 
 from rivulet.kernels import Kernel
 from rivulet.schedules.design_space import DesignSpace, Point
@@ -139,7 +133,6 @@ class EvolutionaryProposer:
     def relearn(self, records: list[Any], count: int) -> None:
         """Take up records of an earlier run: all as parents, the fastest for the cost model.
 
-<<<<<<< HEAD
         Args:
             records: The kernel's tuning records, fastest first.
             count: How many of them the cost model learns: the fastest half of them, and others
@@ -166,20 +159,6 @@ class EvolutionaryProposer:
         space = self._open()[1]
         while True:
             yield space.sample(self._random)
-=======
-    def relearn(self, records: list[Any]) -> list[str]:
-        """Train the cost model on records of an earlier run; returns the candidates' names."""
-        from tvm.s_tir.meta_schedule import MeasureCandidate
-        from tvm.s_tir.meta_schedule.runner import RunnerResult
-
-        self._open(first=True, count=1)
-        candidates = [
-            MeasureCandidate(measured_schedule(record), record.args_info) for record in records
-        ]
-        results = [RunnerResult(list(record.run_secs), None) for record in records]
-        self._cost_model.update(self.context, candidates, results)
-        return [candidate_name(candidate.sch.mod) for candidate in candidates]
->>>>>>> records
 
     def _children(self, elite: list[Proposal]) -> Iterable[Point]:
         """Endless new points, from the fastest measured and the best predicted."""

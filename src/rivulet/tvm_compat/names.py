@@ -1,4 +1,4 @@
-"""Names of scheduled kernels."""
+"""Names of scheduled kernels, which tell candidates apart."""
 
 from __future__ import annotations
 
