@@ -16,10 +16,10 @@ from rivulet.records import TuningLog
 from rivulet.records.check import check_log, repair_log
 from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
-from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.records.trials import HEADER
 from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos
+from rivulet.tvm_compat.names import candidate_name, measured_schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS_MEASURED = 16
@@ -170,9 +170,7 @@ def test_after_a_repeated_workload_new_ones_get_their_own_records(copy, kernels,
     )
 
 
-def test_a_search_goes_on_after_every_kind_of_damage_at_once(
-    copy, kernels, target, bench, logger
-):
+def test_a_search_goes_on_after_every_kind_of_damage_at_once(copy, kernels, target, bench, logger):
     for kind in ("unknown instruction", "garbled bytes", "empty line", "NUL bytes"):
         edit(copy / DAMAGE[kind][0], DAMAGE[kind][1])
     for kind in ("row of NUL bytes", "header garbled", "row cut"):
@@ -195,9 +193,7 @@ def test_records_without_rows_count_as_trials_and_are_not_measured_again(
     log = search(kernels, target, TRIALS_MEASURED, copy, bench, logger)
     assert len(log.trials) == TRIALS_MEASURED
     assert [t.trial for t in log.trials] == list(range(1, TRIALS_MEASURED + 1))
-    assert {(t.kernel, t.candidate) for t in log.trials} == {
-        (t.kernel, t.candidate) for t in whole
-    }
+    assert {(t.kernel, t.candidate) for t in log.trials} == {(t.kernel, t.candidate) for t in whole}
     assert len(log.database) == TRIALS_MEASURED
     for kernel in kernels:
         best = {

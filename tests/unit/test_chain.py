@@ -36,9 +36,11 @@ def log(tmp_path):
     folder = tmp_path / "log"
     folder.mkdir()
     order = list(dict.fromkeys(kernel for kernel, latency in STORY if latency is not None))
-    (folder / WORKLOADS).write_text("".join(f'["{kernel}", "w"]\n' for kernel in order))
+    (folder / WORKLOADS).write_text(
+        "".join(f'["{kernel}", "module {kernel}"]\n' for kernel in order)
+    )
     lines = [
-        json.dumps([order.index(kernel), [[], [latency * 1e-6], {}, [number]]]) + "\n"
+        json.dumps([order.index(kernel), [[[], []], [latency * 1e-6], {}, [[number]]]]) + "\n"
         for number, (kernel, latency) in enumerate(STORY, 1)
         if latency is not None
     ]
@@ -49,7 +51,7 @@ def log(tmp_path):
 
 def numbers_of(folder):
     """Trial numbers that the records of the test's log carry."""
-    return [json.loads(line)[1][3][0] for line in (folder / RECORDS).read_text().splitlines()]
+    return [json.loads(line)[1][3][0][0] for line in (folder / RECORDS).read_text().splitlines()]
 
 
 @pytest.mark.parametrize(

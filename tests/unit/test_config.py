@@ -222,7 +222,7 @@ MALFORMED = [
     (
         A + "hardware: {local: }\n",
         "hardware.local: None is not a mapping; "
-        "allowed: a mapping with the keys target, threads, runner",
+        "allowed: a mapping with the keys target, threads, runner, space",
     ),
     (
         A + "hardware: {reference: {}}\n",
@@ -520,7 +520,7 @@ def test_canonical_json():
     text = config.canonical_json()
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
     assert validate_config(json.loads(text)) == config
-    same = {"trials": 5000, "measure": {"min_repeat_ms": 20}, "logs": ["droplet", "ansor"]}
+    same = {"trials": 5000, "measure": {"min_repeat_ms": 5}, "logs": ["droplet", "ansor"]}
     assert validate_config({**same, **data(AB)}).canonical_json() == text
     assert validate_config({**data(AB), "trials": 1}).canonical_json() != text
 

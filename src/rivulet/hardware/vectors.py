@@ -21,17 +21,23 @@ class VectorRegisters:
     count: int
 
 
+# LLVM feature, bytes of a register, number of registers; the widest first.
+_BY_FEATURE = (("avx512f", 64, 32), ("avx", 32, 16), ("sse2", 16, 16), ("neon", 16, 32))
+
+
 def vector_registers(target: Any) -> VectorRegisters | None:
     """Vector registers of a CPU target; None for one that has no such thing, or none known.
 
-    AVX-512 doubles the number of registers of x86 as well as their size; 64-bit Arm has 32 of
-    whatever size.
+    AVX-512 doubles the number of registers of x86 as well as their size; 64-bit Arm has 32.
     """
     if str(target.kind.name) != "llvm":
         return None
-    codegen = load_tvm().target.codegen
-    bits = int(codegen.llvm_get_vector_width(target))
-    if bits <= 0:
-        return None
-    arm = "aarch64" in str(target.attrs.get("mtriple", ""))
-    return VectorRegisters(bits // 8, 32 if arm or bits >= 512 else 16)
+    implied = load_tvm().target.codegen.llvm_get_cpu_features(target)
+    features = {str(name) for name in implied}
+    for attribute in target.attrs.get("mattr", ()):
+        sign, name = str(attribute)[0], str(attribute)[1:]
+        (features.discard if sign == "-" else features.add)(name)
+    for feature, size, count in _BY_FEATURE:
+        if feature in features:
+            return VectorRegisters(size, count)
+    return None

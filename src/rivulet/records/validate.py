@@ -12,7 +12,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.measure.bench import Bench
-from rivulet.measure.pool import WorkerFailure
+from rivulet.measure.protocol import WorkerFailure
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule

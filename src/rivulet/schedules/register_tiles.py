@@ -105,6 +105,7 @@ class RegisterTiles:
 
     def _sample_inner(self, extents: list[int], rng: random.Random) -> list[int]:
         best: list[int] = []
+        most = 0
         for _ in range(_TRIES):
             inner = [
                 rng.choice([d for d in divisors(n) if d <= self.most_accumulators])
@@ -113,9 +114,9 @@ class RegisterTiles:
             inner.append(rng.choice(self._vectors(extents[-1])))
             if self.admits([(n // f, f) for n, f in zip(extents, inner, strict=True)]):
                 return inner
-            fits = self.accumulators(inner) <= self.most_accumulators
-            if not best or (fits and self.accumulators(inner) > self.accumulators(best)):
-                best = inner
+            filled = self.accumulators(inner)
+            if not best or most < filled <= self.most_accumulators:
+                best, most = inner, filled if filled <= self.most_accumulators else 0
         return best
 
     @staticmethod

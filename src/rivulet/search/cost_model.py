@@ -25,7 +25,6 @@ _PARAMETERS = {
     "max_depth": 6,
     "eta": 0.2,
     "min_child_weight": 1.0,
-    "colsample_bytree": 0.5,
     "tree_method": "hist",
     "verbosity": 0,
 }
