@@ -91,13 +91,13 @@ def _growth(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _onnxruntime(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield "Whole models beside ONNX Runtime, same threads, interleaved; above 1 ours is faster"
+    yield "Whole models beside ONNX Runtime, same threads, interleaved; below 1 ours is faster"
     for model, row in figures["models"].items():
         sides = ", ".join(
             f"{side} {row[side]['ms']:.3f} ms ({row[side]['low']:.3f}-{row[side]['high']:.3f})"
             for side in ("ours", "onnxruntime")
         )
-        yield f"  {model}: {sides}: {row['speedup']:.3f}"
+        yield f"  {model}: {sides}: {_ratio(row['ratio'])}"
 
 
 def _memory(figures: Mapping[str, Any]) -> Iterator[str]:
