@@ -54,7 +54,7 @@ def test_a_cut_off_trial_is_set_aside_at_any_length(tmp_path):
     assert (tmp_path / "trials.csv.damaged").read_text().count("\n") == len(whole) - last - 1
 
 
-ROW = '2,3.0,conv,1,evolutionary,beef,0.1,0.2,0.3,[1.0],,1.5,0.25'
+ROW = "2,3.0,conv,1,evolutionary,beef,0.1,0.2,0.3,[1.0],,1.5,0.25"
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,7 @@ def test_a_cut_off_header_alone_is_put_back(tmp_path):
 def test_a_table_of_another_version_is_carried_over_and_kept(tmp_path):
     path = tmp_path / "trials.csv"
     old = (
-        "trial,kernel,candidate,colour,samples_us,best_us\n"
-        '7,conv,beef,red,"[2.0, 1.0]",1.5\n'
-        "cut\n"
+        'trial,kernel,candidate,colour,samples_us,best_us\n7,conv,beef,red,"[2.0, 1.0]",1.5\ncut\n'
     )
     path.write_text(old)
     scan = scan_trials(path)

@@ -220,9 +220,7 @@ def test_the_kernel_table_is_found_from_the_logs_record(tmp_path, monkeypatch, c
 
 
 def test_reasons_that_differ_in_numbers_alone_are_one():
-    rows = [
-        trial(n, "a", f"c{n}", 0, 0, error=f"run crash: at 0x{n}f after {n} s") for n in (1, 2)
-    ]
+    rows = [trial(n, "a", f"c{n}", 0, 0, error=f"run crash: at 0x{n}f after {n} s") for n in (1, 2)]
     rows.append(replace(rows[0], error="build error: no"))
     assert [count for count, _ in failure_counts(rows)] == [2, 1]
 
