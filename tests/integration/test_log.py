@@ -277,16 +277,28 @@ def test_validate_passes_right_schedules_and_finds_a_wrong_one(copy, kernels, ta
     assert f"{count - 1} of {count} schedules are right" in printed
 
 
+# The check calls two things on a compiled module that this TVM's `compile` does not give it any
+# more; without them it fails on any database. And it hands a kernel the weights as the unscheduled
+# one takes them, while TVM's builder takes the packing of weights out of the kernel: here the
+# builder leaves it in, so that the check sees all that a schedule does.
 SITE = """
-import os, sys
-if "popen_worker" in " ".join(sys.orig_argv) or "validate_database" in " ".join(sys.orig_argv):
+import sys
+command = " ".join(sys.orig_argv)
+if "popen_worker" in command or "validate_database" in command:
     from rivulet.tvm_compat import load_tvm
     load_tvm()
+    from tvm.runtime import Executable
+    Executable.entry_name = "main"
+    Executable.time_evaluator = lambda self, *args, **kwargs: self.jit().time_evaluator(
+        *args, **kwargs
+    )
+    from tvm.s_tir import transform
+    transform.RemoveWeightLayoutRewriteBlock = lambda *_, **__: lambda module: module
 """
 
 
 def test_stock_validate_database_passes_a_log(searched, kernels, target, tmp_path):
-    """TVM's own check, unchanged; only its slow import is mended, in every process it starts."""
+    """TVM's own check; what keeps it from running at all is mended in the processes it starts."""
     (tmp_path / "sitecustomize.py").write_text(SITE)
     source = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
     done = subprocess.run(
@@ -296,11 +308,7 @@ def test_stock_validate_database_passes_a_log(searched, kernels, target, tmp_pat
             "--cpu-flush", "False", "--min-repeat-ms", "1",
         ],
         env={**os.environ, "PYTHONPATH": source, "TVM_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=250, cwd=tmp_path,
+        capture_output=True, text=True, timeout=200, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    results = [line for line in done.stdout.splitlines() if line.startswith("Progress")]
-    if len(results) < len(kernels):
-        results += done.stdout.splitlines()[-20:]
-    passed = done.stdout.count("result:       pass")
-    assert passed == len(kernels), "\n".join(results)
+    assert done.stdout.count("result:       pass") == len(kernels), done.stdout[-3000:]
