@@ -223,16 +223,17 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
 
 def test_a_second_search_waits_and_says_for_whom(tmp_path, device, few):
     searches = [Search(tmp_path / name, device, few) for name in ("first", "second")]
-    with device_lock("cpu", "a benchmark elsewhere"):
-        one = searches[0].start(8)
-        wait_for(lambda: "in use by a benchmark elsewhere" in searches[0].log(), "the first's wait")
-    wait_for(lambda: searches[0].rows() or one.poll() is not None, "the first's first batch")
-    two = searches[1].start(8)
-    texts = [process.communicate(timeout=120)[1] for process in (one, two)]
-    assert [one.returncode, two.returncode] == [0, 0], texts
-    assert "waiting for the device" not in texts[1] or (
-        f"in use by search first in {searches[0].folder} (process" in texts[1]
-    )
+    holder = searches[0].start(1000)
+    wait_for(searches[0].rows, "the first's first batch")
+    waiting = searches[1].start(8)
+    expected = f"in use by search first in {searches[0].folder} (process"
+    wait_for(lambda: expected in searches[1].log(), "the second's wait")
+    assert searches[1].rows() == 0
+    stop(searches[0], holder)
+    _, text = waiting.communicate(timeout=120)
+    assert waiting.returncode == 0, text
+    assert expected in text
+    assert searches[1].rows() == 8
 
 
 def test_two_searches_with_one_log_take_turns(tmp_path, device, few):
