@@ -60,6 +60,7 @@ class Search:
             "search": self.search,
             "measure": {k: v for k, v in self.measure.items() if k not in EXECUTION},
             "trials": trials,
+            "space": "register-tiles",
         }
         command = [
             sys.executable, str(ROOT / "scripts/search_schedules.py"),

@@ -16,6 +16,7 @@ from rivulet.records import TuningLog
 from rivulet.records.check import check_log, repair_log
 from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
+from rivulet.records.prefix import drop_unrecorded
 from rivulet.records.trials import HEADER
 from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos
@@ -183,34 +184,27 @@ def test_a_search_goes_on_after_every_kind_of_damage_at_once(copy, kernels, targ
     assert (copy / TRIALS).read_text().splitlines()[0] == HEADER
 
 
-@pytest.mark.parametrize("kept_rows", [TRIALS_MEASURED - 3, 0])
-def test_records_without_rows_count_as_trials_and_are_not_measured_again(
-    copy, kernels, target, bench, logger, kept_rows
+@pytest.mark.parametrize(
+    "damage",
+    [
+        # A kill after the database was written and before trials.csv was.
+        lambda lines: lines.__delitem__(slice(TRIALS_MEASURED - 2, None)),
+        lambda lines: lines.__delitem__(slice(1, None)),
+        lambda lines: lines.__setitem__(5, lines[5][:10] + b"\n"),
+    ],
+    ids=["last rows lost", "all rows lost", "a row garbled"],
+)
+def test_a_search_goes_on_from_the_trials_that_both_files_know(
+    copy, kernels, target, bench, logger, damage
 ):
-    whole = TuningLog(copy).trials
-    # A kill after the database was written and before trials.csv was.
-    edit(copy / TRIALS, lambda lines: lines.__delitem__(slice(kept_rows + 1, None)))
-    log = search(kernels, target, TRIALS_MEASURED, copy, bench, logger)
-    assert len(log.trials) == TRIALS_MEASURED
-    assert [t.trial for t in log.trials] == list(range(1, TRIALS_MEASURED + 1))
-    assert {(t.kernel, t.candidate) for t in log.trials} == {(t.kernel, t.candidate) for t in whole}
-    assert len(log.database) == TRIALS_MEASURED
-    for kernel in kernels:
-        best = {
-            min(t.median_us for t in rows if t.kernel == kernel.task)
-            for rows in (whole, log.trials)
-        }
-        assert max(best) - min(best) < 1e-3
-
-
-def test_a_lost_row_is_made_up_for_and_numbers_stay_unique(copy, kernels, target, bench, logger):
-    whole = TuningLog(copy).trials
-    edit(copy / TRIALS, lambda lines: lines.__setitem__(5, lines[5][:10] + b"\n"))
+    edit(copy / TRIALS, damage)
+    kept = drop_unrecorded(copy, logger)
     log = search(kernels, target, TRIALS_MEASURED + 1, copy, bench, logger)
+    assert log.trials[: len(kept)] == kept
     seen = [(t.kernel, t.candidate) for t in log.trials]
     assert len(seen) == len(set(seen)) == TRIALS_MEASURED + 1
-    assert {(t.kernel, t.candidate) for t in whole} < set(seen)
     assert len({t.trial for t in log.trials}) == len(log.trials)
+    assert len(log.database) == sum(not t.error for t in log.trials)
 
 
 def test_check_names_what_tvm_refuses_and_repair_makes_it_load(copy, capsys):

@@ -23,6 +23,7 @@ _LIMITS = {
     "build_timeout_s": 60.0,
     "build_workers": 1,
     "worker_max_uses": 500,
+    "worker_memory_gib": 4.0,
 }
 
 
