@@ -155,10 +155,14 @@ class MemoryPeaks:
         """Look once; the system's own high-water marks fill the time between looks."""
         import psutil
 
-        self._main = max(self._main, _memory(pid, "VmHWM"))
-        workers = []
+        mains, workers = [pid], []
         with contextlib.suppress(psutil.Error):
-            workers = [child.pid for child in psutil.Process(pid).children(recursive=True)]
+            process = psutil.Process(pid)
+            command = process.cmdline()
+            for child in process.children(recursive=True):
+                # A job works in a copy of itself, which a small parent watches over.
+                (mains if child.cmdline() == command else workers).append(child.pid)
+        self._main = max(self._main, *(_memory(main, "VmHWM") for main in mains))
         self._worker = max([self._worker, *(_memory(worker, "VmHWM") for worker in workers)])
         self._together = max(self._together, sum(_memory(worker, "VmRSS") for worker in workers))
 

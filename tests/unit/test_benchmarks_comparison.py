@@ -318,6 +318,28 @@ def test_memory_peaks_tell_a_process_from_its_workers():
     assert facts["workers_together_peak_gib"] >= facts["worker_peak_gib"] * 0.5
 
 
+def test_the_copy_that_a_job_works_in_counts_as_its_main_process():
+    peaks = MemoryPeaks()
+    script = (
+        "import os, sys\n"
+        "if os.fork() == 0:\n"
+        "    data = bytearray(80 << 20)\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "else:\n"
+        "    os.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as job:
+        job.stdout.readline()
+        peaks.look(job.pid)
+        job.communicate(b"\n")
+    facts = peaks.facts()
+    assert 0.08 < facts["main_peak_gib"] < 0.2
+    assert facts["worker_peak_gib"] == 0
+
+
 @pytest.fixture
 def script_run(tmp_path, monkeypatch):
     """Make a run of a small script; the machine's lock is one of the test's own."""
