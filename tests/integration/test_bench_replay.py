@@ -36,7 +36,7 @@ def decided(log):
     ]
 
 
-def search(kernels, target, bench, folder, trials=30, seed=1, threads=1):
+def search(kernels, target, bench, folder, trials=30, seed=1, threads=2):
     log = TuningLog(folder)
     settings = {**SEARCH, "seed": seed}
     search_model(kernels, target, trials, settings, threads, log, bench, quiet, LOGGER)
