@@ -257,7 +257,7 @@ def summary(figures: Mapping[str, Any], quick: bool) -> dict[str, Any]:
     return {
         "throughput_ratio": figures.get("throughput", {}).get("whole", {}).get("value"),
         "quality_ratio": figures.get("quality", {}).get("ratio"),
-        "first_trial_s": figures.get("first_trial"),
+        "first_trial_s": figures.get("first_trial", {}).get("ours"),
         "batch_cost_growth": growth.get("batch_cost_growth"),
         "rss_gib": max(known) if known else None,
         "vs_onnxruntime": figures.get("onnxruntime", {}).get("ratio"),

@@ -253,6 +253,8 @@ def test_the_last_line_has_null_for_what_was_not_run():
         "batch_cost_growth": 1.1, "rss_gib": 1.5, "vs_onnxruntime": None, "quick": True,
     }  # fmt: skip
     assert summary({"memory": {}}, quick=False)["rss_gib"] is None
+    both = {"memory": {}, "first_trial": {"ours": 5.0, "peer": 18.0}}
+    assert summary(both, quick=False)["first_trial_s"] == 5.0
     assert summary({"memory": FIGURES["memory"]}, quick=False)["rss_gib"] == 0.9
 
 
