@@ -238,6 +238,18 @@ def test_what_a_worker_prints_reaches_the_log(capfd):
     assert "no_such_method" in printed
 
 
+def test_large_arguments_of_ever_other_shapes_do_not_pile_up_in_the_runner(target, tmp_path):
+    """As packed weights are: each of the largest layer's schedules wants them in other shapes."""
+    large = GOOD.replace("64", "{size}")
+    with Bench(target, 1, settings(min_repeat_ms=0, repeats=1), tmp_path) as bench:
+        for extra in range(12):  # 64 MiB for each of two arguments
+            (result,) = bench.measure([module(large, factor=2, size=2**24 + extra)])
+            assert not result.error
+        status = Path(f"/proc/{bench._runner._process.pid}/status").read_text()
+    (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    assert int(peak) < 2**20  # KiB
+
+
 def test_hundreds_of_candidates_leave_nothing_behind(target, tmp_path):
     """Threads, handles and memory of this process stay what they were; so does the scratch."""
     process = psutil.Process()

@@ -22,7 +22,9 @@ from rivulet.tvm_compat.arguments import Argument
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
-_CACHED_TENSORS = 48
+# Arguments kept between candidates. Schedules pack the same weights in ever other shapes, so it
+# is their size that has to be bounded and not their number.
+_CACHED_BYTES = 256 * 2**20
 # Python's, the C++ library's, the operating system's and LLVM's ways to say it.
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
@@ -173,7 +175,7 @@ class Kernels:
 
     def _arguments(self, args: list[Argument]) -> list[Any]:
         """Randomly filled tensors, kept between candidates of one kernel: filling costs more."""
-        if len(self._tensors) > _CACHED_TENSORS:
+        if sum(_bytes(argument) for _, argument in self._tensors) > _CACHED_BYTES:
             self._tensors.clear()
         fill = self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")
         tensors = []
@@ -184,6 +186,13 @@ class Kernels:
                 self._tensors[key] = tensor
             tensors.append(self._tensors[key])
         return tensors
+
+
+def _bytes(argument: Argument) -> int:
+    import numpy as np
+
+    shape, dtype = argument
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def link(module: Any, path: Path) -> None:
