@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -226,10 +226,9 @@ class EvolutionaryProposer:
             p.name: summarise(stores.numpy()) for p, stores in zip(missing, found, strict=True)
         }
         return [
-            p if p.features is not None
-            else Proposal(p.schedule, p.name, p.point, features[p.name])
+            p if p.features is not None else replace(p, features=features[p.name])
             for p in proposals
-        ]  # fmt: skip
+        ]
 
     def _ranked(self, members: list[Proposal]) -> list[Proposal]:
         """Members by their predicted speed, fastest first."""
