@@ -7,12 +7,9 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
+from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
-from rivulet.workflow.planning import (
-    load_workflow_config,
-    reconcile_results,
-    warn_of_small_budgets,
-)
+from rivulet.workflow.planning import load_workflow_config, reconcile_results
 from rivulet.workflow.stages import device_of, execution_settings, stage_settings
 
 CONFIG = load_workflow_config(

@@ -28,7 +28,8 @@ from rivulet.records.journal import journal_folder, other_journals
 from rivulet.records.prefix import drop_unrecorded, write_prefix
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
-from rivulet.search.scheduler import budget_warning, first_round_size
+from rivulet.search.scheduler import first_round_size
+from rivulet.workflow.budgets import budget_warning
 
 
 def search(job, options):

@@ -3,9 +3,9 @@ import math
 from rivulet.search.scheduler import (
     GradientScheduler,
     KernelState,
-    budget_warning,
     first_round_size,
 )
+from rivulet.workflow.budgets import budget_warning
 
 
 def test_every_kernel_is_tried_before_the_gradient_decides():

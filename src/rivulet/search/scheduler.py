@@ -71,14 +71,3 @@ def first_round_size(trials: int, kernels: int, batch: int) -> int:
     go where it matters; at least one.
     """
     return max(1, min(batch, trials // (2 * max(1, kernels))))
-
-
-def budget_warning(trials: int, kernels: int) -> str | None:
-    """What to say beforehand of a budget that leaves kernels without a chance; None if it fits."""
-    if trials >= 2 * kernels:
-        return None
-    without = f", and {kernels - trials} get none at all" if trials < kernels else ""
-    return (
-        f"warning: {trials} trials are few for {kernels} kernels{without}; "
-        f"the smallest sensible number is {2 * kernels}"
-    )

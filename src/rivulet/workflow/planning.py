@@ -12,8 +12,7 @@ from rivulet.config.model import Config
 from rivulet.errors import UserError
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
-from rivulet.provenance.record import Record, read_record
-from rivulet.search.scheduler import budget_warning
+from rivulet.provenance.record import Record
 from rivulet.workflow.stages import stage_settings
 
 
@@ -41,36 +40,6 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
     for line in findings.lines():
         print(line, file=sys.stderr)
-
-
-def warn_of_small_budgets(config: Config, results: Path = Path("results")) -> None:
-    """Say which searches still to be made have too few trials for their kernels, if known."""
-    for line in small_budgets(config, results):
-        print(line, file=sys.stderr)
-
-
-def small_budgets(config: Config, results: Path) -> list[str]:
-    """One line for each search whose budget is too small and whose log is not there yet.
-
-    Args:
-        config: The configuration.
-        results: Folder of all results; it has the number of kernels of the models that were
-            extracted already.
-    """
-    lines = []
-    for hardware in config.hardware:
-        for model in config.models:
-            path = results / hardware / "kernels" / f"{model}.json"
-            try:
-                kernels = int(read_record(path).facts["kernels"])
-            except (UserError, KeyError, ValueError):
-                continue  # not extracted yet; the search itself says it then
-            for trials in config.trials:
-                warning = budget_warning(trials, kernels)
-                log = results / hardware / "logs" / f"ansor-{trials}" / model / "log.json"
-                if warning and not log.exists():
-                    lines.append(f"{warning} (model {model} on {hardware})")
-    return lines
 
 
 def _expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
