@@ -38,7 +38,7 @@ from rivulet.measure.statistics import bootstrap_median_interval, median
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
 from rivulet.search import search_model
-from rivulet.tvm_compat.arguments import kernel_arguments
+from rivulet.tvm_compat.arguments import kernel_call
 
 LARGEST_RATIO = 1.02
 STATES = ("quiet", "compiling")
@@ -114,7 +114,7 @@ def measure(names, modules, target, cores, seconds, folder):
     for number, module in enumerate(modules):
         path = folder / f"kernel{number}.so"
         builder.call("build", module, target, str(path), False, timeout=120)
-        kernels.append((str(path), kernel_arguments(module, packed=True)))
+        kernels.append((str(path), kernel_call(module, packed=True)))
     for worker, core in zip((runner, builder), cores, strict=True):
         check_pinned(worker, core)
     shuffle, ends = random.Random(0).shuffle, time.monotonic() + seconds
@@ -128,8 +128,8 @@ def measure(names, modules, target, cores, seconds, folder):
                     if state == "compiling"
                     else _nothing()
                 ):
-                    for name, (path, args) in zip(names, kernels, strict=True):
-                        (sample,) = runner.call("time", path, args, settings, None, timeout=60)
+                    for name, (path, call) in zip(names, kernels, strict=True):
+                        (sample,) = runner.call("time", path, call, settings, None, timeout=60)
                         yield number, state, name, sample
             if time.monotonic() > ends:
                 return

@@ -17,6 +17,7 @@ MEASURE = {
     "build_timeout_s": 60.0,
     "early_stop_ratio": 5.0,
     "cache_flush": False,
+    "cold_weights": False,
     "build_workers": 2,
     "worker_max_uses": 500,
     "worker_memory_gib": 4,

@@ -84,6 +84,11 @@ class Conditions:
     benchmark: Mapping[str, Any]
     seed: int
 
+    @property
+    def shared_measure(self) -> dict[str, Any]:
+        """How both searches time candidates: the stock tuner cannot keep weights cold."""
+        return {**self.measure, "cold_weights": False}
+
     def as_spec(self) -> dict[str, Any]:
         """The part of every specification that names the device and TVM."""
         return {
@@ -125,8 +130,16 @@ class Planner:
         )
 
     def ours(self, model: str, size: int, trials: int, seed: int, repeat: int = 1) -> Run:
-        """A search of ours."""
-        spec = self._search(model, size, trials, seed, repeat)
+        """A search of ours, candidates timed as the peer times them."""
+        return self._ours(self._search(model, size, trials, seed, repeat), repeat)
+
+    def own(self, model: str, size: int, trials: int, seed: int) -> Run:
+        """A search of ours with the config's own settings of measurement."""
+        spec = self._search(model, size, trials, seed, 1)
+        return self._ours(spec | {"measure": dict(self._conditions.measure)}, 1)
+
+    def _ours(self, spec: dict[str, Any], repeat: int) -> Run:
+        trials = spec["trials"]
         search = {key: value for key, value in self._conditions.search.items() if key != "seed"}
         spec |= {"search": search, "code": stage_code("search")}
         label = f"Rivulet's search: {_subject(spec)}, run {repeat}"
@@ -177,7 +190,7 @@ class Planner:
     def _search(self, model: str, size: int, trials: int, seed: int, repeat: int) -> dict[str, Any]:
         return {
             "model": model, "size": size, "trials": trials, "seed": seed, "repeat": repeat,
-            "measure": dict(self._conditions.measure),
+            "measure": self._conditions.shared_measure,
             "prepared": self.prepared(model, size).name, **self._conditions.as_spec(),
         }  # fmt: skip
 

@@ -193,7 +193,7 @@ class Comparison:
 
     def _whole(self, model: str) -> tuple[Run, Run]:
         options = self._options
-        ours = self._planner.ours(model, options.size, options.trials, self._conditions.seed)
+        ours = self._planner.own(model, options.size, options.trials, self._conditions.seed)
         prepared = self._kept(self._planner.prepared(model, options.size))
         return ours, self._planner.whole_model(ours, prepared["result"]["inputs"])
 

@@ -501,6 +501,11 @@ class Measure(_Settings):
     cache_flush: bool = Field(
         default=False, description="Whether the CPU's caches are flushed before each sample"
     )
+    cold_weights: bool = Field(
+        default=True,
+        description="Whether each run of a kernel finds its weights in memory and not in the "
+        "caches, as it does within a model",
+    )
     build_workers: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = Field(
         default="auto",
         description="Processes that build candidates side by side; auto follows the hardware's "

@@ -7,6 +7,8 @@ import platform
 from functools import cache
 from pathlib import Path
 
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_UNKNOWN_CACHE_BYTES = 32 * 2**20
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -51,6 +53,18 @@ def spread_cpus(count: int) -> list[int]:
 def _siblings(cpu: int) -> str:
     path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
     return path.read_text().strip() if path.exists() else str(cpu)
+
+
+def last_level_cache_bytes() -> int:
+    """Size of CPU 0's largest cache, or 32 MiB where it is not readable."""
+    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    found = [_bytes_of(path.read_text().strip()) for path in sizes]
+    return max(found, default=0) or _UNKNOWN_CACHE_BYTES
+
+
+def _bytes_of(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    return int(number) * _UNITS[unit] if unit in _UNITS and number.isdecimal() else 0
 
 
 def governor() -> str:

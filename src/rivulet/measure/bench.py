@@ -17,13 +17,13 @@ from rivulet.measure.protocol import (
     WorkerFailure,
     logged_seconds,
 )
-from rivulet.tvm_compat.arguments import Argument, kernel_arguments
+from rivulet.tvm_compat.arguments import Call, kernel_call
 
 
 @dataclass(frozen=True)
 class _Built:
     path: Path
-    args: list[Argument]
+    call: Call
     seconds: float
     error: str = ""
 
@@ -116,7 +116,7 @@ class Bench(MeasuringBench):
                 samples = iter(
                     self._runner.call(
                         "time_interleaved",
-                        [(str(one.path), one.args) for one in good],
+                        [(str(one.path), one.call) for one in good],
                         self._measure,
                         rounds,
                         seed,
@@ -157,7 +157,7 @@ class Bench(MeasuringBench):
                         raise WorkerFailure("error", one.error)
                 paths = (str(ours.path), str(theirs.path))
                 error: float = self._runner.call(
-                    "compare", *paths, theirs.args, seed, timeout=timeout
+                    "compare", *paths, theirs.call.args, seed, timeout=timeout
                 )
                 results.append(error)
             except WorkerFailure as failure:
@@ -184,16 +184,16 @@ class Bench(MeasuringBench):
         path = self._scratch / f"kernel{next(self._names)}.so"
         started = time.monotonic()
         try:
-            args = kernel_arguments(module, packed=not whole)
+            call = kernel_call(module, packed=not whole)
         except Exception as error:  # TVM raises all kinds for a module that is no kernel
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            return _Built(path, [], 0.0, f"build error: no kernel 'main' to build: {reason}")
+            return _Built(path, Call([]), 0.0, f"build error: no kernel 'main' to build: {reason}")
         timeout = self._measure["build_timeout_s"]
         try:
             builder.call("build", module, self._target, str(path), whole, timeout=timeout)
-            return _Built(path, args, time.monotonic() - started)
+            return _Built(path, call, time.monotonic() - started)
         except WorkerFailure as failure:
-            return _Built(path, args, time.monotonic() - started, f"build {failure}")
+            return _Built(path, call, time.monotonic() - started, f"build {failure}")
 
     def _time(self, built: _Built, best: float | None) -> Measurement:
         if built.error:
@@ -207,7 +207,7 @@ class Bench(MeasuringBench):
             samples = self._runner.call(
                 "time",
                 str(built.path),
-                built.args,
+                built.call,
                 self._measure,
                 slow_above,
                 timeout=self._measure["run_timeout_s"],

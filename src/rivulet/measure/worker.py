@@ -7,7 +7,6 @@ are pickles, each after its length in eight bytes.
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
 import subprocess
@@ -18,13 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rivulet.measure.outputs import largest_relative_error
-from rivulet.tvm_compat.arguments import Argument
+from rivulet.measure.timing import Tensors
+from rivulet.tvm_compat.arguments import Argument, Call
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
-# Arguments kept between candidates. Schedules pack the same weights in ever other shapes, so it
-# is their size that has to be bounded and not their number.
-_CACHED_BYTES = 256 * 2**20
 # Python's, the C++ library's, the operating system's and LLVM's ways to say it.
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
@@ -52,7 +49,7 @@ class Kernels:
 
         self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
-        self._tensors: dict[tuple[int, Argument], Any] = {}
+        self._tensors = Tensors(self._tvm)
 
     def ping(self) -> int:
         """Threads that kernels run on here."""
@@ -84,7 +81,7 @@ class Kernels:
     def time(
         self,
         path: str,
-        args: list[Argument],
+        call: Call,
         measure: dict[str, Any],
         slow_above: float | None,
     ) -> list[float]:
@@ -92,26 +89,27 @@ class Kernels:
 
         Args:
             path: Library with the kernel ``main``.
-            args: Its arguments.
+            call: Its arguments.
             measure: The config's ``measure`` settings.
             slow_above: Seconds above which a first warm run is the only sample; None for never.
         """
-        library = self._tvm.runtime.load_module(path)
-        function, tensors = library["main"], self._arguments(args)
-        function(*tensors)
+        timer = self._tensors.timer(
+            self._tvm.runtime.load_module(path), call.args, call.weights, measure
+        )
+        timer.run()
         if slow_above is not None:
             started = time.perf_counter()
-            function(*tensors)
+            timer.run()
             once = time.perf_counter() - started
             if once > slow_above:
                 return [once]
         for _ in range(measure["warmup_runs"] - 1):
-            function(*tensors)
-        return self._evaluate(library, tensors, measure, measure["repeats"])
+            timer.run()
+        return timer.samples(measure["repeats"])
 
     def time_interleaved(
         self,
-        kernels: list[tuple[str, list[Argument]]],
+        kernels: list[tuple[str, Call]],
         measure: dict[str, Any],
         rounds: int,
         seed: int,
@@ -120,18 +118,19 @@ class Kernels:
         import random
 
         shuffle = random.Random(seed).shuffle
-        loaded = []
-        for path, args in kernels:
-            library, tensors = self._tvm.runtime.load_module(path), self._arguments(args)
+        timers = []
+        for path, call in kernels:
+            library = self._tvm.runtime.load_module(path)
+            timer = self._tensors.timer(library, call.args, call.weights, measure)
             for _ in range(max(1, measure["warmup_runs"])):
-                library["main"](*tensors)
-            loaded.append((library, tensors))
+                timer.run()
+            timers.append(timer)
         samples: list[list[float]] = [[] for _ in kernels]
         order = list(range(len(kernels)))
         for _ in range(rounds):
             shuffle(order)
             for index in order:
-                samples[index] += self._evaluate(*loaded[index], measure, 1)
+                samples[index] += timers[index].samples(1)
         return samples
 
     def compare(self, first: str, second: str, args: list[Argument], seed: int) -> float:
@@ -157,42 +156,6 @@ class Kernels:
         tensors = [self._tvm.runtime.tensor(array) for array in arrays]
         self._tvm.runtime.load_module(path)["main"](*tensors)
         return [tensor.numpy() for tensor in tensors]
-
-    def _evaluate(
-        self, library: Any, tensors: list[Any], measure: dict[str, Any], repeats: int
-    ) -> list[float]:
-        flush = measure["cache_flush"]
-        timer = library.time_evaluator(
-            "main",
-            self._tvm.cpu(),
-            number=1,
-            repeat=repeats,
-            # Flushing happens before a sample, so with it each sample is one run.
-            min_repeat_ms=0 if flush else math.ceil(measure["min_repeat_ms"]),
-            f_preproc="cache_flush_cpu_non_first_arg" if flush else "",
-        )
-        return [float(second) for second in timer(*tensors).results]
-
-    def _arguments(self, args: list[Argument]) -> list[Any]:
-        """Randomly filled tensors, kept between candidates of one kernel: filling costs more."""
-        if sum(_bytes(argument) for _, argument in self._tensors) > _CACHED_BYTES:
-            self._tensors.clear()
-        fill = self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")
-        tensors = []
-        for key in enumerate((tuple(shape), dtype) for shape, dtype in args):
-            if key not in self._tensors:
-                tensor = self._tvm.runtime.empty(key[1][0], key[1][1])
-                fill(tensor)
-                self._tensors[key] = tensor
-            tensors.append(self._tensors[key])
-        return tensors
-
-
-def _bytes(argument: Argument) -> int:
-    import numpy as np
-
-    shape, dtype = argument
-    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def link(module: Any, path: Path) -> None:

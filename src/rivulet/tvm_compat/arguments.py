@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 Argument = tuple[tuple[int, ...], str]
+_WEIGHTS = "layout_free_buffers"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a kernel is called with.
+
+    Attributes:
+        args: Shape and dtype of each argument, outputs last.
+        weights: Positions of the arguments that are weights, or other parameters of the model.
+    """
+
+    args: list[Argument]
+    weights: tuple[int, ...] = ()
+
+
+def kernel_call(module: Any, packed: bool) -> Call:
+    """`kernel_arguments`, and which of them the model's preparation has marked as weights."""
+    args = kernel_arguments(module, packed)
+    marked = module["main"].attrs.get(_WEIGHTS, ())
+    return Call(args, tuple(sorted(int(position) for position in marked)))
 
 
 def kernel_arguments(module: Any, packed: bool) -> list[Argument]:

@@ -1,0 +1,198 @@
+"""Time a loaded kernel, with its weights as a model would find them or with all caches warm."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from rivulet.hardware.cpu import last_level_cache_bytes
+from rivulet.tvm_compat.arguments import Argument
+
+# Weights smaller than this cost a run so little, wherever they are, that it cannot be measured.
+_WORTH_COOLING = 64 * 1024
+# Reading this many times the cache's size between two uses of a weight leaves nothing of it there.
+_CACHES = 2
+_ALIGNMENT = 64
+_PATTERN_BYTES = 2**20
+# Arguments kept between candidates. Schedules pack the same weights in ever other shapes, so it
+# is their size that has to be bounded and not their number.
+_CACHED_BYTES = 128 * 2**20
+
+
+class Timer(ABC):
+    """Runs and times one kernel."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """One run."""
+
+    @abstractmethod
+    def samples(self, count: int) -> list[float]:
+        """As many latency samples, in seconds."""
+
+
+class _EvaluatorTimer(Timer):
+    """TVM's own timer: every run has the same arguments, so all that fits the caches is there."""
+
+    def __init__(self, tvm: Any, library: Any, tensors: list[Any], measure: dict[str, Any]) -> None:
+        self._tvm, self._library, self._tensors = tvm, library, tensors
+        self._function, self._measure = library["main"], measure
+
+    def run(self) -> None:
+        self._function(*self._tensors)
+
+    def samples(self, count: int) -> list[float]:
+        flush = self._measure["cache_flush"]
+        timer = self._library.time_evaluator(
+            "main",
+            self._tvm.cpu(),
+            number=1,
+            repeat=count,
+            # Flushing happens before a sample, so with it each sample is one run.
+            min_repeat_ms=0 if flush else math.ceil(self._measure["min_repeat_ms"]),
+            f_preproc="cache_flush_cpu_non_first_arg" if flush else "",
+        )
+        return [float(second) for second in timer(*self._tensors).results]
+
+
+class _RotatingTimer(Timer):
+    """Every run has other copies of the weights, so many that none is in a cache when it returns.
+
+    Timed from Python: calling a kernel costs about a microsecond, far below what reading weights
+    worth cooling from memory takes.
+    """
+
+    def __init__(
+        self, library: Any, sets: list[list[Any]], pool: _Pool, measure: dict[str, Any]
+    ) -> None:
+        self._function, self._sets, self._pool = library["main"], sets, pool
+        self._shortest = measure["min_repeat_ms"] * 1e-3
+        self._number = 0
+
+    def run(self) -> None:
+        self._timed(1)
+
+    def samples(self, count: int) -> list[float]:
+        if not self._number:
+            once = self._timed(1)
+            self._number = max(1, math.ceil(self._shortest / max(once, 1e-9)))
+        return [self._timed(self._number) for _ in range(count)]
+
+    def _timed(self, number: int) -> float:
+        function, sets = self._function, self._sets
+        # Kernels that are timed in turns share the pool, and must not find what another has read
+        # a moment ago.
+        first = math.ceil(self._pool.position * len(sets))
+        chosen = [sets[(first + i) % len(sets)] for i in range(number)]
+        started = time.perf_counter()
+        for tensors in chosen:
+            function(*tensors)
+        seconds = (time.perf_counter() - started) / number
+        self._pool.position = (first + number) % len(sets) / len(sets)
+        return seconds
+
+
+@dataclass
+class _Pool:
+    """Memory for the copies of weights.
+
+    Attributes:
+        array: Float32 numbers, a multiple of the last cache's size.
+        position: Share of it that lies before what was read longest ago, from 0 to 1.
+    """
+
+    array: Any
+    position: float = 0.0
+
+
+class Tensors:
+    """The arguments that kernels are timed with, kept from one candidate to the next.
+
+    Args:
+        tvm: The ``tvm`` module.
+    """
+
+    def __init__(self, tvm: Any) -> None:
+        self._tvm = tvm
+        self._kept: dict[tuple[int, Argument], Any] = {}
+        self._pool: _Pool | None = None
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._kept.clear()
+        self._pool = None
+
+    def timer(
+        self, library: Any, args: list[Argument], weights: tuple[int, ...], measure: dict[str, Any]
+    ) -> Timer:
+        """A timer for a kernel.
+
+        Args:
+            library: Loaded module with the kernel ``main``.
+            args: Its arguments.
+            weights: Positions of those that are weights.
+            measure: The config's ``measure`` settings.
+        """
+        cold = [i for i in weights if args[i][1] == "float32"]
+        size = sum(_aligned(_bytes(args[i])) for i in cold)
+        if not measure["cold_weights"] or measure["cache_flush"] or size < _WORTH_COOLING:
+            tensors = [self._filled(i, argument) for i, argument in enumerate(args)]
+            return _EvaluatorTimer(self._tvm, library, tensors, measure)
+        common = {i: self._filled(i, a) for i, a in enumerate(args) if i not in cold}
+        pool = self._pool_of(size)
+        sets = []
+        for begin in range(0, pool.array.nbytes - size + 1, size):
+            views = self._views(pool.array, begin, {i: args[i] for i in cold})
+            sets.append([(common | views)[i] for i in range(len(args))])
+        return _RotatingTimer(library, sets, pool, measure)
+
+    def _pool_of(self, size: int) -> _Pool:
+        """A pool that holds ``size`` bytes, and enough to push them out of the caches."""
+        import numpy as np
+
+        wanted = max(size, _CACHES * last_level_cache_bytes())
+        if self._pool is None or self._pool.array.nbytes < wanted:
+            self._pool = None  # before the new one is made: they need not fit beside each other
+            array = np.empty((wanted + _ALIGNMENT) // 4, np.float32)
+            skipped = (-array.ctypes.data) % _ALIGNMENT // 4
+            array = array[skipped : skipped + wanted // 4]
+            pattern = np.random.default_rng(0).random(_PATTERN_BYTES // 4, np.float32)
+            for begin in range(0, array.size, pattern.size):
+                part = array[begin : begin + pattern.size]
+                part[:] = pattern[: part.size]
+            self._pool = _Pool(array)
+        return self._pool
+
+    def _views(self, array: Any, begin: int, wanted: dict[int, Argument]) -> dict[int, Any]:
+        """Tensors side by side in the pool, from a byte on, which share its memory."""
+        views = {}
+        for position, argument in wanted.items():
+            part = array[begin // 4 : (begin + _bytes(argument)) // 4]
+            views[position] = self._tvm.runtime.from_dlpack(part.reshape(argument[0]))
+            begin += _aligned(_bytes(argument))
+        return views
+
+    def _filled(self, position: int, argument: Argument) -> Any:
+        """A randomly filled tensor; filling it costs more than a run."""
+        key = (position, (tuple(argument[0]), argument[1]))
+        if key not in self._kept:
+            if sum(_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
+                self._kept.clear()
+            tensor = self._tvm.runtime.empty(*key[1])
+            self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")(tensor)
+            self._kept[key] = tensor
+        return self._kept[key]
+
+
+def _bytes(argument: Argument) -> int:
+    import numpy as np
+
+    shape, dtype = argument
+    return math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
