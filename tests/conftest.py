@@ -16,6 +16,7 @@ MEASURE = {
     "run_timeout_s": 10.0,
     "build_timeout_s": 60.0,
     "early_stop_ratio": 5.0,
+    "winner_repeats": 2,
     "cache_flush": False,
     "cold_weights": False,
     "build_workers": 2,

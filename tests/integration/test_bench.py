@@ -86,6 +86,15 @@ def test_a_slow_candidate_gets_one_sample(bench, kernels):
     assert len(result.samples) == 1
 
 
+def test_a_candidate_that_looks_like_the_best_gets_more_samples(bench, good):
+    faster, slower, unrivalled = bench.measure(
+        [good] * 3, {"far": 1.0, "near": 1e-9}, ["far", "near", "none"]
+    )
+    assert len(faster.samples) == MEASURE["repeats"] + MEASURE["winner_repeats"]
+    assert len(slower.samples) == 1
+    assert len(unrivalled.samples) == MEASURE["repeats"]
+
+
 def test_interleaved_samples_come_back_in_order(bench, good, kernels):
     conv = max(kernels, key=lambda k: k.flops)
     quick, slow = bench.measure_interleaved([good, conv.module], 5, seed=3)

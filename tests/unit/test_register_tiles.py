@@ -67,3 +67,13 @@ def test_limits_of_a_register_tile(inner, admitted):
 def test_a_small_kernel_is_held_to_the_largest_tile_that_it_has():
     assert AVX512.admits([(1, 1, 1, 1), (1, 1, 1, 3), (1, 1, 1, 16)])
     assert not AVX512.admits([(1, 1, 1, 1), (3, 1, 1, 1), (1, 1, 1, 16)])
+
+
+def test_extents_without_a_tile_of_the_right_size_get_the_nearest_below():
+    """7 x 7 pixels on 16 registers: 7 accumulators there are, and 14, but nothing between."""
+    rng = random.Random(7)
+    for _ in range(200):
+        splits = AVX2.sample_spatial([1, 7, 7, 512], rng)
+        assert AVX2.admits(splits)
+        assert AVX2.accumulators([split[-1] for split in splits]) == 7
+    assert not AVX2.admits([(1, 1, 1, 1), (7, 1, 1, 1), (7, 1, 1, 1), (16, 1, 1, 32)])

@@ -498,6 +498,13 @@ class Measure(_Settings):
         description="A candidate whose first run is this many times slower than its kernel's "
         "best keeps that one sample; 0 turns this off [times]",
     )
+    winner_repeats: int = Field(
+        default=6,
+        ge=0,
+        le=100,
+        description="Samples more for a candidate that looks faster than its kernel's best so "
+        "far, so that luck alone does not make it the best [samples]",
+    )
     cache_flush: bool = Field(
         default=False, description="Whether the CPU's caches are flushed before each sample"
     )

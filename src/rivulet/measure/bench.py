@@ -83,7 +83,8 @@ class Bench(MeasuringBench):
         Args:
             modules: ``IRModule`` each, one function named ``main``.
             best: Best latency in seconds of each group so far, where there is one. A candidate
-                that is far slower than its group's best gets one sample.
+                that is far slower than its group's best gets one sample, one that looks faster gets
+                more of them.
             groups: Which kernel each module belongs to; all the same by default.
 
         Returns:
@@ -210,6 +211,7 @@ class Bench(MeasuringBench):
                 built.call,
                 self._measure,
                 slow_above,
+                best if known else None,
                 timeout=self._measure["run_timeout_s"],
             )
             spent = time.monotonic() - started

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rivulet.measure.outputs import largest_relative_error
+from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat.arguments import Argument, Call
 
@@ -84,6 +85,7 @@ class Kernels:
         call: Call,
         measure: dict[str, Any],
         slow_above: float | None,
+        fast_below: float | None = None,
     ) -> list[float]:
         """Latency samples of a kernel, in seconds.
 
@@ -92,6 +94,7 @@ class Kernels:
             call: Its arguments.
             measure: The config's ``measure`` settings.
             slow_above: Seconds above which a first warm run is the only sample; None for never.
+            fast_below: Median in seconds below which it gets more samples; None for never.
         """
         timer = self._tensors.timer(
             self._tvm.runtime.load_module(path), call.args, call.weights, measure
@@ -105,7 +108,10 @@ class Kernels:
                 return [once]
         for _ in range(measure["warmup_runs"] - 1):
             timer.run()
-        return timer.samples(measure["repeats"])
+        samples = timer.samples(measure["repeats"])
+        if fast_below is not None and median(samples) < fast_below:
+            samples += timer.samples(measure["winner_repeats"])
+        return samples
 
     def time_interleaved(
         self,

@@ -9,9 +9,12 @@ others keep their accumulators in memory or leave the multiply-add units waiting
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rivulet.schedules.tiles import Split, divisors, splits
 
@@ -24,7 +27,7 @@ _OPERANDS = 4
 _LATENCY_HIDING = 8
 _LONGEST_VECTOR = 4  # registers side by side that the innermost axis may fill
 _REDUCTION_LIMIT = 64
-# Tries to find a tile within the limits before the best one seen is taken.
+# Tries to find outer tiles that keep the threads busy before the best ones seen are taken.
 _TRIES = 64
 _WITHOUT_SECOND_LEVEL = 0.75
 _BALANCE = 0.9
@@ -49,7 +52,7 @@ class RegisterTiles:
         """Largest number of vector registers that a tile may fill."""
         return self.registers - _OPERANDS
 
-    def accumulators(self, inner: list[int]) -> int:
+    def accumulators(self, inner: Sequence[int]) -> int:
         """Vector registers that a register tile fills.
 
         Args:
@@ -60,16 +63,11 @@ class RegisterTiles:
     def admits(self, spatial: list[Split]) -> bool:
         """Does the register tile fit the registers and hide the multiply-add's latency?
 
-        A kernel too small to fill the registers is held to the largest tile that it has.
+        A kernel whose extents allow no such tile (7 x 7 pixels on 16 registers, or one that is
+        too small) is held to the largest tile that it has.
         """
-        inner = [split[-1] for split in spatial]
-        extents = [math.prod(split) for split in spatial]
-        vector = inner[-1]
-        if vector not in self._vectors(extents[-1]):
-            return False
-        everything = math.prod(extents[:-1]) * math.ceil(vector / self.lanes)
-        least = min(_LATENCY_HIDING, everything)
-        return least <= self.accumulators(inner) <= self.most_accumulators
+        extents = tuple(math.prod(split) for split in spatial)
+        return tuple(split[-1] for split in spatial) in _register_tiles(self, extents)
 
     def sample_spatial(self, extents: list[int], rng: random.Random) -> list[Split]:
         """Splits of the spatial axes, outermost axis first.
@@ -81,7 +79,7 @@ class RegisterTiles:
         Returns:
             One split of four factors for each axis, outermost factor first.
         """
-        inner = self._sample_inner(extents, rng)
+        inner = rng.choice(_register_tiles(self, tuple(extents)))
         best: list[Split] = []
         best_balance = 0.0
         for _ in range(_TRIES):
@@ -97,27 +95,11 @@ class RegisterTiles:
         """A split of a reduction axis into two factors."""
         return rng.choice(list(splits(extent, REDUCTION_LEVELS, _REDUCTION_LIMIT)))
 
-    def _vectors(self, extent: int) -> list[int]:
+    def vectors(self, extent: int) -> list[int]:
         """Innermost factors of the vectorised axis: whole registers where the extent has them."""
         longest = self.lanes * _LONGEST_VECTOR
         whole = [d for d in divisors(extent) if d % self.lanes == 0 and d <= longest]
         return whole or [max(d for d in divisors(extent) if d <= longest)]
-
-    def _sample_inner(self, extents: list[int], rng: random.Random) -> list[int]:
-        best: list[int] = []
-        most = 0
-        for _ in range(_TRIES):
-            inner = [
-                rng.choice([d for d in divisors(n) if d <= self.most_accumulators])
-                for n in extents[:-1]
-            ]
-            inner.append(rng.choice(self._vectors(extents[-1])))
-            if self.admits([(n // f, f) for n, f in zip(extents, inner, strict=True)]):
-                return inner
-            filled = self.accumulators(inner)
-            if not best or most < filled <= self.most_accumulators:
-                best, most = inner, filled if filled <= self.most_accumulators else 0
-        return best
 
     @staticmethod
     def _outer(rest: int, inner: int, rng: random.Random) -> Split:
@@ -135,3 +117,17 @@ class RegisterTiles:
     def _balance(self, tasks: int) -> float:
         """Share of the threads' time that equal tasks keep busy."""
         return tasks / (self.threads * math.ceil(tasks / self.threads))
+
+
+@cache
+def _register_tiles(limits: RegisterTiles, extents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """All register tiles within the limits; innermost factors in the order of the extents."""
+    most = limits.most_accumulators
+    factors = [[d for d in divisors(n) if d <= most] for n in extents[:-1]]
+    tiles = {
+        tile: filled
+        for tile in itertools.product(*factors, limits.vectors(extents[-1]))
+        if (filled := limits.accumulators(tile)) <= most
+    }
+    least = min(_LATENCY_HIDING, max(tiles.values()))
+    return tuple(tile for tile, filled in tiles.items() if filled >= least)
