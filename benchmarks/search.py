@@ -46,7 +46,6 @@ _FULL: dict[str, Any] = {
 # a smaller budget would make the peer pay for a round's search and builders more often than there.
 # Of torchvision's models alexnet has the fewest kernels, 14, so that a single round of the peer for
 # each, which is what a batch of 4 leaves time for, takes only minutes.
-# Whole models are compiled from the throughput section's search.
 _QUICK = _FULL | {
     "throughput_trials": 96, "peer_batch": 16, "repeats": 1, "stock_batch": False,
     "quality_models": ("alexnet",), "quality_trials": 56, "quality_peer_batch": 4,

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,20 @@ def test_our_search_settings_do_not_make_the_peers_runs_stale():
         for one in (conditions(), conditions(batch_size=8))
     ]
     assert peers[0].name == peers[1].name
+
+
+def test_searches_that_are_compared_time_candidates_alike_and_others_as_configured():
+    planner = Planner(
+        replace(conditions(), measure={"repeats": 3, "cold_weights": True, "cache_flush": False})
+    )
+    ours = planner.ours("resnet18", 224, 640, 42)
+    peer = planner.peer("resnet18", 224, 640, 42, 16)
+    own = planner.own("resnet18", 224, 640, 42)
+    assert ours.spec["measure"] == peer.spec["measure"]
+    assert ours.spec["measure"]["cold_weights"] is False
+    assert own.spec["measure"]["cold_weights"] is True
+    assert own.name != ours.name
+    assert planner.remeasured(ours, peer, 6).spec["measure"] == ours.spec["measure"]
 
 
 def kept_stub(run):
