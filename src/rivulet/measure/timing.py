@@ -136,6 +136,8 @@ class Tensors:
             weights: Positions of those that are weights.
             measure: The config's ``measure`` settings.
         """
+        if sum(_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
+            self._kept.clear()
         cold = [i for i in weights if args[i][1] == "float32"]
         size = sum(_aligned(_bytes(args[i])) for i in cold)
         if not measure["cold_weights"] or measure["cache_flush"] or size < _WORTH_COOLING:
@@ -179,8 +181,6 @@ class Tensors:
         """A randomly filled tensor; filling it costs more than a run."""
         key = (position, (tuple(argument[0]), argument[1]))
         if key not in self._kept:
-            if sum(_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
-                self._kept.clear()
             tensor = self._tvm.runtime.empty(*key[1])
             self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")(tensor)
             self._kept[key] = tensor
