@@ -131,18 +131,18 @@ class Planner:
 
     def ours(self, model: str, size: int, trials: int, seed: int, repeat: int = 1) -> Run:
         """A search of ours, candidates timed as the peer times them."""
-        return self._ours(self._search(model, size, trials, seed, repeat), repeat)
+        return self._ours(self._search(model, size, trials, seed, repeat))
 
     def own(self, model: str, size: int, trials: int, seed: int) -> Run:
         """A search of ours with the config's own settings of measurement."""
         spec = self._search(model, size, trials, seed, 1)
-        return self._ours(spec | {"measure": dict(self._conditions.measure)}, 1)
+        return self._ours(spec | {"measure": dict(self._conditions.measure)})
 
-    def _ours(self, spec: dict[str, Any], repeat: int) -> Run:
+    def _ours(self, spec: dict[str, Any]) -> Run:
         trials = spec["trials"]
         search = {key: value for key, value in self._conditions.search.items() if key != "seed"}
         spec |= {"search": search, "code": stage_code("search")}
-        label = f"Rivulet's search: {_subject(spec)}, run {repeat}"
+        label = f"Rivulet's search: {_subject(spec)}, run {spec['repeat']}"
         return Run("ours", label, spec, _START + trials * _OUR_TRIAL, trials)
 
     def peer(

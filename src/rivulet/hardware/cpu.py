@@ -55,6 +55,7 @@ def _siblings(cpu: int) -> str:
     return path.read_text().strip() if path.exists() else str(cpu)
 
 
+@cache
 def last_level_cache_bytes() -> int:
     """Size of CPU 0's largest cache, or 32 MiB where it is not readable."""
     sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")

@@ -67,7 +67,8 @@ class MeasuringBench(Protocol):
         Args:
             modules: ``IRModule`` each, one function named ``main``.
             best: Best latency in seconds of each group so far, where there is one. A candidate
-                that is far slower than its group's best may get one sample only.
+                that is far slower than its group's best may get one sample only, one that looks
+                faster more of them.
             groups: Which kernel each module belongs to; all the same by default.
 
         Returns:

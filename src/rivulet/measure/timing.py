@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
@@ -58,18 +60,46 @@ class _EvaluatorTimer(Timer):
         return [float(second) for second in timer(*self._tensors).results]
 
 
+@dataclass
+class _Pool:
+    """Memory for the copies of weights.
+
+    Attributes:
+        array: Float32 numbers, beginning at a multiple of `_ALIGNMENT` bytes.
+        read: Bytes of it that lie before what was read longest ago.
+    """
+
+    array: Any
+    read: int = 0
+
+
 class _RotatingTimer(Timer):
-    """Every run has other copies of the weights, so many that none is in a cache when it returns.
+    """Every run has another copy of the weights, so many that none is in a cache when it returns.
 
     Timed from Python: calling a kernel costs about a microsecond, far below what reading weights
     worth cooling from memory takes.
+
+    Args:
+        library: Loaded module with the kernel ``main``.
+        pool: Where the copies lie; kernels that are timed in turns share it, so that none finds
+            what another has read a moment ago.
+        size: Bytes of one copy.
+        arguments: Gives the arguments with the copy that begins at a byte of the pool.
+        shortest_ms: Shortest length of a sample.
     """
 
     def __init__(
-        self, library: Any, sets: list[list[Any]], pool: _Pool, measure: dict[str, Any]
+        self,
+        library: Any,
+        pool: _Pool,
+        size: int,
+        arguments: Callable[[int], list[Any]],
+        shortest_ms: float,
     ) -> None:
-        self._function, self._sets, self._pool = library["main"], sets, pool
-        self._shortest = measure["min_repeat_ms"] * 1e-3
+        self._function, self._pool, self._size = library["main"], pool, size
+        self._copies = pool.array.nbytes // size
+        self._arguments = cache(arguments)
+        self._shortest = shortest_ms * 1e-3
         self._number = 0
 
     def run(self) -> None:
@@ -82,30 +112,16 @@ class _RotatingTimer(Timer):
         return [self._timed(self._number) for _ in range(count)]
 
     def _timed(self, number: int) -> float:
-        function, sets = self._function, self._sets
-        # Kernels that are timed in turns share the pool, and must not find what another has read
-        # a moment ago.
-        first = math.ceil(self._pool.position * len(sets))
-        chosen = [sets[(first + i) % len(sets)] for i in range(number)]
+        """Seconds of one of ``number`` runs in a row."""
+        function, first = self._function, -(-self._pool.read // self._size)
+        places = [(first + i) % self._copies for i in range(number)]
+        chosen = [self._arguments(place * self._size) for place in places]
         started = time.perf_counter()
         for tensors in chosen:
             function(*tensors)
         seconds = (time.perf_counter() - started) / number
-        self._pool.position = (first + number) % len(sets) / len(sets)
+        self._pool.read = (places[-1] + 1) * self._size
         return seconds
-
-
-@dataclass
-class _Pool:
-    """Memory for the copies of weights.
-
-    Attributes:
-        array: Float32 numbers, a multiple of the last cache's size.
-        position: Share of it that lies before what was read longest ago, from 0 to 1.
-    """
-
-    array: Any
-    position: float = 0.0
 
 
 class Tensors:
@@ -145,11 +161,12 @@ class Tensors:
             return _EvaluatorTimer(self._tvm, library, tensors, measure)
         common = {i: self._filled(i, a) for i, a in enumerate(args) if i not in cold}
         pool = self._pool_of(size)
-        sets = []
-        for begin in range(0, pool.array.nbytes - size + 1, size):
+
+        def arguments(begin: int) -> list[Any]:
             views = self._views(pool.array, begin, {i: args[i] for i in cold})
-            sets.append([(common | views)[i] for i in range(len(args))])
-        return _RotatingTimer(library, sets, pool, measure)
+            return [(common | views)[i] for i in range(len(args))]
+
+        return _RotatingTimer(library, pool, size, arguments, measure["min_repeat_ms"])
 
     def _pool_of(self, size: int) -> _Pool:
         """A pool that holds ``size`` bytes, and enough to push them out of the caches."""

@@ -93,7 +93,7 @@ class Kernels:
             path: Library with the kernel ``main``.
             call: Its arguments.
             measure: The config's ``measure`` settings.
-            slow_above: Seconds above which a first warm run is the only sample; None for never.
+            slow_above: Seconds above which the second run is the only sample; None for never.
             fast_below: Median in seconds below which it gets more samples; None for never.
         """
         timer = self._tensors.timer(
