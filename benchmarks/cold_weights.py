@@ -125,9 +125,7 @@ def within_model(model, rounds):
 def choices(kernels, log, target, threads, best, rounds, folder):
     """Print the winner of a kernel's best schedules when timed warm and when timed cold."""
     settings = Measure().model_dump(mode="json")
-    print(
-        f"\nof each kernel's best {best} schedules, the one that is fastest warm and the one cold, us"
-    )
+    print(f"\neach kernel's {best} best of the log: the fastest warm and the fastest cold, us")
     print(f"{'':<36} {'fastest warm':>17} {'fastest cold':>17}")
     print(f"{'kernel':<36} " + f"{'warm':>8} {'cold':>8} " * 2)
     states = {cold: {**settings, "cold_weights": cold} for cold in (False, True)}

@@ -2,8 +2,9 @@
 """What the register-tile space is worth, and what the machine code of a tile looks like.
 
 For each kernel: the share of TVM's own samples that keep to the space's limits, the speed of as
-many random candidates of either space, and for three register tiles chosen by hand the speed and
-the number of instructions that move a vector register to or from the stack.
+many random candidates of either space, also by the registers that their tiles fill, and for three
+register tiles chosen by hand the speed and the number of instructions that move a vector register
+to or from the stack.
 
 Output: figures on standard output; with ``--assembly FOLDER`` the code of the chosen tiles.
 """
@@ -14,6 +15,7 @@ import random
 import re
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
@@ -79,6 +81,8 @@ def report_space(kernel, target, tiles, count, samples, bench, rng):
             f"median {speeds[count // 2]:.0f} GFLOP/s",
             flush=True,
         )
+        if limits is not None:
+            report_fillings(kernel, limits, some, results)
     points = [p for _, p in schedules(design_space(kernel, target, None), samples, rng)]
     splits = [s for s in map(spatial_splits, points) if s is not None]
     within = [s for s in splits if tiles.admits(s)]
@@ -87,6 +91,18 @@ def report_space(kernel, target, tiles, count, samples, bench, rng):
         f"{kernel.task}: of {len(splits)} stock samples {len(within) / len(splits):.1%} are within "
         f"the limits, {without / len(splits):.1%} without the level between the reductions"
     )
+
+
+def report_fillings(kernel, tiles, some, results):
+    """Print the best speed by the number of registers that a tile fills."""
+    speeds = defaultdict(list)
+    for (_, point), result in zip(some, results, strict=True):
+        splits = spatial_splits(point)
+        if splits is not None:
+            filled = tiles.accumulators([split[-1] for split in splits])
+            speeds[filled].append(kernel.flops / result.latency / 1e9)
+    text = "; ".join(f"{n}: {max(speeds[n]):.0f} of {len(speeds[n])}" for n in sorted(speeds))
+    print(f"{kernel.task}: best GFLOP/s by registers filled, of so many candidates: {text}")
 
 
 def chosen_point(space, width_channels, input_channels, rng):
@@ -146,13 +162,18 @@ def main():
     parser.add_argument("--candidates", type=int, default=48, help="timed per space (default: 48)")
     parser.add_argument("--samples", type=int, default=1500, help="counted (default: 1500)")
     parser.add_argument("--threads", type=int, default=physical_cores(), help="default: all cores")
+    parser.add_argument(
+        "--registers", type=int, help="limits as for this many registers (default: the CPU's own)"
+    )
     parser.add_argument("--assembly", type=Path, help="folder for the chosen tiles' code")
     options = parser.parse_args()
     target = resolve_target(Device("local", "auto", options.threads))
     registers = vector_registers(target)
     if registers is None:
         raise UserError(f"{target}: its vector registers are not known")
-    tiles = RegisterTiles(registers.bytes // 4, registers.count, options.threads)
+    tiles = RegisterTiles(
+        registers.bytes // 4, options.registers or registers.count, options.threads
+    )
     kernels = {k.task: k for k in benchmark_kernels(options.workloads, target)}
     unknown = [name for name in options.kernels or () if name not in kernels]
     if unknown:
