@@ -37,6 +37,7 @@ from rivulet.models.export import check_onnx
 from rivulet.models.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.arguments import model_weight_bytes
 from rivulet.tvm_compat.traces import Postprocessing, replay
 
 REFERENCE = "onnxruntime"
@@ -128,10 +129,11 @@ def choices(kernels, log, target, threads, best, rounds, folder):
     print(f"\neach kernel's {best} best of the log: the fastest warm and the fastest cold, us")
     print(f"{'':<36} {'fastest warm':>17} {'fastest cold':>17}")
     print(f"{'kernel':<36} " + f"{'warm':>8} {'cold':>8} " * 2)
+    weights = model_weight_bytes((k.module, k.weight) for k in kernels)
     states = {cold: {**settings, "cold_weights": cold} for cold in (False, True)}
     with (
         Bench(target, threads, states[False], folder) as warm,
-        Bench(target, threads, states[True], folder) as cold,
+        Bench(target, threads, states[True], folder, weights) as cold,
     ):
         for kernel in sorted(kernels, key=lambda k: -k.flops * k.weight):
             records = log.best_records(kernel, best)

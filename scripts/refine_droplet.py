@@ -20,6 +20,7 @@ from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.summary import log_facts
+from rivulet.tvm_compat.arguments import model_weight_bytes
 
 
 def refine(job, options):
@@ -54,7 +55,8 @@ def measure(job, options, device, folder, combined):
             settings.trials, "trials", sum(t.strategy == "droplet" for t in walk.trials)
         )
         progress.update(0, f"{len(kernels)} kernels")
-        with Bench(target, device.threads, measuring, job.scratch) as bench:
+        weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
             refine_model(
                 kernels, target, settings, source, walk, bench, progress.update, job.logger
             )

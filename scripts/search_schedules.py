@@ -29,6 +29,7 @@ from rivulet.records.prefix import drop_unrecorded, write_prefix
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
 from rivulet.search.scheduler import first_round_size
+from rivulet.tvm_compat.arguments import model_weight_bytes
 from rivulet.workflow.budgets import budget_warning
 
 
@@ -93,7 +94,8 @@ def measure(job, options, device, folder, milestones, first_round):
         log = TuningLog.resume(folder, job.logger)
         progress = job.progress(settings["trials"], "trials", len(log.trials))
         progress.update(len(log.trials), f"{len(kernels)} kernels")
-        with Bench(target, device.threads, measuring, job.scratch) as bench:
+        weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
             search_model(
                 kernels, target, settings["trials"], settings["search"], device.threads, log,
                 bench, progress.update, job.logger, milestones, first_round, settings["space"],

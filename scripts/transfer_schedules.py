@@ -21,6 +21,7 @@ from rivulet.records.journal import publish
 from rivulet.records.summary import log_facts
 from rivulet.transfer import TransferSettings, transfer_schedules
 from rivulet.transfer.table import covered_kernels, write_candidates
+from rivulet.tvm_compat.arguments import model_weight_bytes
 
 
 def transfer(job, options):
@@ -34,7 +35,8 @@ def transfer(job, options):
         source = TuningLog(options.source_log, job.logger)
         log = TuningLog(job.scratch / "log", job.logger)
         progress = job.progress(len(kernels), "kernels")
-        with Bench(target, device.threads, measuring, job.scratch) as bench:
+        weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
             rows = transfer_schedules(
                 kernels, sources, target, settings, source, log, bench, progress.update, job.logger
             )

@@ -48,13 +48,15 @@ def search(child: Child) -> dict[str, Any]:
     from rivulet.kernels.extract import extract_kernels
     from rivulet.measure.bench import Bench
     from rivulet.search import search_model
+    from rivulet.tvm_compat.arguments import model_weight_bytes
 
     spec, device = child.spec, child.device
     target = resolve_target(device)
     # The stock tuner extracts the kernels itself, so this search does not get them for nothing.
     kernels = extract_kernels(load_for_extraction(child.other("prepared")), target)
     log = TimedLog(child.folder / LOG, child.logger, child)
-    with Bench(target, device.threads, spec["measure"], child.scratch) as bench:
+    weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+    with Bench(target, device.threads, spec["measure"], child.scratch, weights) as bench:
         search_model(
             kernels=kernels,
             target=target,

@@ -10,7 +10,7 @@ from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.measure.bench import Bench
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat import load_tvm
-from rivulet.tvm_compat.arguments import kernel_call
+from rivulet.tvm_compat.arguments import kernel_call, model_weight_bytes
 
 COLD = {**MEASURE, "cold_weights": True, "min_repeat_ms": 0}
 ACTIVATION, WEIGHT, BIAS, OUTPUT = 0, 1, 2, 3
@@ -91,6 +91,22 @@ def test_weights_larger_than_all_caches_need_one_copy(tensors):
     recorder = Recorder()
     cold_timer(tensors, recorder, elements).samples(3)
     assert len(set(recorder.addresses(WEIGHT))) == 1
+
+
+def test_weights_of_a_small_model_return_when_the_model_has_read_the_others():
+    small_model_bytes = 2**21
+    recorder = Recorder()
+    tensors = Tensors(load_tvm(), small_model_bytes)
+    cold_timer(tensors, recorder, 2**17).samples(40)
+    copies = len(set(recorder.addresses(WEIGHT)))
+    assert copies == small_model_bytes // (4 * 2**17 + 448)
+
+
+def test_a_models_weights_count_as_often_as_its_kernels_run(convolution):
+    call = kernel_call(convolution.module, packed=False)
+    once = sum(4 * int(np.prod(call.args[i][0])) for i in call.weights)
+    assert once >= 64 * 64 * 3 * 3 * 4
+    assert model_weight_bytes([(convolution.module, 3), (convolution.module, 1)]) == 4 * once
 
 
 def test_weights_are_filled_with_ordinary_numbers(tensors):

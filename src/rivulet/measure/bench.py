@@ -44,16 +44,25 @@ class Bench(MeasuringBench):
         threads: Threads that kernels run on.
         measure: The config's ``measure`` settings.
         scratch: Folder for libraries; each is removed once it was timed.
+        model_weights: Bytes of the model's weights, which decide how cold a kernel finds its own:
+            in a model that fits the caches they are warm. None for a model that fits no cache.
     """
 
-    def __init__(self, target: Any, threads: int, measure: dict[str, Any], scratch: Path) -> None:
+    def __init__(
+        self,
+        target: Any,
+        threads: int,
+        measure: dict[str, Any],
+        scratch: Path,
+        model_weights: int | None = None,
+    ) -> None:
         self._target, self._measure, self._scratch = target, measure, scratch
         count = measure["build_workers"]
         lifetime = measure["worker_max_uses"], measure["worker_memory_gib"]
         self._builders = [
             Worker(threads, *lifetime) for _ in range(threads if count == "auto" else count)
         ]
-        self._runner = Worker(threads, *lifetime)
+        self._runner = Worker(threads, *lifetime, model_weights)
         self._names = itertools.count()
         # One pool for the bench's life: Linux ends a worker with the thread that started it.
         self._threads = ThreadPoolExecutor(len(self._builders))

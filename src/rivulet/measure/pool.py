@@ -29,10 +29,15 @@ class Worker:
         max_uses: Requests after which the process is replaced, which bounds what it leaks.
         memory_gib: Memory that a request may take, in GiB. A process that holds half of it
             between two requests is replaced.
+        model_weights: Bytes of weights that the model reads between two runs of a kernel; None
+            for more than any cache holds.
     """
 
-    def __init__(self, threads: int, max_uses: int, memory_gib: float) -> None:
+    def __init__(
+        self, threads: int, max_uses: int, memory_gib: float, model_weights: int | None = None
+    ) -> None:
         self._threads, self._max_uses, self._memory_gib = threads, max_uses, memory_gib
+        self._model_weights = model_weights
         self._process: subprocess.Popen[bytes] | None = None
         self._printed = Printed()
         self._uses = 0
@@ -92,9 +97,11 @@ class Worker:
     def _spawn(self) -> None:
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        memory = int(self._memory_gib * _GIB)
+        numbers = [self._threads, int(self._memory_gib * _GIB)]
+        if self._model_weights is not None:
+            numbers.append(self._model_weights)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rivulet.measure.worker", str(self._threads), str(memory)],
+            [sys.executable, "-m", "rivulet.measure.worker", *map(str, numbers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed.fileno(),

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
-from rivulet.tvm_compat.arguments import Argument
+from rivulet.tvm_compat.arguments import Argument, argument_bytes
 
 # Weights smaller than this cost a run so little, wherever they are, that it cannot be measured.
 _WORTH_COOLING = 64 * 1024
@@ -129,10 +129,12 @@ class Tensors:
 
     Args:
         tvm: The ``tvm`` module.
+        model_weights: Bytes of weights that the model reads between two runs of a kernel; None
+            for more than any cache holds.
     """
 
-    def __init__(self, tvm: Any) -> None:
-        self._tvm = tvm
+    def __init__(self, tvm: Any, model_weights: int | None = None) -> None:
+        self._tvm, self._model_weights = tvm, model_weights
         self._kept: dict[tuple[int, Argument], Any] = {}
         self._pool: _Pool | None = None
 
@@ -152,10 +154,10 @@ class Tensors:
             weights: Positions of those that are weights.
             measure: The config's ``measure`` settings.
         """
-        if sum(_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
+        if sum(argument_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
             self._kept.clear()
         cold = [i for i in weights if args[i][1] == "float32"]
-        size = sum(_aligned(_bytes(args[i])) for i in cold)
+        size = sum(_aligned(argument_bytes(args[i])) for i in cold)
         if not measure["cold_weights"] or measure["cache_flush"] or size < _WORTH_COOLING:
             tensors = [self._filled(i, argument) for i, argument in enumerate(args)]
             return _EvaluatorTimer(self._tvm, library, tensors, measure)
@@ -169,10 +171,12 @@ class Tensors:
         return _RotatingTimer(library, pool, size, arguments, measure["min_repeat_ms"])
 
     def _pool_of(self, size: int) -> _Pool:
-        """A pool that holds ``size`` bytes, and enough to push them out of the caches."""
+        """A pool that holds ``size`` bytes, and what the model reads between two uses of them."""
         import numpy as np
 
-        wanted = max(size, _CACHES * last_level_cache_bytes())
+        beyond_caches = _CACHES * last_level_cache_bytes()
+        model = beyond_caches if self._model_weights is None else self._model_weights
+        wanted = max(size, min(model, beyond_caches))
         if self._pool is None or self._pool.array.nbytes < wanted:
             self._pool = None  # before the new one is made: they need not fit beside each other
             array = np.empty((wanted + _ALIGNMENT) // 4, np.float32)
@@ -189,9 +193,9 @@ class Tensors:
         """Tensors side by side in the pool, from a byte on, which share its memory."""
         views = {}
         for position, argument in wanted.items():
-            part = array[begin // 4 : (begin + _bytes(argument)) // 4]
+            part = array[begin // 4 : (begin + argument_bytes(argument)) // 4]
             views[position] = self._tvm.runtime.from_dlpack(part.reshape(argument[0]))
-            begin += _aligned(_bytes(argument))
+            begin += _aligned(argument_bytes(argument))
         return views
 
     def _filled(self, position: int, argument: Argument) -> Any:
@@ -202,13 +206,6 @@ class Tensors:
             self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")(tensor)
             self._kept[key] = tensor
         return self._kept[key]
-
-
-def _bytes(argument: Argument) -> int:
-    import numpy as np
-
-    shape, dtype = argument
-    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def _aligned(size: int) -> int:

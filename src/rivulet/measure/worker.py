@@ -1,8 +1,9 @@
 """A process that builds and runs kernels, so that a bad one takes only this process with it.
 
-Run as ``python -m rivulet.measure.worker THREADS BYTES``, BYTES being the memory that requests may
-take. Requests come on standard input, replies go to what was standard output at the start; both
-are pickles, each after its length in eight bytes.
+Run as ``python -m rivulet.measure.worker THREADS MEMORY [WEIGHTS]``, in bytes: the memory that
+requests may take, and the weights of the model that the kernels belong to. Requests come on
+standard input, replies go to what was standard output at the start; both are pickles, each after
+its length in eight bytes.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def write_message(stream: BinaryIO, message: Any) -> None:
 class Kernels:
     """The operations that a worker offers; each public method is one."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, model_weights: int | None = None) -> None:
         from rivulet.tvm_compat import load_tvm
 
         self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
-        self._tensors = Tensors(self._tvm)
+        self._tensors = Tensors(self._tvm, model_weights)
 
     def ping(self) -> int:
         """Threads that kernels run on here."""
@@ -183,8 +184,9 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between replies
     requests = sys.stdin.buffer
-    kernels = Kernels(int(sys.argv[1]))
-    _bound_memory(int(sys.argv[2]))
+    threads, memory, *model_weights = map(int, sys.argv[1:])
+    kernels = Kernels(threads, *model_weights)
+    _bound_memory(memory)
     while True:
         try:
             name, arguments = read_message(requests)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,27 @@ def kernel_call(module: Any, packed: bool) -> Call:
     args = kernel_arguments(module, packed)
     marked = module["main"].attrs.get(_WEIGHTS, ())
     return Call(args, tuple(sorted(int(position) for position in marked)))
+
+
+def model_weight_bytes(kernels: Iterable[tuple[Any, int]]) -> int:
+    """Bytes of weights that one inference reads.
+
+    Args:
+        kernels: The unscheduled module of each of the model's kernels, and how often it runs.
+    """
+    total = 0
+    for module, runs in kernels:
+        call = kernel_call(module, packed=False)
+        total += runs * sum(argument_bytes(call.args[i]) for i in call.weights)
+    return total
+
+
+def argument_bytes(argument: Argument) -> int:
+    """Size of an argument."""
+    import numpy as np
+
+    shape, dtype = argument
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def kernel_arguments(module: Any, packed: bool) -> list[Argument]:
