@@ -119,6 +119,8 @@ def chosen_point(space, width_channels, input_channels, rng):
     batch, height, width, channels = spatial
     values[batch], values[height] = (extents[batch], 1, 1, 1), (extents[height], 1, 1, 1)
     for position, inner in zip((width, channels), width_channels, strict=True):
+        if extents[position] % inner:
+            raise ValueError(f"{inner} does not divide {extents[position]}")
         values[position] = (1, extents[position] // inner, 1, inner)
     for position in reduction[:-1]:
         values[position] = (extents[position], 1)
