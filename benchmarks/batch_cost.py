@@ -37,7 +37,8 @@ from rivulet.search.evolutionary import EvolutionaryProposer
 
 LARGEST_RATIO = 1.3
 LARGEST_GIB = 2.5
-# Shares of the trials: 400 to 600 and 4,800 to 5,000 of 5,000.
+# Shares of the trials: 400 to 600 and 4,800 to 5,000 of 5,000. The early one begins after every
+# kernel's first round: candidates of those are drawn and not evolved, which costs a fraction.
 EARLY, LATE = (0.08, 0.12), (0.96, 1.0)
 SMALLEST = 300  # trials; with fewer there is no late batch to compare with an early one
 # Of a batch's seconds: retraining is a part of learning, opening (a kernel's first and second
@@ -125,6 +126,9 @@ def mean_batch(rows, trials, share, settings):
     Now and then a batch is not full, so it is seconds per candidate, times a full batch's number.
     """
     low, high = (round(trials * end) for end in share)
+    kernels = [row["kernel"] for row in rows]
+    begun = max(rows[kernels.index(kernel)]["trials"] for kernel in set(kernels))
+    low, high = low + max(0, begun - low), high + max(0, begun - low)
     chosen = [row for row in rows if low < row["trials"] <= high]
     candidates = sum(row["candidates"] for row in chosen)
     mean = sum(row["batch_s"] for row in chosen) / max(1, candidates) * settings["batch_size"]
