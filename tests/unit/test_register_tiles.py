@@ -77,3 +77,19 @@ def test_extents_without_a_tile_of_the_right_size_get_the_nearest_below():
         assert AVX2.admits(splits)
         assert AVX2.accumulators([split[-1] for split in splits]) == 7
     assert not AVX2.admits([(1, 1, 1, 1), (7, 1, 1, 1), (7, 1, 1, 1), (16, 1, 1, 32)])
+
+
+@pytest.mark.parametrize(
+    ("extent", "lanes", "found"),
+    [
+        (64, 16, [16, 32, 64]),
+        (96, 16, [16, 32]),  # not 48: no power of two
+        (144, 16, [16]),
+        (1000, 16, [8]),  # half a register, and not 50
+        (24, 8, [8]),
+        (36, 8, [4]),
+        (27, 8, [27]),  # no even divisor at all
+    ],
+)
+def test_vectors_are_powers_of_two_where_there_are_any(extent, lanes, found):
+    assert RegisterTiles(lanes, 32, 2).vectors(extent) == found

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivulet.schedules.tiles import divisors, nearest_split, neighbour_splits, prime_factors, splits
+from rivulet.schedules.register_tiles import RegisterTiles
+from rivulet.schedules.tiles import (
+    divisors,
+    nearest_split,
+    neighbour_splits,
+    prime_factors,
+    repaired_split,
+    splits,
+)
 
 extents = st.sampled_from([1, 2, 7, 12, 28, 56, 64, 100, 112, 147, 224, 512, 1000])
 levels = st.integers(2, 4)
@@ -40,6 +48,37 @@ def test_nearest_split_keeps_the_inner_factors():
     assert nearest_split((2, 2, 1, 16), 128) == (4, 2, 1, 16)
     # 16 does not divide 56; 14 is nearer than 8 in log space.
     assert nearest_split((4, 16), 56) == (4, 14)
+
+
+@given(split_of(), extents)
+def test_a_repaired_split_is_valid_and_left_alone_where_it_fits(source, extent):
+    found = repaired_split(source, extent)
+    assert math.prod(found) == extent
+    assert repaired_split(found, extent) == found
+    assert repaired_split(source, math.prod(source)) == source
+
+
+def test_a_repaired_split_collapses_outwards_as_tvms_does():
+    # 16 does not divide 56, which then becomes the innermost factor whole.
+    assert repaired_split((4, 1, 1, 16), 56) == (1, 1, 1, 56)
+    assert repaired_split((2, 2, 1, 16), 128) == (4, 2, 1, 16)
+
+
+@st.composite
+def axes_of_tiles(draw):
+    sizes = [draw(st.sampled_from([1, 7, 14, 56, 112])) for _ in range(2)]
+    channels = draw(st.sampled_from([16, 64, 96, 512, 1000]))
+    return [draw(st.sampled_from(list(splits(n, 4, 64)))) for n in (1, *sizes, channels)]
+
+
+@given(axes_of_tiles(), axes_of_tiles(), st.sampled_from([(8, 16), (16, 32)]))
+def test_the_nearest_register_tile_is_within_the_limits(source, like, registers):
+    tiles = RegisterTiles(*registers, threads=2)
+    extents = [math.prod(split) for split in like]
+    found = tiles.nearest_spatial(source, extents)
+    assert [math.prod(split) for split in found] == extents
+    assert tiles.admits(found)
+    assert tiles.nearest_spatial(found, extents) == found
 
 
 @given(split_of(), st.sampled_from([0, 8, 64]))

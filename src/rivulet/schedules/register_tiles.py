@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from rivulet.schedules.tiles import Split, divisors, splits
+from rivulet.schedules.tiles import Split, divisors, nearest_split, splits
 
 SPATIAL_LEVELS = 4
 REDUCTION_LEVELS = 2
@@ -91,15 +91,45 @@ class RegisterTiles:
                 break
         return best
 
+    def nearest_spatial(self, sources: Sequence[Split], extents: Sequence[int]) -> list[Split]:
+        """The splits with a register tile within the limits that are nearest to others.
+
+        The register tile comes first: its distance is the sum of the absolute log ratios of its
+        factors. What is left of each axis is then split as near to the source's outer factors.
+
+        Args:
+            sources: A split of four factors for each axis, of a kernel with other extents.
+            extents: Extent of each axis of this kernel; the last one is vectorised.
+        """
+        wanted = [split[-1] for split in sources]
+        inner = min(
+            _register_tiles(self, tuple(extents)),
+            key=lambda tile: (
+                sum(abs(math.log(a / b)) for a, b in zip(tile, wanted, strict=True)),
+                tile,
+            ),
+        )
+        return [
+            (*nearest_split(split[:-1], extent // factor), factor)
+            for split, extent, factor in zip(sources, extents, inner, strict=True)
+        ]
+
     def sample_reduction(self, extent: int, rng: random.Random) -> Split:
         """A split of a reduction axis into two factors."""
         return rng.choice(list(splits(extent, REDUCTION_LEVELS, _REDUCTION_LIMIT)))
 
     def vectors(self, extent: int) -> list[int]:
-        """Innermost factors of the vectorised axis: whole registers where the extent has them."""
+        """Innermost factors of the vectorised axis: whole registers where the extent has them.
+
+        Powers of two where there are any: LLVM takes a vector of another length apart, and the
+        kernel runs at a tenth of its speed.
+        """
         longest = self.lanes * _LONGEST_VECTOR
-        whole = [d for d in divisors(extent) if d % self.lanes == 0 and d <= longest]
-        return whole or [max(d for d in divisors(extent) if d <= longest)]
+        fitting = [d for d in divisors(extent) if d <= longest]
+        even = [d for d in fitting if d & (d - 1) == 0]
+        whole = [d for d in even if d % self.lanes == 0]
+        half = [d for d in even if 2 * d >= self.lanes]
+        return whole or half or [max(fitting)]
 
     @staticmethod
     def _outer(rest: int, inner: int, rng: random.Random) -> Split:

@@ -64,6 +64,21 @@ def nearest_split(source: Sequence[int], extent: int, innermost_limit: int = 0) 
     return min(splits(extent, len(source), innermost_limit), key=distance)
 
 
+def repaired_split(source: Sequence[int], extent: int) -> Split:
+    """What TVM makes of a split that is replayed on another extent.
+
+    From the innermost factor outwards, one that does not divide what is left becomes all of it,
+    and the outer factors 1.
+    """
+    factors, rest = list(source), extent
+    for level in range(len(factors) - 1, 0, -1):
+        if rest % factors[level]:
+            factors[level] = rest
+        rest //= factors[level]
+    factors[0] = rest
+    return tuple(factors)
+
+
 def neighbour_splits(split: Sequence[int], innermost_limit: int = 0) -> list[Split]:
     """Splits one step away: one prime factor moved to an adjacent level.
 
