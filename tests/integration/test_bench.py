@@ -106,8 +106,10 @@ def test_outputs_tell_right_from_wrong(bench, good):
     wrong = kernel_that("B[v] = A[v] * T.float32(3)")
     broken = kernel_that('B[v] = A[v] + T.call_extern("float32", "abort")')
     same, other, failed = bench.compare([good, wrong, broken], [good] * 3, seed=1)
-    assert same == 0
-    assert other > 0.3
+    assert same.error == 0
+    assert 0 < same.seconds < 1
+    assert 0 < same.reference_seconds < 1
+    assert other.error > 0.3
     assert isinstance(failed, WorkerFailure)
 
 
@@ -129,3 +131,18 @@ def test_builders_use_all_cores_where_kernels_run_on_one(bench, good):
     assert [one.error for one in bench.measure([good] * 4)] == [""] * 4
     for builder in bench._builders:
         assert os.sched_getaffinity(builder.pid) == os.sched_getaffinity(0)
+
+
+def test_a_bench_that_keeps_what_it_built_builds_it_once(kernels, target, tmp_path):
+    modules = [kernel.module for kernel in kernels[:2]]
+    crash = kernel_that('B[v] = A[v] + T.call_extern("float32", "abort")')
+    with Bench(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
+        first = bench.measure([*modules, crash, modules[0]], groups=[0, 1, 2, 3])
+        built = sorted(tmp_path.iterdir())
+        assert len(built) == 3
+        again = bench.measure_interleaved(modules, 3, 0)
+        assert sorted(tmp_path.iterdir()) == built
+    assert [bool(one.samples) for one in first] == [True, True, False, True]
+    assert [len(one.samples) for one in again] == [3, 3]
+    assert [one.build_seconds for one in again] == [0.0, 0.0]
+    assert list(tmp_path.iterdir()) == []

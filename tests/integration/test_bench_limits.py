@@ -131,7 +131,7 @@ def measured_beside(good, target, scratch, bad, **changed):
         took = time.monotonic() - started
         (after,) = bench.measure([good])
         (same,) = bench.compare([good], [good], seed=1)
-        assert (after.error, len(after.samples), same) == ("", MEASURE["repeats"], 0.0)
+        assert (after.error, len(after.samples), same.error) == ("", MEASURE["repeats"], 0.0)
     assert list(scratch.iterdir()) == []
     assert result.samples == ()
     return result, took
@@ -182,7 +182,8 @@ def test_the_largest_layer_of_common_models_fits_the_default_bound(target, tmp_p
     dense = module(LARGE_DENSE)
     bound = Measure().worker_memory_gib
     with Bench(target, 1, settings(worker_memory_gib=bound, run_timeout_s=60.0), tmp_path) as bench:
-        assert bench.compare([dense], [dense], seed=1) == [0.0]
+        (same,) = bench.compare([dense], [dense], seed=1)
+        assert same.error == 0.0
         assert bench.measure([dense])[0].error == ""
 
 

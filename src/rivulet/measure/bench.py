@@ -6,18 +6,20 @@ import itertools
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rivulet.measure.pool import Worker
 from rivulet.measure.protocol import (
+    Comparison,
     Measurement,
     MeasuringBench,
     WorkerFailure,
     logged_seconds,
 )
 from rivulet.tvm_compat.arguments import Call, kernel_call
+from rivulet.tvm_compat.names import candidate_name
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,12 @@ class _Built:
     call: Call
     seconds: float
     error: str = ""
+    kept: bool = False
 
     def remove(self) -> None:
-        """Remove what the build has left, also where it failed half-way."""
+        """Remove what the build has left, also where it failed half-way; not if it is kept."""
+        if self.kept:
+            return
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".o").unlink(missing_ok=True)
 
@@ -46,6 +51,8 @@ class Bench(MeasuringBench):
         scratch: Folder for libraries; each is removed once it was timed.
         model_weights: Bytes of the model's weights, which decide how cold a kernel finds its own:
             in a model that fits the caches they are warm. None for a model that fits no cache.
+        keep_built: Keep the libraries of candidates for when they are measured again; for
+            strategies that try few.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class Bench(MeasuringBench):
         measure: dict[str, Any],
         scratch: Path,
         model_weights: int | None = None,
+        keep_built: bool = False,
     ) -> None:
         self._target, self._measure, self._scratch = target, measure, scratch
         count = measure["build_workers"]
@@ -64,6 +72,7 @@ class Bench(MeasuringBench):
         ]
         self._runner = Worker(threads, *lifetime, model_weights)
         self._names = itertools.count()
+        self._kept: dict[str, _Built] | None = {} if keep_built else None
         # One pool for the bench's life: Linux ends a worker with the thread that started it.
         self._threads = ThreadPoolExecutor(len(self._builders))
 
@@ -80,6 +89,8 @@ class Bench(MeasuringBench):
         for process in (*self._builders, self._runner):
             process.retire()
         self._threads.shutdown()
+        for built in (self._kept or {}).values():
+            replace(built, kept=False).remove()
 
     def measure(
         self,
@@ -147,17 +158,16 @@ class Bench(MeasuringBench):
 
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
-    ) -> list[float | WorkerFailure]:
+    ) -> list[Comparison | WorkerFailure]:
         """Run modules and reference schedules of the same kernels on equal seeded inputs.
 
         Weights keep their original layout, so that differently scheduled kernels take the same
         arguments.
 
         Returns:
-            For each module the largest relative difference of its outputs to its reference's,
-            or why one of the two could not be built or run.
+            For each module what was seen, or why one of the two could not be built or run.
         """
-        results: list[float | WorkerFailure] = []
+        results: list[Comparison | WorkerFailure] = []
         timeout = self._measure["run_timeout_s"] * 3
         built = self._build([*modules, *references], whole=True)
         for ours, theirs in zip(built[: len(modules)], built[len(modules) :], strict=True):
@@ -166,10 +176,8 @@ class Bench(MeasuringBench):
                     if one.error:
                         raise WorkerFailure("error", one.error)
                 paths = (str(ours.path), str(theirs.path))
-                error: float = self._runner.call(
-                    "compare", *paths, theirs.call.args, seed, timeout=timeout
-                )
-                results.append(error)
+                seen = self._runner.call("compare", *paths, theirs.call.args, seed, timeout=timeout)
+                results.append(Comparison(*seen))
             except WorkerFailure as failure:
                 results.append(failure)
             finally:
@@ -178,6 +186,22 @@ class Bench(MeasuringBench):
         return results
 
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
+        if whole or self._kept is None:
+            return self._build_anew(modules, whole)
+        names = [candidate_name(module) for module in modules]
+        fresh = {n: m for n, m in zip(names, modules, strict=True) if n not in self._kept}
+        for name, built in zip(fresh, self._build_anew(list(fresh.values()), whole), strict=True):
+            self._kept[name] = replace(built, kept=not built.error)
+        found = [self._kept[name] for name in names]
+        for name in [name for name, built in self._kept.items() if built.error]:
+            del self._kept[name]
+        # What it took to build is told once.
+        return [
+            built if name in fresh else replace(built, seconds=0.0)
+            for name, built in zip(names, found, strict=True)
+        ]
+
+    def _build_anew(self, modules: Sequence[Any], whole: bool) -> list[_Built]:
         count = len(self._builders)
         shares = [list(enumerate(modules))[start::count] for start in range(count)]
         parts = list(

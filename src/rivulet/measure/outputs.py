@@ -19,6 +19,8 @@ def largest_relative_error(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarr
     for left, right in zip(ours, theirs, strict=True):
         if left.shape != right.shape:
             return float("inf")
+        if np.array_equal(left, right) and np.isfinite(left).all():
+            continue  # inputs and weights, which no kernel changes
         scale = error = 0.0
         ours_flat, theirs_flat = left.reshape(-1), right.reshape(-1)
         for start in range(0, left.size, _BLOCK):

@@ -41,6 +41,21 @@ class Measurement:
         return median(self.samples) if self.samples else float("inf")
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What running a module and its reference on equal inputs showed.
+
+    Attributes:
+        error: Largest difference of their outputs, relative to the reference's largest magnitude.
+        seconds: Time of the module's run, its first; good for an order of magnitude.
+        reference_seconds: The same of the reference.
+    """
+
+    error: float
+    seconds: float = float("nan")
+    reference_seconds: float = float("nan")
+
+
 class WorkerFailure(Exception):
     """A request failed: ``kind`` is ``error``, ``timeout``, ``crash`` or ``out of memory``."""
 
@@ -88,11 +103,10 @@ class MeasuringBench(Protocol):
 
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
-    ) -> list[float | WorkerFailure]:
+    ) -> list[Comparison | WorkerFailure]:
         """Compare the outputs of modules with those of reference schedules of the same kernels.
 
         Returns:
-            For each module the largest relative difference of its outputs to its reference's,
-            or why one of the two could not be built or run.
+            For each module what was seen, or why one of the two could not be built or run.
         """
         ...

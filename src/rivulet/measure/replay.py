@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rivulet.measure.protocol import (
+    Comparison,
     Measurement,
     MeasuringBench,
     WorkerFailure,
@@ -111,7 +112,7 @@ class ReplayBench(MeasuringBench):
       changes nothing: a recording that was cut short is cut short already.
     * `measure_interleaved` draws each round's sample from all of the candidate's recorded
       samples, with replacement.
-    * `compare` answers 0.0 for everything: a record does not hold outputs, and what was accepted
+    * `compare` finds no error in anything: a record does not hold outputs, and what was accepted
       when it was recorded was right.
     * A candidate that is neither recorded nor judged by the surrogate fails with a reason that
       begins with "replay".
@@ -181,9 +182,19 @@ class ReplayBench(MeasuringBench):
 
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
-    ) -> list[float | WorkerFailure]:
-        """0.0 for each module: what was recorded as right stays right."""
-        return [0.0 for _ in zip(modules, references, strict=True)]
+    ) -> list[Comparison | WorkerFailure]:
+        """No error for any module: what was recorded as right stays right."""
+        return [
+            Comparison(0.0, *(self._seconds(module) for module in pair))
+            for pair in zip(modules, references, strict=True)
+        ]
+
+    def _seconds(self, module: Any) -> float:
+        """Recorded or judged latency; not a number where there is neither."""
+        recorded = self.table.first(candidate_name(module))
+        if recorded is not None and recorded.samples:
+            return recorded.latency
+        return self.surrogate(module) if self.surrogate is not None else math.nan
 
     def _looked_up(self, name: str) -> Measurement | None:
         recorded = self.table.first(name)

@@ -140,8 +140,10 @@ class Kernels:
                 samples[index] += timers[index].samples(1)
         return samples
 
-    def compare(self, first: str, second: str, args: list[Argument], seed: int) -> float:
-        """Largest relative difference of two kernels' arguments after one run of each.
+    def compare(
+        self, first: str, second: str, args: list[Argument], seed: int
+    ) -> tuple[float, float, float]:
+        """Largest relative difference of two kernels' arguments after one run, and its seconds.
 
         Both run on the same seeded random inputs; the arrays stay in this process, because
         sending them costs more than computing them.
@@ -156,13 +158,17 @@ class Kernels:
             else:
                 arrays.append(generator.integers(0, 8, shape).astype(dtype))
         self._tensors.clear()  # their memory is needed here
-        return largest_relative_error(*(self._run(path, arrays) for path in (first, second)))
+        (ours, seconds), (theirs, reference) = (self._run(path, arrays) for path in (first, second))
+        return largest_relative_error(ours, theirs), seconds, reference
 
-    def _run(self, path: str, arrays: list[Any]) -> list[Any]:
-        """A kernel's arguments after one run on copies of ``arrays``."""
+    def _run(self, path: str, arrays: list[Any]) -> tuple[list[Any], float]:
+        """A kernel's arguments after one run on copies of ``arrays``, and seconds of the run."""
         tensors = [self._tvm.runtime.tensor(array) for array in arrays]
-        self._tvm.runtime.load_module(path)["main"](*tensors)
-        return [tensor.numpy() for tensor in tensors]
+        kernel = self._tvm.runtime.load_module(path)["main"]
+        begin = time.perf_counter()
+        kernel(*tensors)
+        seconds = time.perf_counter() - begin
+        return [tensor.numpy() for tensor in tensors], seconds
 
 
 def link(module: Any, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.measure.bench import Bench
-from rivulet.measure.protocol import WorkerFailure
+from rivulet.measure.protocol import Comparison, WorkerFailure
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
@@ -104,20 +104,21 @@ def validate_records(
                 for r in share
             ]
             references = [workloads[record.workload].mod for record in share]
-            errors = bench.compare(modules, references, seed)
-            for record, module, error in zip(share, modules, errors, strict=True):
+            seen = bench.compare(modules, references, seed)
+            for record, module, one in zip(share, modules, seen, strict=True):
                 kernel = names.get(candidate_name(module), f"workload {record.workload}")
-                results.append(_judged(record.line, kernel, error, tolerance))
+                results.append(_judged(record.line, kernel, one, tolerance))
                 report(results[-1])
     return results
 
 
-def _judged(line: int, kernel: str, error: float | WorkerFailure, tolerance: float) -> Validated:
-    if isinstance(error, WorkerFailure):
-        return Validated(line, kernel, None, f"does not run: {error}")
-    if error > tolerance:
-        return Validated(line, kernel, error, "its output differs from the unscheduled kernel's")
-    return Validated(line, kernel, error, "")
+def _judged(
+    line: int, kernel: str, seen: Comparison | WorkerFailure, tolerance: float
+) -> Validated:
+    if isinstance(seen, WorkerFailure):
+        return Validated(line, kernel, None, f"does not run: {seen}")
+    wrong = "its output differs from the unscheduled kernel's" if seen.error > tolerance else ""
+    return Validated(line, kernel, seen.error, wrong)
 
 
 def _threads(log: StoredLog) -> int:
