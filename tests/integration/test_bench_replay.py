@@ -19,7 +19,7 @@ from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.models.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 
 LOGGER = logging.getLogger("test")
 
@@ -53,9 +53,23 @@ def strategies(sources, targets, target, folder, seed):
     walk = TuningLog(folder / "walk")
     settings = DropletSettings(seed, 16, 0.05, 6, 8)
     refine_model(sources, target, settings, source, walk, bench(), quiet, LOGGER)
-    moved = TuningLog(folder / "transfer")
-    settings = TransferSettings(seed, 3, 1, 0.05, 4, 1e-3)
-    transfer_schedules(targets, sources, target, settings, source, moved, bench(), quiet, LOGGER)
+    lent = load_source("model", source.folder, sources, folder, 2, LOGGER)
+    moved, taken = TuningLog(folder / "transfer"), TuningLog(folder / "taken")
+    settings = TransferSettings(seed, 3, 8, 12, 2, 0, 0.05, 4, 1e-3)
+    transfer_schedules(
+        targets,
+        [lent],
+        target,
+        "register-tiles",
+        settings,
+        1,
+        moved,
+        taken,
+        bench(),
+        folder,
+        quiet,
+        LOGGER,
+    )
     return {"search": decided(source), "droplet": decided(walk), "transfer": decided(moved)}
 
 
@@ -91,7 +105,9 @@ def test_every_strategy_gets_somewhere_on_the_surrogate(first_run, models):
         own = [row for row in first_run[name] if row[2] == strategy]
         assert len(own) == {"search": 30, "droplet": 16}[name]
         assert all(row[4] != "[]" and not row[5] for row in own)
-    assert {row[2] for row in first_run["transfer"]} == {"transfer", "transfer-default"}
+    assert {row[2] for row in first_run["transfer"]} == {
+        "transfer", "transfer-default", "transfer-confirm",
+    }  # fmt: skip
     final = {row[1]: float(row[6]) for row in first_run["search"]}
     first = {row[1]: float(row[6]) for row in reversed(first_run["search"])}
     assert set(final) == {kernel.task for kernel in models[0]}

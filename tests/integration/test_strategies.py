@@ -1,28 +1,19 @@
-"""Search, droplet and transfer on real TVM with a model of a few small kernels."""
-
-import csv
+"""Search and droplet on real TVM with a model of a few small kernels."""
 
 import numpy as np
 import pytest
 
-from conftest import SEARCH, write_onnx
-from rivulet.benchmark.compile import CompiledModel, compile_model
-from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
+from conftest import SEARCH
 from rivulet.droplet import DropletSettings, refine_model
 from rivulet.droplet.combine import combine_logs
 from rivulet.errors import UserError
-from rivulet.kernels.extract import extract_kernels
-from rivulet.models.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.records.log import record_latency
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, transfer_schedules
-from rivulet.transfer.candidates import source_schedules
 from rivulet.tvm_compat.traces import Postprocessing, decisions, replay, tile_extents, with_values
 
 TRIALS = 30
-TRANSFER = TransferSettings(1, 3, 1, 0.05, 4, 1e-3)
 
 
 def quiet(*_):
@@ -177,114 +168,3 @@ def test_droplet_never_leaves_a_kernel_slower_than_it_was(
         logger,
     )
     assert len(again.trials) == count
-
-
-@pytest.fixture(scope="module")
-def wide(target, tmp_path_factory):
-    path = write_onnx(tmp_path_factory.mktemp("wide") / "wide.onnx", channels=12, size=10)
-    model = prepare_model(path, target)
-    return path, model, extract_kernels(model, target)
-
-
-def test_transfer_covers_another_shape_with_correct_output(
-    searched, kernels, wide, target, tmp_path, bench, logger
-):
-    log = TuningLog(tmp_path / "transfer", logger)
-    _, _, targets = wide
-    rows = transfer_schedules(
-        targets, kernels, target, TRANSFER, TuningLog(searched), log, bench, quiet, logger
-    )
-    by_kernel = {k.task: [r for r in rows if r.kernel == k.task] for k in targets}
-    for kernel in targets:
-        assert sum(r.chosen == "yes" for r in by_kernel[kernel.task]) == 1
-        assert [r.kind for r in by_kernel[kernel.task]].count("default") == 1
-    convolutions = [k for k in targets if k.kind == "conv2d_add_relu"]
-    for kernel in convolutions:
-        assert any(r.correct == "yes" for r in by_kernel[kernel.task])
-    chosen = {r.kernel: r for r in rows if r.chosen == "yes"}
-    for kernel in targets:
-        assert bool(log.best_records(kernel, 1)) == (chosen[kernel.task].kind != "default")
-
-
-def test_another_fusion_around_the_same_anchor_is_covered(
-    searched, kernels, target, tmp_path, bench, logger
-):
-    path = write_onnx(tmp_path / "tanh.onnx", channels=12, size=10, between="Tanh")
-    model = prepare_model(path, target)
-    convolutions = [k for k in extract_kernels(model, target) if "conv2d" in k.kind]
-    assert {k.kind for k in convolutions} == {"conv2d_add_tir_tanh"}
-    log = TuningLog(tmp_path / "transfer", logger)
-    rows = transfer_schedules(
-        convolutions, kernels, target, TRANSFER, TuningLog(searched), log, bench, quiet, logger
-    )
-    for kernel in convolutions:
-        own = [r for r in rows if r.kernel == kernel.task and r.kind != "default"]
-        assert {r.kind for r in own} == {"anchor"}
-        assert any(r.correct == "yes" for r in own)
-    chosen = [k for k in convolutions if log.best_records(k, 1)]
-    for kernel in chosen:  # what was recorded replays by itself, as the model's build does it
-        (record,) = log.best_records(kernel, 1)
-        assert record.as_measure_candidate().sch.mod is not None
-    assert chosen
-
-
-def test_a_transferred_model_computes_what_onnxruntime_does(
-    searched, kernels, wide, target, tmp_path, bench, logger
-):
-    path, model, targets = wide
-    log = TuningLog(tmp_path / "transfer", logger)
-    transfer_schedules(
-        targets, kernels, target, TRANSFER, TuningLog(searched), log, bench, quiet, logger
-    )
-    inputs = [np.random.default_rng(0).standard_normal((1, 3, 10, 10)).astype(np.float32)]
-    reference = OnnxRuntimeModel(path, 1)
-    reference.bind(inputs)
-    reference.run()
-    for name, applied in (("untuned", None), ("transfer", log)):
-        library = tmp_path / f"{name}.so"
-        compile_model(model, target, applied, library)
-        compiled = CompiledModel(library, model.params)
-        compiled.bind(inputs)
-        compiled.run()
-        np.testing.assert_allclose(
-            compiled.outputs()[0], reference.outputs()[0], rtol=1e-3, atol=1e-4
-        )
-
-
-def test_the_same_workload_comes_before_its_class(searched, kernels):
-    kernel = max(kernels, key=lambda k: k.flops)
-    found = source_schedules(kernel, kernels, TuningLog(searched), per_source=2, limit=8)
-    assert found[0].kind == "exact"
-    assert found[0].kernel.task == kernel.task
-    kinds = [s.kind for s in found]
-    assert kinds == sorted(kinds, key=lambda kind: kind != "exact")
-    ranks = [s.rank for s in found if s.kind == "class"]
-    assert ranks == sorted(ranks)
-
-
-def test_a_source_with_nothing_in_common_is_said_so(kernels, target, tmp_path, bench, logger):
-    empty = TuningLog(tmp_path / "empty", logger)
-    log = TuningLog(tmp_path / "t", logger)
-    rows = transfer_schedules(
-        kernels[:1], kernels[1:], target, TRANSFER, empty, log, bench, quiet, logger
-    )
-    assert [(r.kind, r.chosen) for r in rows] == [("", ""), ("default", "yes")]
-    assert rows[0].reason == "the source model has no kernel of class transpose"
-    rows = transfer_schedules(
-        kernels[:1], kernels[:1], target, TRANSFER, empty, log, bench, quiet, logger
-    )
-    assert rows[0].reason == "the source's log has no schedule for its kernels of this class"
-
-
-def test_candidates_table(searched, kernels, target, tmp_path, bench, logger):
-    from rivulet.transfer.table import covered_kernels, read_candidates, write_candidates
-
-    log = TuningLog(tmp_path / "t", logger)
-    rows = transfer_schedules(
-        kernels[1:2], kernels, target, TRANSFER, TuningLog(searched), log, bench, quiet, logger
-    )
-    write_candidates(rows, tmp_path / "candidates.csv")
-    with (tmp_path / "candidates.csv").open() as stream:
-        header = next(csv.reader(stream))
-    assert header[:3] == ["kernel", "kernel_class", "weight"]
-    assert covered_kernels(read_candidates(tmp_path / "candidates.csv")) == {kernels[1].task}

@@ -66,22 +66,54 @@ def prune_log(
     Raises:
         UserError: ``out`` is in use.
     """
-    ranked: dict[int, list[StoredRecord]] = defaultdict(list)
-    for record in sorted(log.records, key=lambda r: r.seconds):
-        if record.seconds < float("inf") and len(ranked[record.workload]) < best:
-            ranked[record.workload].append(record)
-    kept = {record.line for records in ranked.values() for record in records}
-    position = {number: index for index, number in enumerate(log.workloads)}
+    kept = {r.line for records in _ranked(log).values() for r in records[:best]}
     with new_log(out) as folder:
-        (folder / WORKLOADS).write_bytes(b"".join(log.workloads.values()))
-        (folder / RECORDS).write_bytes(
-            b"".join(
-                renumbered(r.text, position[r.workload]) for r in log.records if r.line in kept
-            )
-        )
+        _write_part(folder, log, kept)
         _write_trials(folder, log.trials if keep_trials else [])
         _write_origin(folder, "prune", [log], {"best": best})
-    say(f"{out}: {len(kept)} of {len(log.records)} schedules of {len(position)} workloads kept")
+    workloads = len(log.workloads)
+    say(f"{out}: {len(kept)} of {len(log.records)} schedules of {workloads} workloads kept")
+
+
+def sample_log(out: Path, log: StoredLog, best: int, others: int) -> None:
+    """Write a log with the fastest schedules of another and some of all the rest, for learning.
+
+    Args:
+        out: Folder to write; it must not hold anything.
+        log: The log.
+        best: How many of the fastest schedules to keep of each workload.
+        others: How many more, evenly spread over the slower ones.
+
+    Raises:
+        UserError: ``out`` is in use.
+    """
+    kept = set()
+    for records in _ranked(log).values():
+        rest = records[best:]
+        step = max(1.0, len(rest) / others) if others else 0.0
+        spread = [rest[int(step * n)] for n in range(min(others, len(rest)))]
+        kept |= {record.line for record in [*records[:best], *spread]}
+    with new_log(out) as folder:
+        _write_part(folder, log, kept)
+        _write_trials(folder, [])
+
+
+def _ranked(log: StoredLog) -> dict[int, list[StoredRecord]]:
+    """The valid records of each workload, fastest first."""
+    ranked: dict[int, list[StoredRecord]] = defaultdict(list)
+    for record in sorted(log.records, key=lambda r: r.seconds):
+        if record.seconds < float("inf"):
+            ranked[record.workload].append(record)
+    return ranked
+
+
+def _write_part(folder: Path, log: StoredLog, kept: set[int]) -> None:
+    """Write all workloads and the records on some lines."""
+    position = {number: index for index, number in enumerate(log.workloads)}
+    (folder / WORKLOADS).write_bytes(b"".join(log.workloads.values()))
+    (folder / RECORDS).write_bytes(
+        b"".join(renumbered(r.text, position[r.workload]) for r in log.records if r.line in kept)
+    )
 
 
 def require_same_conditions(logs: list[StoredLog]) -> None:

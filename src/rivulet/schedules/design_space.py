@@ -81,6 +81,20 @@ class DesignSpace:
         self._structures: dict[str, Structure] = {}
         self._sketches = [self._structure(trace) for trace in traces]
 
+    @property
+    def sketches(self) -> list[Structure]:
+        """Structures of the sketches that the space is made of."""
+        return list(self._sketches)
+
+    @property
+    def tiles(self) -> RegisterTiles | None:
+        """Limits of the register tiles; None where all splits are alike."""
+        return self._tiles
+
+    def structure_of(self, trace: Any) -> Structure:
+        """The structure that a trace has."""
+        return self._structure(trace)
+
     def sample(self, rng: random.Random) -> Point:
         """A point at random."""
         structure = rng.choice(self._sketches)

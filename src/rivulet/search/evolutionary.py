@@ -13,7 +13,8 @@ import numpy as np
 from rivulet.kernels import Kernel
 from rivulet.schedules.design_space import DesignSpace, Point
 from rivulet.schedules.register_tiles import RegisterTiles
-from rivulet.search.cost_model import CostModel, Features, summarise
+from rivulet.search.cost_model import CostModel, Features
+from rivulet.search.features import describe_schedules
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
@@ -214,17 +215,9 @@ class EvolutionaryProposer:
 
     def _describe(self, proposals: list[Proposal]) -> list[Proposal]:
         """The same with features."""
-        from tvm.s_tir.meta_schedule import MeasureCandidate
-        from tvm.s_tir.meta_schedule.feature_extractor import PerStoreFeature
-
         missing = [p for p in proposals if p.features is None]
-        if not missing:
-            return proposals
-        candidates = [MeasureCandidate(p.schedule, []) for p in missing]
-        found = PerStoreFeature().extract_from(self._open()[0], candidates)
-        features = {
-            p.name: summarise(stores.numpy()) for p, stores in zip(missing, found, strict=True)
-        }
+        found = describe_schedules([p.schedule for p in missing], self._open()[0])
+        features = {p.name: one for p, one in zip(missing, found, strict=True)}
         return [
             p if p.features is not None else replace(p, features=features[p.name])
             for p in proposals

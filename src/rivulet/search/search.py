@@ -10,21 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from rivulet.errors import UserError
-from rivulet.hardware.vectors import vector_registers
 from rivulet.kernels import Kernel
 from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
-from rivulet.schedules.register_tiles import RegisterTiles
+from rivulet.schedules.space import REGISTER_TILES, space_tiles
 from rivulet.search.cost_model import make_cost_model
 from rivulet.search.evolutionary import RELEARNED, EvolutionaryProposer, Proposal
 from rivulet.search.scheduler import GradientScheduler, KernelState, first_round_size
 
 STRATEGY = "evolutionary"
-REGISTER_TILES = "register-tiles"
 Report = Callable[[int, str], None]
 
 
@@ -101,7 +97,7 @@ class _Search:
         self._settings, self._bench = settings, bench
         self._report, self._logger = report, logger
         cost_model = make_cost_model(settings["cost_model"], settings["seed"], threads)
-        tiles = _register_tiles(space, target, threads, kernels)
+        tiles = {k.dtype: space_tiles(space, target, threads, k.dtype) for k in kernels}
         self._states = [KernelState(kernel.weight) for kernel in kernels]
         self._known: list[set[str]] = [set() for _ in kernels]
         self._proposers = [
@@ -250,18 +246,3 @@ class _Search:
 def _seed(seed: int, kernel: Kernel, trials_done: int) -> int:
     """Each kernel its own stream, and another one after each interruption."""
     return zlib.crc32(f"{seed} {kernel.workload} {trials_done}".encode()) % (2**31 - 2) + 1
-
-
-def _register_tiles(
-    space: str, target: Any, threads: int, kernels: list[Kernel]
-) -> dict[str, RegisterTiles | None]:
-    """Register tiles for each kernel's data type; None for TVM's whole space."""
-    registers = vector_registers(target) if space == REGISTER_TILES else None
-    if registers is None:
-        return {kernel.dtype: None for kernel in kernels}
-    return {
-        kernel.dtype: RegisterTiles(
-            max(1, registers.bytes // np.dtype(kernel.dtype).itemsize), registers.count, threads
-        )
-        for kernel in kernels
-    }

@@ -1,5 +1,6 @@
-"""Transfer-tuning: reuse a source model's schedules on a target model's kernels."""
+"""Transfer-tuning: reuse schedules of other models' logs on a target model."""
 
-from rivulet.transfer.transfer import TransferSettings, transfer_schedules
+from rivulet.transfer.sources import Source, load_source
+from rivulet.transfer.transfer import TransferResult, TransferSettings, transfer_schedules
 
-__all__ = ["TransferSettings", "transfer_schedules"]
+__all__ = ["Source", "TransferResult", "TransferSettings", "load_source", "transfer_schedules"]

@@ -1,121 +1,229 @@
-"""Which schedules of a source model are tried on a kernel of the target model."""
+"""The schedules that may be tried on a kernel of the target, most promising first."""
 
 from __future__ import annotations
 
+import heapq
+import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.kernels.classes import anchor_operation
-from rivulet.records import TuningLog
-from rivulet.schedules.tiles import nearest_split
-from rivulet.tvm_compat.traces import (
-    TILE,
-    Postprocessing,
-    ReplayFailure,
-    decisions,
-    replay,
-    replay_on_anchor,
-    tile_extents,
-    with_values,
-)
+from rivulet.kernels.structure import KernelStructure, kernel_structure
+from rivulet.schedules.design_space import DesignSpace, Point
+from rivulet.schedules.register_tiles import RegisterTiles
+from rivulet.search.cost_model import CostModel, Features
+from rivulet.search.features import describe_schedules
+from rivulet.transfer.mapping import AS_IS, Lent, map_schedule
+from rivulet.transfer.matching import EXACT, Match, match_kernels
+from rivulet.transfer.sources import Source, SourceKernel
+from rivulet.tvm_compat.names import candidate_name
+from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
-EXACT, SAME_CLASS, SAME_ANCHOR, DEFAULT = "exact", "class", "anchor", "default"
+# In the order in which schedules are tried, a schedule of half the speed counts as much as extents
+# that differ by two to the power of this; and each further one of a kernel as much as by e to this,
+# because several of one kernel are often alike.
+_SPEED_WEIGHT = 2.0
+_RANK_STEP = 0.35
+_SEED = 1
 
 
 @dataclass(frozen=True)
-class SourceSchedule:
-    """A schedule of the source model that might serve a target kernel.
+class Candidate:
+    """A source schedule on its way to a target kernel.
 
     Attributes:
-        kernel: The source kernel.
-        kind: ``exact`` for the same workload, ``class`` for another shape of the same class,
-            ``anchor`` for the same main operation with other operations fused to it.
-        record: Its tuning record.
-        rank: Place among the source kernel's records, from 0.
-        distance: Shape distance of the two kernels, 0 for equal shapes.
+        match: Source kernel, and how it is related.
+        rank: Place of the record among that kernel's, from 0.
+        how: How its tiles were carried over, see `rivulet.transfer.mapping`.
+        point: Where it lies in the target kernel's design space.
+        schedule: The scheduled target kernel; None until it was applied.
+        name: Structural hash of the scheduled kernel.
+        features: What the cost model sees of it.
+        reason: Why it cannot be applied.
     """
 
-    kernel: Kernel
-    kind: str
-    record: Any
+    match: Match
     rank: int
-    distance: float
+    how: str
+    point: Point
+    schedule: Any = None
+    name: str = ""
+    features: Features | None = None
+    reason: str = ""
 
 
-def shape_distance(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> float:
-    """Sum of the absolute log ratios of all extents; infinite for other numbers of dimensions."""
-    if [len(s) for s in ours] != [len(s) for s in theirs]:
-        return math.inf
-    return sum(
-        abs(math.log(a / b))
-        for left, right in zip(ours, theirs, strict=True)
-        for a, b in zip(left, right, strict=True)
-    )
-
-
-def source_schedules(
-    kernel: Kernel, sources: list[Kernel], log: TuningLog, per_source: int, limit: int
-) -> list[SourceSchedule]:
-    """Schedules to try on a kernel: the same workload first, then its class by shape distance.
-
-    A kernel without either gets those of the same anchor operation. Each round takes one record
-    of each source kernel before any gives its second best, because another source kernel's best
-    is the more promising candidate.
+class KernelCandidates:
+    """The schedules of the sources that may be tried on a kernel, made when they are asked for.
 
     Args:
         kernel: The target kernel.
-        sources: The source model's kernels.
-        log: The source's log.
-        per_source: Records taken of one source kernel, at most.
-        limit: Schedules in all, at most.
+        sources: Where schedules come from.
+        target: TVM target.
+        tiles: Register tiles of the hardware; None where the space has no limits.
+        per_source_kernel: Records taken of one source kernel, at most.
+        lent: Schedules taken apart so far, shared by all kernels.
+        threads: Threads for applying schedules; no kernel runs meanwhile.
+        logger: Told of schedules that do not apply.
+
+    Attributes:
+        ready: Those that apply, the most promising by their match first.
+        fallen: Those that do not, each with its reason.
     """
-    anchor = anchor_operation(kernel.kind)
-    found = []
-    for source in sources:
-        if source.workload == kernel.workload:
-            kind = EXACT
-        elif source.kind == kernel.kind:
-            kind = SAME_CLASS
-        elif anchor is not None and anchor_operation(source.kind) == anchor:
-            kind = SAME_ANCHOR
-        else:
-            continue
-        # The anchor's own arguments come first and its output last, whatever is fused.
-        ends = slice(None) if kind != SAME_ANCHOR else slice(0, 2)
-        distance = shape_distance(kernel.shapes[ends], source.shapes[ends])
-        for rank, record in enumerate(log.best_records(source, per_source)):
-            found.append(SourceSchedule(source, kind, record, rank, distance))
-    if any(one.kind != SAME_ANCHOR for one in found):
-        found = [one for one in found if one.kind != SAME_ANCHOR]
-    found.sort(key=lambda s: (s.kind != EXACT, s.rank, s.distance, s.kernel.task))
-    return found[:limit]
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        sources: Sequence[Source],
+        target: Any,
+        tiles: RegisterTiles | None,
+        per_source_kernel: int,
+        lent: dict[int, Lent],
+        threads: int,
+        logger: logging.Logger,
+    ) -> None:
+        self._kernel, self._sources, self._threads, self._logger = kernel, sources, threads, logger
+        self._per_source_kernel, self._lent = per_source_kernel, lent
+        self._structure = kernel_structure(kernel.module)
+        self._context, self._space = _open_space(kernel, target, tiles, threads)
+        self._matches = match_kernels(kernel.workload, self._structure, sources)
+        self._points = self._promising()
+        self._names: set[str] = set()
+        self.ready: list[Candidate] = []
+        self.fallen: list[Candidate] = []
+
+    @property
+    def reason(self) -> str:
+        """Why there is no candidate; empty when there is one, or some were not tried yet."""
+        if not self._matches:
+            return _why_none(self._structure, self._sources)
+        if self.fallen and not self.ready:
+            return f"no schedule of the source applies: {self.fallen[0].reason}"
+        return ""
+
+    def extend(self, count: int) -> None:
+        """Apply the most promising schedules until ``count`` are ready or none is left."""
+        while len(self.ready) < count:
+            share = list(islice(self._points, count - len(self.ready)))
+            if not share:
+                break
+            for one in _apply_all(share, self._space, self._threads):
+                self._place(one)
+
+    def describe(self) -> None:
+        """Give features to the candidates that have none."""
+        bare = [place for place, one in enumerate(self.ready) if one.features is None]
+        found = describe_schedules([self.ready[place].schedule for place in bare], self._context)
+        for place, features in zip(bare, found, strict=True):
+            self.ready[place] = replace(self.ready[place], features=features)
+
+    def _place(self, one: Candidate) -> None:
+        if one.reason:
+            source = one.match.kernel
+            self._logger.info(
+                "%s from %s %s: %s", self._kernel.task, source.source, source.task, one.reason
+            )
+        elif one.name in self._names:
+            one = replace(one, reason="the same code as another candidate")
+        self._names.add(one.name)
+        (self.fallen if one.reason else self.ready).append(one)
+
+    def _promising(self) -> Iterator[Candidate]:
+        """Points that stand for a source's schedule, the most promising first, each once."""
+        numbers = count()
+        waiting: list[tuple[bool, float, int, Match, int, Candidate | None]] = []
+        fastest = max((m.kernel.speed(0) for m in self._matches), default=0.0)
+        for match in self._matches:
+            for rank in range(min(self._per_source_kernel, len(match.kernel.records))):
+                speed = match.kernel.speed(rank)
+                lost = math.log(fastest / speed) if speed else 0.0
+                order = match.order + _SPEED_WEIGHT * lost + _RANK_STEP * rank
+                item = (match.kind != EXACT, order, next(numbers), match, rank, None)
+                heapq.heappush(waiting, item)
+        seen = set()
+        while waiting:
+            inexact, order, _, match, rank, one = heapq.heappop(waiting)
+            if one is not None:
+                key = (id(one.point.structure), one.point.values)
+                if key not in seen:
+                    seen.add(key)
+                    yield one
+                continue
+            for variant, (how, point) in enumerate(self._mapped(match, rank)):
+                made = Candidate(match, rank, how, point)
+                later = order + _RANK_STEP * variant
+                heapq.heappush(waiting, (inexact, later, next(numbers), match, rank, made))
+
+    def _mapped(self, match: Match, rank: int) -> list[tuple[str, Point]]:
+        record = match.kernel.records[rank]
+        if match.kind == EXACT:
+            return [(AS_IS, self._space.point_of(record.trace))]
+        if id(record) not in self._lent:
+            self._lent[id(record)] = Lent.of(record.trace)
+        source = match.kernel.structure.anchor
+        return map_schedule(self._lent[id(record)], source, self._space, self._structure.anchor)
 
 
-def adapt_schedule(kernel: Kernel, source: SourceSchedule, postprocessing: Postprocessing) -> Any:
-    """Replay a source schedule on a target kernel, each tile split moved to the nearest valid one.
+def learn_records(
+    name: str, records: Sequence[Any], cost_model: CostModel, context: Any, threads: int
+) -> None:
+    """Teach a cost model the records of one source kernel.
 
-    TVM's own replay repairs a factor that does not divide by giving it the whole remaining
-    extent, which collapses the outer tiles. It serves here to learn the target's extents only.
-
-    Returns:
-        The schedule, postprocessed for the target.
-
-    Raises:
-        ReplayFailure: The trace does not fit the kernel's blocks and loops.
+    Args:
+        name: Name of the kernel.
+        records: Its records, of which the latencies compare.
+        cost_model: The model.
+        context: A ``TuneContext`` with the target.
+        threads: Threads for applying schedules.
     """
-    apply = replay_on_anchor if source.kind == SAME_ANCHOR else replay
-    trace = source.record.trace
-    extents = tile_extents(trace, apply(kernel.module, trace, postprocessing))
-    values = {
-        d.index: nearest_split(d.value, extents[d.index], d.innermost_limit)
-        for d in decisions(trace)
-        if d.kind == TILE
-    }
-    projected = with_values(trace, values)
-    schedule = apply(kernel.module, projected, postprocessing)
-    if tile_extents(projected, schedule) != extents:
-        raise ReplayFailure("the tile splits do not settle on the kernel's loops")
-    return schedule
+    with ThreadPoolExecutor(threads) as pool:
+        schedules = list(pool.map(_replayed, records))
+    ran = [(s, r) for s, r in zip(schedules, records, strict=True) if s is not None]
+    cost_model.add(
+        name,
+        describe_schedules([schedule for schedule, _ in ran], context),
+        [float(record.run_secs[0]) for _, record in ran],
+    )
+
+
+def _replayed(record: Any) -> Any:
+    try:
+        return record.as_measure_candidate().sch
+    except Exception:  # a record that TVM cannot replay teaches nothing
+        return None
+
+
+def _open_space(
+    kernel: Kernel, target: Any, tiles: RegisterTiles | None, threads: int
+) -> tuple[Any, DesignSpace]:
+    from tvm.s_tir import meta_schedule as ms
+
+    context = ms.TuneContext(
+        mod=kernel.module, target=target, space_generator="post-order-apply",
+        rand_state=_SEED, num_threads=threads,
+    )  # fmt: skip
+    traces = [schedule.trace for schedule in context.generate_design_space()]
+    return context, DesignSpace(kernel.module, traces, Postprocessing(kernel.module, target), tiles)
+
+
+def _apply_all(points: list[Candidate], space: DesignSpace, threads: int) -> list[Candidate]:
+    def apply(one: Candidate) -> Candidate:
+        try:
+            schedule = space.schedule(one.point, _SEED)
+        except ReplayFailure as failure:
+            return replace(one, reason=str(failure))
+        return replace(one, schedule=schedule, name=candidate_name(schedule.mod))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(apply, points))
+
+
+def _why_none(structure: KernelStructure, sources: Sequence[Source]) -> str:
+    kernels: list[SourceKernel] = [kernel for source in sources for kernel in source.kernels]
+    names = ", ".join(source.name for source in sources)
+    if not kernels:
+        return f"the log of {names} has no schedule"
+    return f"the log of {names} has no schedule of a kernel of this family ({structure.family})"

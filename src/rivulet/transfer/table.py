@@ -16,8 +16,15 @@ class CandidateRow:
         kernel_class: Its class.
         weight: How often the model runs it.
         flops: Floating-point operations of one run.
+        source: Source that the schedule comes from; empty for the default schedule.
         source_kernel: Task name of the source kernel; empty for the default schedule.
-        kind: ``exact``, ``class``, ``anchor`` or ``default``; empty when nothing could be tried.
+        kind: ``exact``, ``class``, ``anchor``, ``related`` or ``default``; empty when nothing
+            could be tried.
+        how: How its tiles were carried over: ``as it is``, ``projected``, ``registers`` or
+            ``repaired``.
+        rank: Place of the schedule among the source kernel's, from 1.
+        distance: Sum of the absolute log ratios of the two kernels' loop extents.
+        predicted: Cost model's score before it was measured; higher is faster.
         candidate: Structural hash of the scheduled kernel.
         valid: ``yes`` when it was replayed, built and run.
         reason: Why it is not valid, or not correct.
@@ -32,8 +39,13 @@ class CandidateRow:
     kernel_class: str
     weight: int
     flops: float
+    source: str = ""
     source_kernel: str = ""
     kind: str = ""
+    how: str = ""
+    rank: str = ""
+    distance: str = ""
+    predicted: str = ""
     candidate: str = ""
     valid: str = "no"
     reason: str = ""

@@ -1,36 +1,44 @@
-"""Transfer-tuning of one source -> target pair.
+"""Transfer-tuning: schedules of other models' logs on the kernels of a target model.
 
 After Gibson and Cano, "Transfer-Tuning: Reusing Auto-Schedules for Efficient Tensor Program
 Code Generation" (PACT 2022): a schedule found for a kernel is tried on kernels of its class.
+Unlike there, candidates are ranked by a cost model that was trained on the sources' logs and
+learns on, any number of sources serves one target, and a kernel takes nothing unproven.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.kernels.classes import anchor_operation
-from rivulet.measure.protocol import Measurement, MeasuringBench, WorkerFailure
-from rivulet.measure.statistics import significantly_faster
+from rivulet.measure.protocol import MeasuringBench
+from rivulet.measure.replay import RecordedTable
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text
-from rivulet.transfer.candidates import (
-    DEFAULT,
-    adapt_schedule,
-    source_schedules,
-)
+from rivulet.schedules.space import space_tiles
+from rivulet.search.cost_model import BoostedTrees
+from rivulet.transfer.candidates import KernelCandidates, learn_records
+from rivulet.transfer.case import Case, Tried
+from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch
+from rivulet.transfer.mapping import Lent
+from rivulet.transfer.settle import settle
+from rivulet.transfer.sources import Source, read_lessons
 from rivulet.transfer.table import CandidateRow
 from rivulet.tvm_compat.arguments import argument_infos
-from rivulet.tvm_compat.names import candidate_name
-from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
 
 STRATEGY = "transfer"
-_KERNELS_AT_ONCE = 6  # built side by side; more keeps builders busy, fewer records sooner
-_CLEARLY = 1.5  # no repeated measurement where the slower one is this many times slower
+DEFAULT_STRATEGY = f"{STRATEGY}-default"
+CONFIRM_STRATEGY = f"{STRATEGY}-confirm"
+_LOOKS = 2  # candidates of each kernel before it is decided where more are worth while
+_KERNELS_AT_ONCE = 8  # built side by side; more keeps builders busy, fewer records sooner
+_BATCH = 12
+_LEARNED_ROWS = 120
 
 
 @dataclass(frozen=True)
@@ -39,242 +47,334 @@ class TransferSettings:
 
     seed: int
     candidates_per_kernel: int
+    most_per_kernel: int
+    considered_per_kernel: int
     records_per_source_kernel: int
+    seconds: float
     significance: float
     confirm_repeats: int
     tolerance: float
 
 
 @dataclass
-class _Tried:
-    """A candidate on its way through measuring and checking."""
+class TransferResult:
+    """What a transfer came to.
 
-    row: CandidateRow
-    schedule: Any
-    result: Measurement = field(default_factory=lambda: Measurement(()))
+    Attributes:
+        rows: One per candidate considered, and one per kernel that has none.
+        seconds: Wall time from reading the sources to the last measurement.
+        stopped: Why no more was measured.
+    """
 
-
-@dataclass
-class _Case:
-    """A target kernel, the transferred candidates for it, and its default schedule."""
-
-    kernel: Kernel
-    default: _Tried
-    tried: list[_Tried] = field(default_factory=list)
     rows: list[CandidateRow] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: str = ""
 
 
 def transfer_schedules(
     kernels: list[Kernel],
-    sources: list[Kernel],
+    sources: Sequence[Source],
     target: Any,
+    space: str,
     settings: TransferSettings,
-    source: TuningLog,
-    log: TuningLog,
+    threads: int,
+    measured: TuningLog,
+    chosen: TuningLog,
     bench: MeasuringBench,
+    scratch: Path,
     report: Callable[[int, str], None],
     logger: logging.Logger,
-) -> list[CandidateRow]:
-    """Try the source's schedules on the target's kernels and record what wins.
+    started: float | None = None,
+) -> TransferResult:
+    """Try the sources' schedules on the target's kernels and record what wins.
 
     The default schedule is one of each kernel's candidates: a kernel takes a transferred one
-    only where it is significantly faster and its output is right.
+    only where it is significantly faster, measured again, and its output is right.
 
     Args:
         kernels: The target model's kernels.
-        sources: The source model's kernels.
+        sources: The logs that schedules come from.
         target: TVM target.
+        space: The hardware's search space, ``register-tiles`` or ``stock``.
         settings: Limits and acceptance.
-        source: The source's log.
-        log: Empty log for the target: every measured candidate, and the chosen schedules.
+        threads: Threads for applying schedules; no kernel runs meanwhile.
+        measured: Log of every candidate measured. What it holds already, of a run that was
+            interrupted, is not measured again.
+        chosen: Empty log for the schedules that kernels take.
         bench: Measures candidates.
-        report: Told the kernels done and a line on how it stands.
+        scratch: Folder for parts of the sources' logs.
+        report: Told the kernels settled and a line on how it stands.
         logger: Told of failures.
-
-    Returns:
-        One row per candidate, and one per kernel that has none.
+        started: When the work began, ``time.monotonic()``; now by default.
     """
-    rows: list[CandidateRow] = []
-    started = time.monotonic()
-    for begin in range(0, len(kernels), _KERNELS_AT_ONCE):
-        share = kernels[begin : begin + _KERNELS_AT_ONCE]
-        cases = [_case(kernel, sources, target, settings, source, logger) for kernel in share]
-        _measure(cases, bench)
-        for case, chosen in zip(cases, _choose(cases, settings, bench, logger), strict=True):
-            if chosen is not case.default:
-                schedule, latency = chosen.schedule, chosen.result.latency
-                arguments = argument_infos(schedule.mod)
-                log.commit(case.kernel, schedule.trace, latency, target, arguments)
-            _record(case, chosen, log, time.monotonic() - started, begin // _KERNELS_AT_ONCE + 1)
-            rows += [*case.rows, case.default.row]
-        last = cases[-1]
-        done = min(begin + _KERNELS_AT_ONCE, len(kernels))
-        report(done, f"{last.kernel.task}: {len(last.tried)} candidate(s) tried")
-    return rows
+    return _Transfer(
+        kernels, sources, target, space, settings, threads, measured, chosen, bench, scratch,
+        report, logger, time.monotonic() if started is None else started,
+    ).run()  # fmt: skip
 
 
-def _case(
-    kernel: Kernel,
-    sources: list[Kernel],
-    target: Any,
-    settings: TransferSettings,
-    source: TuningLog,
-    logger: logging.Logger,
-) -> _Case:
-    """Collect a kernel's distinct, replayable candidates."""
-    from tvm.s_tir import Schedule
+class _Transfer:
+    def __init__(
+        self,
+        kernels: list[Kernel],
+        sources: Sequence[Source],
+        target: Any,
+        space: str,
+        settings: TransferSettings,
+        threads: int,
+        measured: TuningLog,
+        chosen: TuningLog,
+        bench: MeasuringBench,
+        scratch: Path,
+        report: Callable[[int, str], None],
+        logger: logging.Logger,
+        started: float,
+    ) -> None:
+        self._kernels, self._sources, self._target = kernels, sources, target
+        self._space, self._settings, self._threads = space, settings, threads
+        self._measured, self._chosen, self._bench = measured, chosen, bench
+        self._scratch, self._report, self._logger = scratch, report, logger
+        self._recorded = RecordedTable(t for t in measured.trials if t.strategy != CONFIRM_STRATEGY)
+        self._known = {(t.kernel, t.candidate) for t in measured.trials}
+        self._before, self._started = measured.elapsed(), started
+        self._batch = max((trial.batch for trial in measured.trials), default=0)
+        self._cost_model = BoostedTrees(settings.seed, threads)
+        self._prospects = Prospects()
+        self._lent: dict[int, Lent] = {}
+        self._cases: dict[int, Case] = {}
+        self._choices = [KernelChoice(kernel.weight) for kernel in kernels]
 
-    default = _Tried(_row(kernel, kind=DEFAULT), Schedule(kernel.module))
-    case = _Case(kernel, default)
-    postprocessing = Postprocessing(kernel.module, target)
-    found = source_schedules(
-        kernel,
-        sources,
-        source,
-        settings.records_per_source_kernel,
-        settings.candidates_per_kernel,
-    )
-    names: set[str] = set()
-    for one in found:
-        row = _row(kernel, kind=one.kind, source_kernel=one.kernel.task)
-        case.rows.append(row)
-        try:
-            schedule = adapt_schedule(kernel, one, postprocessing)
-        except ReplayFailure as failure:
-            row.reason = str(failure)
-            logger.info("%s from %s: %s", kernel.task, one.kernel.task, failure)
-            continue
-        row.candidate = candidate_name(schedule.mod)
-        if row.candidate in names:
-            row.reason = "the same code as another candidate"
-            continue
-        names.add(row.candidate)
-        case.tried.append(_Tried(row, schedule))
-    if not found:
-        case.rows.append(_row(kernel, reason=_why_none(kernel, sources)))
-    return case
-
-
-def _why_none(kernel: Kernel, sources: list[Kernel]) -> str:
-    anchor = anchor_operation(kernel.kind)
-    related = [s for s in sources if s.kind == kernel.kind]
-    related += [s for s in sources if anchor and anchor_operation(s.kind) == anchor]
-    if related:
-        return "the source's log has no schedule for its kernels of this class"
-    return f"the source model has no kernel of class {kernel.kind}"
-
-
-def _measure(cases: list[_Case], bench: MeasuringBench) -> None:
-    """Time all candidates, each kernel's default last, so that it is cut short if it is slow."""
-    entries = [(i, one) for i, case in enumerate(cases) for one in (*case.tried, case.default)]
-    results = bench.measure(
-        [one.schedule.mod for _, one in entries], groups=[group for group, _ in entries]
-    )
-    for (_, one), result in zip(entries, results, strict=True):
-        one.result = result
-        one.row.samples_us = samples_text(result.samples)
-        one.row.reason = result.error
-        if result.samples:
-            one.row.valid = "yes"
-            one.row.median_us = f"{result.latency * 1e6:.4f}"
-
-
-def _check(
-    pairs: list[tuple[_Case, _Tried]],
-    settings: TransferSettings,
-    bench: MeasuringBench,
-    log: logging.Logger,
-) -> None:
-    """Compare candidates' outputs with those of their kernels' default schedules."""
-    errors = bench.compare(
-        [one.schedule.mod for _, one in pairs],
-        [case.default.schedule.mod for case, _ in pairs],
-        settings.seed,
-    )
-    for (case, one), error in zip(pairs, errors, strict=True):
-        if isinstance(error, WorkerFailure):
-            one.row.correct, one.row.reason = "no", f"the output check failed: {error}"
-        else:
-            one.row.correct = "yes" if error <= settings.tolerance else "no"
-            one.row.max_rel_error = f"{error:.2e}"
-            if one.row.correct == "no":
-                one.row.reason = "the output differs from the default schedule's"
-        if one.row.reason:
-            log.warning("%s: %s %s", case.kernel.task, one.row.reason, one.row.max_rel_error)
-
-
-def _choose(
-    cases: list[_Case], settings: TransferSettings, bench: MeasuringBench, logger: logging.Logger
-) -> list[_Tried]:
-    """For each kernel the fastest candidate whose output is right, or else the default.
-
-    The default stays unless that candidate is significantly faster.
-    """
-    ranked = [
-        [t for t in sorted(case.tried, key=lambda t: t.result.latency) if t.result.samples]
-        for case in cases
-    ]
-    undecided = list(range(len(cases)))
-    # Nearly always the fastest is right, so the fastest of all kernels are checked together.
-    for place in range(max(map(len, ranked), default=0)):
-        undecided = [i for i in undecided if place < len(ranked[i])]
-        _check([(cases[i], ranked[i][place]) for i in undecided], settings, bench, logger)
-        undecided = [i for i in undecided if ranked[i][place].row.correct != "yes"]
-        if not undecided:
-            break
-    chosen = []
-    for case, candidates in zip(cases, ranked, strict=True):
-        right = next((t for t in candidates if t.row.correct == "yes"), None)
-        best = case.default
-        if right is not None and _faster(right, case.default, settings, bench):
-            best = right
-        best.row.chosen = "yes"
-        chosen.append(best)
-    return chosen
-
-
-def _faster(
-    one: _Tried, default: _Tried, settings: TransferSettings, bench: MeasuringBench
-) -> bool:
-    if not default.result.samples:
-        return True
-    if max(one.result.samples) * _CLEARLY < min(default.result.samples):
-        return True
-    ours, theirs = bench.measure_interleaved(
-        [one.schedule.mod, default.schedule.mod], settings.confirm_repeats, settings.seed
-    )
-    if not ours.samples or not theirs.samples:
-        return False
-    for tried, again in ((one, ours), (default, theirs)):
-        tried.result = again
-        tried.row.samples_us = samples_text(again.samples)
-        tried.row.median_us = f"{again.latency * 1e6:.4f}"
-    return significantly_faster(ours.samples, theirs.samples, settings.significance)
-
-
-def _record(case: _Case, chosen: _Tried, log: TuningLog, elapsed: float, batch: int) -> None:
-    best = f"{chosen.result.latency * 1e6:.4f}" if chosen.result.samples else ""
-    log.append(
-        [
-            Trial(
-                trial=len(log.trials) + number,
-                elapsed_s=round(elapsed, 3),
-                kernel=case.kernel.task,
-                batch=batch,
-                strategy=f"{STRATEGY}-default" if one is case.default else STRATEGY,
-                candidate=one.row.candidate or candidate_name(one.schedule.mod),
-                propose_s=0.0,
-                build_s=round(one.result.build_seconds, 4),
-                run_s=round(one.result.run_seconds, 4),
-                samples_us=samples_text(one.result.samples),
-                error=one.result.error,
-                best_us=best,
-                model_ms="",
-            )
-            for number, one in enumerate((*case.tried, case.default), 1)
+    def run(self) -> TransferResult:
+        order = sorted(
+            range(len(self._kernels)),
+            key=lambda i: -self._kernels[i].flops * self._kernels[i].weight,
+        )
+        shares = [
+            order[begin : begin + _KERNELS_AT_ONCE]
+            for begin in range(0, len(order), _KERNELS_AT_ONCE)
         ]
-    )
+        for share in shares:
+            self._first_look(share)
+        for share in shares:
+            self._look(share, min(_LOOKS, self._settings.candidates_per_kernel))
+        stopped = self._spend()
+        for share in shares:
+            self._settle(share)
+        rows = [row for i in range(len(self._kernels)) for row in self._cases[i].rows()]
+        return TransferResult(rows, self._elapsed(), stopped)
 
+    def _first_look(self, share: list[int]) -> None:
+        """Measure the most promising schedule of some kernels, by its match alone.
 
-def _row(kernel: Kernel, **values: str) -> CandidateRow:
-    return CandidateRow(kernel.task, kernel.kind, kernel.weight, kernel.flops, **values)
+        That comes near to what there is to gain, and nothing has to be learned to find it. A
+        kernel of which it does not run gets its default schedule measured.
+        """
+        for index in share:
+            kernel = self._kernels[index]
+            candidates = KernelCandidates(
+                kernel, self._sources, self._target,
+                space_tiles(self._space, self._target, self._threads, kernel.dtype),
+                self._settings.records_per_source_kernel, self._lent, self._threads,
+                self._logger,
+            )  # fmt: skip
+            self._cases[index] = Case(kernel, candidates)
+        self._look(share, 1)
+        # Where none of them ran, what the kernel has is its default.
+        without = [i for i in share if not math.isfinite(self._choices[i].best)]
+        self._measure([(i, self._cases[i].default) for i in without])
+        last = self._cases[share[-1]]
+        seen = f"{len(self._cases)}/{len(self._kernels)} looked at"
+        self._report(0, f"{last.kernel.task}: {seen}{self._model_text()}")
+
+    def _look(self, share: list[int], count: int) -> None:
+        """Measure candidates in the order of their match until each kernel has had so many."""
+        batch = []
+        for index in share:
+            case, choice = self._cases[index], self._choices[index]
+            case.candidates.extend(min(count, self._settings.most_per_kernel))
+            case.take_in()
+            batch += [(index, one) for one in case.tried if not one.measured]
+            choice.tried = len(case.tried)
+        self._measure(batch)
+
+    def _spend(self) -> str:
+        """Measure further candidates until the budget is spent; returns why it ended."""
+        budget = self._settings.candidates_per_kernel * len(self._kernels)
+        if sum(choice.tried for choice in self._choices) < budget:
+            self._learn_sources()
+        while True:
+            done = sum(choice.tried for choice in self._choices)
+            if done >= budget:
+                return f"the budget of {budget} candidates is spent"
+            if self._settings.seconds and self._elapsed() >= self._settings.seconds:
+                return f"the budget of {self._settings.seconds:g} s is spent"
+            size = min(_BATCH, budget - done)
+            self._extend(size)
+            batch = choose_batch(
+                self._choices, self._prospects, size, self._settings.most_per_kernel
+            )
+            if not batch:
+                return "no candidate is left that could win"
+            self._measure([(i, self._cases[i].tried[number]) for i, number in batch])
+            self._report(0, f"{done + len(batch)}/{budget} candidates{self._model_text()}")
+
+    def _learn_sources(self) -> None:
+        """Train the cost model on the sources' logs, and on what was measured by now."""
+        from tvm.s_tir import meta_schedule as ms
+
+        context = ms.TuneContext(target=self._target, num_threads=self._threads)
+        kernels = sum(len(source.kernels) for source in self._sources)
+        best = max(2, _LEARNED_ROWS // (2 * max(1, kernels)))
+        for source in self._sources:
+            lessons = read_lessons(source, self._scratch, best, best, self._logger)
+            for workload, records in lessons.items():
+                learn_records(
+                    f"{source.name}/{workload}", records, self._cost_model, context, self._threads
+                )
+        for index, case in self._cases.items():
+            case.describe()
+            self._teach(index, [one for one in case.tried if one.measured])
+            self._predict(index)
+
+    def _extend(self, count: int) -> None:
+        """Have more candidates ready for the kernels that have most to gain."""
+        hopeful = sorted(
+            (i for i, c in enumerate(self._choices) if c.tried < self._settings.most_per_kernel),
+            key=lambda i: -self._choices[i].gain,
+        )
+        for index in hopeful[:count]:
+            case = self._cases[index]
+            if not case.extended:
+                case.candidates.extend(self._settings.considered_per_kernel)
+                case.extended = True
+                case.take_in()
+                case.describe()
+                self._predict(index)
+
+    def _predict(self, index: int) -> None:
+        """Score what one kernel has measured and what it has not, by the model as it is now."""
+        case, choice = self._cases[index], self._choices[index]
+        described = [
+            (place, one, one.candidate.features)
+            for place, one in enumerate(case.tried)
+            if one.candidate is not None and one.candidate.features is not None
+        ]
+        scores = self._cost_model.predict([features for _, _, features in described])
+        for (place, one, _), score in zip(described, scores, strict=True):
+            one.score = float(score)
+            if not one.measured:
+                one.row.predicted = f"{one.score:.4f}"
+                choice.waiting[place] = one.score
+        ran = [one for one in case.tried if one.result.samples]
+        if ran:
+            choice.best_score = min(ran, key=lambda t: t.result.latency).score
+
+    def _measure(self, batch: list[tuple[int, Tried]]) -> None:
+        """Measure candidates, record them at once, and let the cost model learn."""
+        fresh = [(i, one) for i, one in batch if not self._recall(i, one)]
+        best: dict[Hashable, float] = {i: choice.best for i, choice in enumerate(self._choices)}
+        results = self._bench.measure(
+            [one.schedule.mod for _, one in fresh], best, [index for index, _ in fresh]
+        )
+        for (_, one), result in zip(fresh, results, strict=True):
+            one.take(result)
+        for index in dict.fromkeys(i for i, _ in batch):
+            tried = [one for i, one in batch if i == index]
+            choice = self._choices[index]
+            choice.best = min([choice.best, *(one.result.latency for one in tried)])
+            if self._cases[index].extended:
+                ran = [one for one in tried if one.candidate and one.result.samples]
+                self._prospects.learn(
+                    [one.score for one in ran], [one.result.latency for one in ran]
+                )
+                self._teach(index, tried)
+                self._predict(index)
+        self._record(fresh)
+
+    def _teach(self, index: int, tried: list[Tried]) -> None:
+        """Let the cost model learn measured candidates of a kernel."""
+        described = [
+            (one.candidate.features, one.result.latency)
+            for one in tried
+            if one.candidate is not None and one.candidate.features is not None
+        ]
+        task = self._kernels[index].task
+        self._cost_model.add(task, [f for f, _ in described], [t for _, t in described])
+
+    def _recall(self, index: int, one: Tried) -> bool:
+        """Take the result of an interrupted run, if there is one."""
+        if (self._kernels[index].task, one.row.candidate) not in self._known:
+            return False
+        result = self._recorded.first(one.row.candidate)
+        if result is None:
+            return False
+        one.take(result)
+        return True
+
+    def _record(self, fresh: list[tuple[int, Tried]]) -> None:
+        """Write what was measured: schedules first, then the rows that tell of them."""
+        self._batch += 1
+        for index, one in fresh:
+            if one.candidate is not None and one.result.samples:
+                self._measured.commit(
+                    self._kernels[index], one.schedule.trace, one.result.latency, self._target,
+                    argument_infos(one.schedule.mod),
+                )  # fmt: skip
+        self._measured.append(
+            [
+                self._trial(index, one, DEFAULT_STRATEGY if one.candidate is None else STRATEGY)
+                for index, one in fresh
+            ]
+        )
+
+    def _trial(self, index: int, one: Tried, strategy: str) -> Trial:
+        best = self._choices[index].best
+        model = sum(choice.weight * choice.best for choice in self._choices)
+        return Trial(
+            trial=0,
+            elapsed_s=round(self._elapsed(), 3),
+            kernel=self._kernels[index].task,
+            batch=self._batch,
+            strategy=strategy,
+            candidate=one.row.candidate,
+            propose_s=0.0,
+            build_s=round(one.result.build_seconds, 4),
+            run_s=round(one.result.run_seconds, 4),
+            samples_us=samples_text(one.result.samples),
+            error=one.result.error,
+            best_us=f"{best * 1e6:.4f}" if math.isfinite(best) else "",
+            model_ms=f"{model * 1e3:.6f}" if math.isfinite(model) else "",
+        )
+
+    def _settle(self, share: list[int]) -> None:
+        """Measure some kernels' winners again, check them, and record what the kernels take."""
+        cases = [self._cases[i] for i in share]
+        defaults = [case.default.measured for case in cases]
+        confirmed = settle(cases, self._settings, self._bench, self._logger)
+        self._batch += 1
+        rows = []
+        for index, case, known in zip(share, cases, defaults, strict=True):
+            winner = case.taken
+            self._choices[index].best = winner.result.latency
+            if winner is not case.default:
+                self._chosen.commit(
+                    case.kernel, winner.schedule.trace, winner.result.latency, self._target,
+                    argument_infos(winner.schedule.mod),
+                )  # fmt: skip
+            if not known and (case.kernel.task, case.default.row.candidate) not in self._known:
+                rows.append(self._trial(index, case.default, DEFAULT_STRATEGY))
+            rows += [
+                self._trial(index, one, CONFIRM_STRATEGY)
+                for one in case.tried
+                if id(one) in confirmed
+            ]
+        self._measured.append(rows)
+        done = sum(case.settled for case in self._cases.values())
+        self._report(done, f"{cases[-1].kernel.task}: {cases[-1].verdict}")
+
+    def _model_text(self) -> str:
+        total = sum(choice.weight * choice.best for choice in self._choices)
+        return f" | model {total * 1e3:.3f} ms" if math.isfinite(total) else ""
+
+    def _elapsed(self) -> float:
+        return self._before + time.monotonic() - self._started

@@ -120,6 +120,26 @@ def tiled_blocks(
     return [(tuple(spatial), tuple(reduction)) for spatial, reduction in blocks if spatial]
 
 
+def skeleton(trace: Any) -> list[str]:
+    """What the instructions of a trace do, without names and values.
+
+    A block that is moved into a loop has the level of that loop within its tile beside it.
+    """
+    level: dict[int, int] = {}
+    found = []
+    for inst in _schedule_part(trace):
+        kind = str(inst.kind.name)
+        if kind == "Split":
+            for place, loop in enumerate(inst.outputs):
+                level[loop.__hash__()] = place
+        if kind == "Annotate":
+            kind += f" {inst.attrs[0]}"
+        elif kind in ("ComputeAt", "ReverseComputeAt"):
+            kind += f" {level.get(inst.inputs[1].__hash__(), '')}"
+        found.append(kind)
+    return found
+
+
 class Postprocessing:
     """The postprocessors of the target's own search space, for one kernel.
 
