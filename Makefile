@@ -11,12 +11,12 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo bench test lint lint-fix clean
+.PHONY: help env demo bench bench-transfer test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r name what; do \
-		printf '  %-9s %s\n' "$$name" "$$what"; done
+		printf '  %-14s %s\n' "$$name" "$$what"; done
 
 env: ## create or update .venv with the pinned packages (other Python: PYTHON=/path/to/python3.11)
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
@@ -30,6 +30,9 @@ demo: env ## run the demonstration from end to end
 
 bench: env ## compare the search with TVM's own, for hours (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/search.py $(ARGS)
+
+bench-transfer: env ## see what transfer-tuning reaches on real models (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/transfer.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)

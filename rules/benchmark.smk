@@ -1,17 +1,33 @@
 # Benchmark: compiled variants of a target -> results/{hardware}/benchmarks/{log}-{trials}/
 #   {source}-to-{target}.csv, and all pairs -> results/benchmarks.csv
-VARIANTS = [
-    "results/{hardware}/libraries/untuned/{target}",
-    "results/{hardware}/libraries/ansor-{trials}/{target}",
-    "results/{hardware}/libraries/droplet-{trials}/{target}",
-    "results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}",
-]
+# A target's own methods stand in the table of each of its pairs, measured there beside the
+# transfer; the search started from the pool stands beside the pool.
+OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
+OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
+
+
+def own_methods(wildcards):
+    warm = wildcards.source == "pool" and wildcards.log_kind == "ansor" and WARM
+    return ["ansor", "droplet"] + (["warm"] if warm else [])
+
+
+def methods(wildcards):
+    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer"]
+
+
+def of_methods(pattern):
+    """An input function: one file for each of the target's own logs."""
+    return lambda wildcards: [
+        pattern.format(method=method, **wildcards) for method in own_methods(wildcards)
+    ]
+
+
 PAIR_TABLES = expand(
     "results/{hardware}/benchmarks/{log_kind}-{trials}/{pair}.csv",
     hardware=DEVICES,
     log_kind=LOGS,
     trials=TRIALS,
-    pair=PAIRS,
+    pair=TRANSFERS,
 )
 
 
@@ -20,13 +36,18 @@ rule benchmark_pair:
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         kernels="results/{hardware}/kernels/{target}.json",
-        libraries=ancient([f"{variant}.so" for variant in VARIANTS]),
-        library_records=[f"{variant}.json" for variant in VARIANTS],
-        log_records=[
-            "results/{hardware}/logs/ansor-{trials}/{target}/log.json",
-            "results/{hardware}/logs/droplet-{trials}/{target}/log.json",
-            f"{TRANSFER}/log.json",
-        ],
+        untuned=ancient("results/{hardware}/libraries/untuned/{target}.so"),
+        untuned_record="results/{hardware}/libraries/untuned/{target}.json",
+        libraries=ancient(of_methods(f"{OWN}.so")),
+        library_records=of_methods(f"{OWN}.json"),
+        logs=of_methods(OWN_LOG),
+        ansor_trials=ancient(
+            "results/{hardware}/logs/ansor-{trials}/{target}/trials.csv"
+        ),
+        transferred=ancient(
+            "results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so"
+        ),
+        transfer=f"{TRANSFER}/log.json",
     output:
         table="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
         record="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.json",
@@ -39,14 +60,17 @@ rule benchmark_pair:
         device=1,
     params:
         settings=settings("benchmark", "hardware"),
+        methods=methods,
     shell:
         "python scripts/benchmark_pair.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials} --settings {params.settings:q}"
         " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
-        " --libraries {input.libraries} --library-records {input.library_records}"
-        " --log-records {input.log_records}"
+        " --methods {params.methods}"
+        " --libraries {input.untuned} {input.libraries} {input.transferred}"
+        " --library-records {input.untuned_record} {input.library_records}"
+        " --log-records {input.logs} {input.transfer} --ansor-trials {input.ansor_trials}"
         " --table {output.table} --record {output.record} --log {log}"
 
 

@@ -10,14 +10,23 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.planning import load_workflow_config, reconcile_results
-from rivulet.workflow.stages import device_of, execution_settings, stage_settings
+from rivulet.workflow.stages import (
+    device_of,
+    execution_settings,
+    stage_settings,
+    transfer_names,
+    transfer_sources,
+)
 
 CONFIG = load_workflow_config(
     config, workflow.config_settings.configfiles or workflow.configfiles
 )
 DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
-PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
+TRANSFERS = transfer_names(CONFIG)
+WARM = CONFIG.warm_start.share > 0
+# The searches that start from a pool are benchmarked beside it.
+WARM_TARGETS = CONFIG.pooled_targets if WARM and "ansor" in LOGS else []
 
 ENVIRONMENT = "../envs/rivulet.yaml"
 
@@ -40,10 +49,11 @@ if "device" not in workflow.global_resources:
 
 wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
-    source="|".join(map(re.escape, MODELS)),
+    source="|".join(map(re.escape, [*MODELS, *CONFIG.library, "pool"])),
     target="|".join(map(re.escape, MODELS)),
     hardware="|".join(map(re.escape, DEVICES)),
     log_kind="ansor|droplet",
+    own_log="ansor|droplet|warm",
     trials="[1-9][0-9]*",
 
 

@@ -26,54 +26,24 @@ rule compile_tuned:
         record="results/models/{model}.json",
         source_files=ancient(
             [
-                "results/{hardware}/logs/{log_kind}-{trials}/{model}/database_workload.json",
-                "results/{hardware}/logs/{log_kind}-{trials}/{model}/database_tuning_record.json",
+                "results/{hardware}/logs/{own_log}-{trials}/{model}/database_workload.json",
+                "results/{hardware}/logs/{own_log}-{trials}/{model}/database_tuning_record.json",
             ]
         ),
-        source="results/{hardware}/logs/{log_kind}-{trials}/{model}/log.json",
+        source="results/{hardware}/logs/{own_log}-{trials}/{model}/log.json",
     output:
-        library="results/{hardware}/libraries/{log_kind}-{trials}/{model}.so",
-        record="results/{hardware}/libraries/{log_kind}-{trials}/{model}.json",
+        library="results/{hardware}/libraries/{own_log}-{trials}/{model}.so",
+        record="results/{hardware}/libraries/{own_log}-{trials}/{model}.json",
     log:
-        "logs/{hardware}/libraries/{log_kind}-{trials}/{model}.log",
+        "logs/{hardware}/libraries/{own_log}-{trials}/{model}.log",
     conda:
         ENVIRONMENT
     params:
         settings=settings("compile", "hardware"),
     shell:
-        "python scripts/compile_model.py --subject what={wildcards.log_kind}"
+        "python scripts/compile_model.py --subject what={wildcards.own_log}"
         " model={wildcards.model} hardware={wildcards.hardware} trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
-        " --source-log results/{wildcards.hardware}/logs/{wildcards.log_kind}-{wildcards.trials}/{wildcards.model}"
-        " --source-record {input.source}"
-        " --library {output.library} --record {output.record} --log {log}"
-
-
-rule compile_transferred:
-    input:
-        onnx=ancient("results/models/{target}.onnx"),
-        record="results/models/{target}.json",
-        source_files=ancient(
-            [
-                f"{TRANSFER}/database_workload.json",
-                f"{TRANSFER}/database_tuning_record.json",
-            ]
-        ),
-        source=f"{TRANSFER}/log.json",
-    output:
-        library="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so",
-        record="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.json",
-    log:
-        "logs/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        settings=settings("compile", "hardware"),
-    shell:
-        "python scripts/compile_model.py"
-        " --subject what=transfer name={wildcards.source}-to-{wildcards.target}"
-        " hardware={wildcards.hardware} log={wildcards.log_kind} trials={wildcards.trials}"
-        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
-        " --source-log results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
+        " --source-log results/{wildcards.hardware}/logs/{wildcards.own_log}-{wildcards.trials}/{wildcards.model}"
         " --source-record {input.source}"
         " --library {output.library} --record {output.record} --log {log}"

@@ -4,8 +4,26 @@ PAIR_FOLDERS = expand(
     hardware=DEVICES,
     log_kind=LOGS,
     trials=TRIALS,
-    pair=PAIRS,
+    pair=TRANSFERS,
 )
+
+# How the logs grew, of all models that are a target.
+TARGETS = [model for model in MODELS if any(t.endswith(f"-to-{model}") for t in TRANSFERS)]
+OWN_HISTORIES = expand(
+    "results/{hardware}/logs/{own_log}-{trials}/{model}/trials.csv",
+    hardware=DEVICES,
+    own_log=["ansor", "droplet"],
+    trials=TRIALS,
+    model=TARGETS,
+) + expand(
+    "results/{hardware}/logs/warm-{trials}/{model}/trials.csv",
+    hardware=DEVICES,
+    trials=TRIALS,
+    model=WARM_TARGETS,
+)
+RANKINGS = expand("results/{hardware}/transfer/ranking.csv", hardware=DEVICES)
+if not TRANSFERS:
+    RANKINGS = []
 
 
 rule make_report:
@@ -17,6 +35,8 @@ rule make_report:
         kernels=expand(
             "results/{hardware}/kernels/{model}.csv", hardware=DEVICES, model=MODELS
         ),
+        histories=OWN_HISTORIES + [f"{folder}/trials.csv" for folder in PAIR_FOLDERS],
+        rankings=RANKINGS,
     output:
         page="results/report.html",
         record="results/report.json",
@@ -30,4 +50,5 @@ rule make_report:
         "python scripts/make_report.py --settings {params.settings:q}"
         " --benchmarks {input.benchmarks} --pair-records {input.pair_records}"
         " --candidates {input.candidates} --kernels {input.kernels}"
+        " --histories {input.histories} --rankings {input.rankings}"
         " --page {output.page} --record {output.record} --log {log}"

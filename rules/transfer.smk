@@ -1,6 +1,46 @@
-# Transfer: source's log and target's workloads ->
+# Transfer: the sources' logs and the target's workloads ->
 #   results/{hardware}/transfer/{log}-{trials}/{source}-to-{target}/
+# where the source is a model, a log of the library, or the pool of all of them.
 TRANSFER = "results/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}"
+
+
+def source_models(wildcards):
+    """The models among a transfer's sources; the others are logs of the library."""
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    return [name for name in sources if name in CONFIG.models]
+
+
+def of_sources(*patterns):
+    """An input function: files of each source model, on the hardware and of the log."""
+
+    def resolve(wildcards):
+        return [
+            pattern.format(model=model, **wildcards)
+            for model in source_models(wildcards)
+            for pattern in patterns
+        ]
+
+    return resolve
+
+
+def library_files(wildcards):
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    return [
+        f"{CONFIG.library[name].log}/{file}"
+        for name in sources
+        if name in CONFIG.library
+        for file in ("database_workload.json", "database_tuning_record.json")
+    ]
+
+
+def source_logs(wildcards):
+    """NAME=FOLDER of each source."""
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    own = "results/{hardware}/logs/{log_kind}-{trials}/{model}"
+    return [
+        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own.format(model=name, **wildcards)}"
+        for name in sources
+    ]
 
 
 rule transfer_schedules:
@@ -8,22 +48,31 @@ rule transfer_schedules:
         workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{target}.json",
         source_workloads=ancient(
-            "results/{hardware}/kernels/{source}.workloads.json.gz"
+            of_sources("results/{hardware}/kernels/{model}.workloads.json.gz")
         ),
-        source_kernels="results/{hardware}/kernels/{source}.json",
+        source_kernels=of_sources("results/{hardware}/kernels/{model}.json"),
         source_files=ancient(
-            [
-                "results/{hardware}/logs/{log_kind}-{trials}/{source}/database_workload.json",
-                "results/{hardware}/logs/{log_kind}-{trials}/{source}/database_tuning_record.json",
-                "results/{hardware}/logs/{log_kind}-{trials}/{source}/trials.csv",
-            ]
+            of_sources(
+                "results/{hardware}/logs/{log_kind}-{trials}/{model}/database_workload.json",
+                "results/{hardware}/logs/{log_kind}-{trials}/{model}/database_tuning_record.json",
+            )
         ),
-        source="results/{hardware}/logs/{log_kind}-{trials}/{source}/log.json",
+        source_records=of_sources(
+            "results/{hardware}/logs/{log_kind}-{trials}/{model}/log.json"
+        ),
+        library=library_files,
+        onnx=ancient("results/models/{target}.onnx"),
+        model="results/models/{target}.json",
+        untuned=ancient("results/{hardware}/libraries/untuned/{target}.so"),
+        untuned_record="results/{hardware}/libraries/untuned/{target}.json",
     output:
         workloads=f"{TRANSFER}/database_workload.json",
         records=f"{TRANSFER}/database_tuning_record.json",
         trials=f"{TRANSFER}/trials.csv",
         candidates=f"{TRANSFER}/candidates.csv",
+        measured_workloads=f"{TRANSFER}/measured/database_workload.json",
+        measured_records=f"{TRANSFER}/measured/database_tuning_record.json",
+        compiled="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so",
         record=f"{TRANSFER}/log.json",
     log:
         "logs/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}.log",
@@ -35,7 +84,8 @@ rule transfer_schedules:
     resources:
         device=1,
     params:
-        settings=settings("transfer", "hardware", "trials"),
+        settings=settings("transfer", "hardware", "trials", "source", "target"),
+        sources=source_logs,
     shell:
         "python scripts/transfer_schedules.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
@@ -43,9 +93,14 @@ rule transfer_schedules:
         " trials={wildcards.trials}"
         " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --sources {params.sources:q}"
         " --source-workloads {input.source_workloads}"
-        " --source-kernels-record {input.source_kernels}"
-        " --source-log results/{wildcards.hardware}/logs/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}"
-        " --source-record {input.source}"
+        " --source-kernels-records {input.source_kernels}"
+        " --source-records {input.source_records}"
+        " --library-files {input.library:q}"
+        " --onnx {input.onnx} --model-record {input.model}"
+        " --untuned {input.untuned} --untuned-record {input.untuned_record}"
+        " --library {output.compiled}"
+        " --journal results/{wildcards.hardware}/journals/transfer-{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --out results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --record {output.record} --log {log}"

@@ -18,9 +18,10 @@ from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
+from rivulet.records.curve import read_curve
 from rivulet.tvm_compat import load_tvm
 
-METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
+NEVER = "never"
 
 
 def benchmark(job, options):
@@ -29,18 +30,18 @@ def benchmark(job, options):
     device = configured_device(settings)
     chosen = settings["benchmark"]
     timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
-    libraries = dict(
-        zip(("untuned", "ansor", "droplet", "transfer"), options.libraries, strict=True)
-    )
+    compiled = [method for method in options.methods if method != "onnxruntime"]
+    libraries = dict(zip(compiled, options.libraries, strict=True))
     with job.device("cpu"):
         tvm = load_tvm(device.threads)
         target = resolve_target(device)
         state = environment(device)
         progress = job.progress(timing.samples, "rounds")
+        detail = f"{len(options.methods)} methods interleaved"
         result = benchmark_variants(
             options.onnx, libraries, read_record(options.model_record).facts["inputs"], target,
             device.threads, timing, chosen["tolerance"],
-            lambda done, total: progress.update(done, f"{len(METHODS)} methods interleaved"),
+            lambda done, total: progress.update(done, detail),
             job.logger,
         )  # fmt: skip
     rows = describe(options, settings, result)
@@ -67,10 +68,12 @@ def benchmark(job, options):
 def describe(options, settings, result):
     """One row per method, all but the latencies."""
     subject = options.subject
-    logs = dict(zip(("ansor", "droplet", "transfer"), options.log_records, strict=True))
+    searched = [m for m in options.methods if m not in ("untuned", "onnxruntime")]
+    logs = dict(zip(searched, options.log_records, strict=True))
+    ansor = read_curve(options.ansor_trials)
     kernels = read_record(options.kernels_record).facts["kernels"]
     rows = []
-    for method in METHODS:
+    for method in options.methods:
         row = MethodRow(
             hardware=subject["hardware"], target=subject["target"], source=subject["source"],
             method=method, log=subject["log"], trials=int(subject["trials"]),
@@ -86,11 +89,29 @@ def describe(options, settings, result):
                 "flops_covered",
             ):  # fmt: skip
                 setattr(row, column, facts[column])
+            # Droplet goes on where Ansor's search has ended.
+            before = read_record(logs["ansor"]).facts["search_seconds"]
+            compare_times(row, facts, ansor, before if method == "droplet" else 0.0)
         elif method == "untuned":
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
         rows.append(row)
     return rows
+
+
+def compare_times(row, facts, ansor, before):
+    """Ansor's progress beside a method's result; both are sums of kernels in their logs.
+
+    ``before`` is the search time that the method builds on.
+    """
+    row.kernel_sum_ms = facts["kernel_latency_sum_ms"]
+    row.source_search_seconds = facts.get("source_search_seconds", "")
+    if row.method == "ansor":
+        return
+    at_equal_time = ansor.at(before + facts["search_seconds"])
+    row.ansor_sum_ms_at_equal_time = "" if at_equal_time is None else at_equal_time
+    match = ansor.reach(row.kernel_sum_ms) if row.kernel_sum_ms else None
+    row.ansor_seconds_to_match = NEVER if match is None else match.seconds
 
 
 def versions(tvm):
@@ -112,13 +133,24 @@ def main():
     command.add("--model-record", type=Path, required=True, help="its record")
     command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
     command.add(
-        "--libraries", type=Path, nargs=4, required=True,
-        metavar=("UNTUNED", "ANSOR", "DROPLET", "TRANSFER"), help="compiled variants",
+        "--methods", nargs="+", required=True, metavar="METHOD",
+        help="what to time: untuned, onnxruntime, and names of what was searched",
     )  # fmt: skip
-    command.add("--library-records", type=Path, nargs=4, required=True, help="their records")
     command.add(
-        "--log-records", type=Path, nargs=3, required=True,
-        metavar=("ANSOR", "DROPLET", "TRANSFER"), help="records of the logs applied",
+        "--libraries", type=Path, nargs="+", required=True,
+        help="compiled model of each method but onnxruntime, in order",
+    )  # fmt: skip
+    command.add(
+        "--library-records", type=Path, nargs="+", required=True,
+        help="their records, but for the transfer's, whose log's record tells of it",
+    )  # fmt: skip
+    command.add(
+        "--log-records", type=Path, nargs="+", required=True,
+        help="records of the logs applied, one for each method that was searched",
+    )  # fmt: skip
+    command.add(
+        "--ansor-trials", type=Path, required=True,
+        help="trials.csv of the target's Ansor search, to compare at equal time",
     )  # fmt: skip
     command.add("--table", type=Path, required=True, help="CSV to write")
     return command.run(benchmark)

@@ -22,6 +22,8 @@ def report(job, options):
         pair_records=options.pair_records,
         candidates=options.candidates,
         kernels=options.kernels,
+        histories=options.histories,
+        rankings=options.rankings,
         config_json=json.dumps(options.settings["config"], indent=1),
         commit=commit(),
     )
@@ -32,6 +34,8 @@ def report(job, options):
         *options.pair_records,
         *options.candidates,
         *options.kernels,
+        *options.histories,
+        *(path.with_suffix(".json") for path in options.rankings),
     ]
     write_record(options.record, "report", options.subject, options.settings, read, [options.page])
 
@@ -51,6 +55,8 @@ def main():
     command.add("--pair-records", type=Path, nargs="*", default=[], help="records of the pairs")
     command.add("--candidates", type=Path, nargs="*", default=[], help="candidates of transfers")
     command.add("--kernels", type=Path, nargs="*", default=[], help="kernel tables")
+    command.add("--histories", type=Path, nargs="*", default=[], help="trials.csv of all searches")
+    command.add("--rankings", type=Path, nargs="*", default=[], help="rankings of sources")
     command.add("--page", type=Path, required=True, help="HTML file to write")
     return command.run(report)
 

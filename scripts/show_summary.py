@@ -12,7 +12,7 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
 from rivulet.measure.statistics import median
 
-ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
+ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "warm", "transfer")
 HEADINGS = (
     "hardware", "target", "trials", "method", "from", "latency ms", "95 % interval", "vs untuned",
     "vs ORT", "of Ansor", "search s", "FLOPs covered",

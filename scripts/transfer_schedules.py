@@ -1,75 +1,214 @@
 #!/usr/bin/env python3
-"""Transfer a source model's schedules to a target model.
+"""Transfer the schedules of one or more sources to a target model.
 
-Inputs: both models' workloads, the source's log, and their records.
-Outputs: the target's log of transferred schedules, candidates.csv, and their record.
+Inputs: the target's workloads, the sources' logs and workloads, and their records.
+Outputs: the target's log of transferred schedules, a log of all that were measured,
+candidates.csv, and their record.
 """
 
+import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.benchmark.in_place import Subject, prove_in_place
+from rivulet.errors import UserError
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.kernels.kernel import covered_flops
 from rivulet.measure.bench import Bench
-from rivulet.provenance import write_record
+from rivulet.measure.statistics import median
+from rivulet.models.prepare import prepare_model
+from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
-from rivulet.records.journal import publish
+from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
+from rivulet.records.stored import read_log
 from rivulet.records.summary import log_facts
-from rivulet.transfer import TransferSettings, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer.sources import check_library
 from rivulet.transfer.table import covered_kernels, write_candidates
+from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
+
+STARTED = time.time()  # loading TVM is part of what a transfer takes
 
 
 def transfer(job, options):
-    """Transfer one pair."""
+    """Transfer to one target, or finish what was begun."""
+    inputs = [
+        options.model_record, options.untuned_record, options.kernels_record,
+        *options.source_kernels_records, *options.source_records, *options.library_files,
+    ]  # fmt: skip
+    folder = journal_folder(options.journal, options.settings, inputs)
+    facts = completed_facts(folder)
+    if facts is None:
+        facts = measure(job, options, folder)
+        mark_complete(folder, facts)
+    else:
+        job.tell(f"complete already, taken from {folder}")
+    options.library.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "model.so", options.library)
+    outputs = [
+        *publish(folder / facts["taken"], options.out),
+        *publish(folder / "measured", options.out / "measured"),
+        options.out / "candidates.csv",
+        options.out / "trials.csv",
+        options.library,
+    ]
+    shutil.copyfile(folder / "candidates.csv", options.out / "candidates.csv")
+    shutil.copyfile(folder / "measured/trials.csv", options.out / "trials.csv")
+    write_record(
+        options.record, "transfer", options.subject, options.settings, inputs,
+        list(dict.fromkeys(outputs)), {**facts, "journal": str(folder)},
+    )  # fmt: skip
+
+
+def measure(job, options, folder):
+    """Run the transfer, or what is left of it, and return the log's facts."""
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
     measuring = {**options.settings["measure"], **options.execution}
     with job.device("cpu"):
+        load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
-        kernels, sources = load_kernels(options.workloads), load_kernels(options.source_workloads)
-        source = TuningLog(options.source_log, job.logger)
-        log = TuningLog(job.scratch / "log", job.logger)
+        kernels = load_kernels(options.workloads)
+        for attempt in (folder / "chosen", *folder.glob("kept-*")):
+            shutil.rmtree(attempt, ignore_errors=True)  # cut off
         progress = job.progress(len(kernels), "kernels")
+        progress.update(0, "reading the sources' logs")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
-            rows = transfer_schedules(
-                kernels, sources, target, settings, source, log, bench, progress.update, job.logger
+        with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
+            started = time.monotonic()
+            sources = read_sources(job, options, settings)
+            measured = TuningLog(folder / "measured", job.logger)
+            chosen = TuningLog(folder / "chosen", job.logger)
+            result = transfer_schedules(
+                kernels, sources, target, options.settings["space"], settings, device.threads,
+                measured, chosen, bench, job.scratch, progress.update, job.logger, started,
+            )  # fmt: skip
+        write_candidates(result.rows, folder / "candidates.csv")
+        facts = describe(job, options, kernels, chosen, measured, result)
+        return facts | prove(job, options, kernels, target, chosen, folder)
+
+
+def prove(job, options, kernels, target, chosen, folder):
+    """Time the whole model with and without the schedules; put back what makes it slower."""
+    started = time.monotonic()
+    subject = Subject(
+        prepare_model(options.onnx, target), kernels,
+        read_record(options.model_record).facts["inputs"], target,
+        options.settings["transfer"]["seed"], options.settings["transfer"]["significance"],
+    )  # fmt: skip
+    found, kept = prove_in_place(
+        subject, options.untuned, chosen, folder, folder / "model.so", job.tell, job.logger
+    )
+    seconds = time.monotonic() - started
+    before, after = median(found.before_ms), median(found.after_ms)
+    job.tell(f"the whole model: {before:.3f} ms without, {after:.3f} ms with what was taken")
+    return {
+        "taken": kept.folder.name,
+        "in_place_before_ms": found.before_ms,
+        "in_place_after_ms": found.after_ms,
+        "in_place_seconds": round(seconds, 3),
+        "put_back": found.put_back,
+    }
+
+
+def read_sources(job, options, settings):
+    """Open the sources' logs, after checking those of the library."""
+    known = {path.name.partition(".workloads")[0]: path for path in options.source_workloads}
+    library = options.settings.get("library", {})
+    sources = []
+    for pair in options.sources:
+        name, _, folder = pair.partition("=")
+        if not folder:
+            raise UserError(f"--sources {pair}: expected NAME=FOLDER")
+        if name in library:
+            remark = check_library(
+                name, read_log(Path(folder)), options.settings, library[name]["other_hardware"]
             )
-    outputs = [*publish(log.folder, options.out), options.out / "candidates.csv"]
-    write_candidates(rows, outputs[-1])
-    covered = covered_kernels([{k: str(v) for k, v in asdict(row).items()} for row in rows])
+            if remark:
+                job.tell(remark)
+        source = load_source(
+            name, Path(folder), load_kernels(known[name]) if name in known else [], job.scratch,
+            settings.records_per_source_kernel, job.logger,
+        )  # fmt: skip
+        if not source.kernels:
+            job.tell(f"the log of {name} has no schedule; nothing can be taken from it")
+        sources.append(source)
+    return sources
+
+
+def describe(job, options, kernels, chosen, measured, result):
+    """Facts of the finished transfer, and a line on it."""
+    rows = [{key: str(value) for key, value in asdict(row).items()} for row in result.rows]
+    covered = covered_kernels(rows)
+    tried = [trial for trial in measured.trials if trial.strategy == "transfer"]
     facts = {
-        **log_facts(kernels, log, "transfer"),
+        **log_facts(kernels, chosen, "transfer"),
+        "search_seconds": round(result.seconds, 3),
+        "seconds_from_start": round(time.time() - STARTED, 3),
+        "trials_measured": len(tried),
+        "trials_failed": sum(bool(trial.error) for trial in tried),
         "kernels_covered": len(covered),
         "flops_covered": round(covered_flops(kernels, covered), 6),
-        "kernels_transferred": sum(row.chosen == "yes" and row.kind != "default" for row in rows),
+        "kernels_transferred": sum(r["chosen"] == "yes" and r["kind"] != "default" for r in rows),
+        "kernel_latency_sum_ms": round(model_latency_ms(result.rows), 6),
+        "source_search_seconds": source_seconds(options.source_records),
+        "stopped": result.stopped,
         "code": stage_code("transfer"),
     }
     job.tell(
         f"{len(covered)} of {len(kernels)} kernels covered "
         f"({facts['flops_covered']:.0%} of FLOPs), "
-        f"{facts['kernels_transferred']} faster than the default"
+        f"{facts['kernels_transferred']} faster than the default; {result.stopped}"
     )
-    inputs = [options.kernels_record, options.source_kernels_record, options.source_record]
-    write_record(
-        options.record, "transfer", options.subject, options.settings, inputs, outputs, facts
+    return facts
+
+
+def model_latency_ms(rows):
+    """Sum over the kernels of what they take, defaults included, in milliseconds."""
+    return sum(
+        row.weight * float(row.median_us) * 1e-3
+        for row in rows
+        if row.chosen == "yes" and row.median_us
     )
+
+
+def source_seconds(records):
+    """Search time that the sources' logs took, each with the log that it started from."""
+    total = 0.0
+    for path in records:
+        record = read_record(path)
+        total += float(record.facts.get("search_seconds", 0))
+        total += source_seconds(
+            Path(name) for name in record.inputs if Path(name).name == "log.json"
+        )
+    return round(total, 3)
 
 
 def main():
     """Run the command line."""
-    command = Command("Reuse a source model's schedules on a target model's kernels.", "transfer")
+    command = Command("Reuse other models' schedules on a target model's kernels.", "transfer")
     command.add("--workloads", type=Path, required=True, help="the target's workloads")
     command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
-    command.add("--source-workloads", type=Path, required=True, help="the source's workloads")
-    command.add("--source-kernels-record", type=Path, required=True, help="record of its kernels")
-    command.add("--source-log", type=Path, required=True, help="folder of the source's log")
-    command.add("--source-record", type=Path, required=True, help="record of that log")
+    command.add(
+        "--sources", nargs="+", required=True, metavar="NAME=FOLDER", help="the sources' logs"
+    )
+    several = {"type": Path, "nargs": "*", "default": []}
+    command.add("--source-workloads", **several, help="workloads of the sources, NAME.workloads...")
+    command.add("--source-kernels-records", **several, help="records of the sources' kernels")
+    command.add("--source-records", **several, help="records of the sources' logs")
+    command.add("--library-files", **several, help="databases of sources from the library")
+    command.add("--onnx", type=Path, required=True, help="the exported target model")
+    command.add("--model-record", type=Path, required=True, help="its record")
+    command.add("--untuned", type=Path, required=True, help="the target compiled untuned")
+    command.add("--untuned-record", type=Path, required=True, help="its record")
+    command.add("--library", type=Path, required=True, help="compiled model to write")
+    command.add("--journal", type=Path, required=True, help="folder of this transfer's journals")
     command.add("--out", type=Path, required=True, help="folder of the transferred log")
     command.add_execution()
     return command.run(transfer)

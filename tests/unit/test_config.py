@@ -57,7 +57,10 @@ def message(text: str, folder: Path) -> str:
     return str(caught.value)
 
 
-TOP = "models, hardware, trials, logs, pairs, search, measure, droplet, transfer, benchmark"
+TOP = (
+    "models, hardware, trials, logs, pairs, pool, library, search, measure, droplet, transfer, "
+    "warm_start, benchmark"
+)
 SEARCH = (
     "seed, batch_size, population, generations, mutation_probability, random_share, cost_model, "
     "scheduler_alpha, scheduler_window"
@@ -396,13 +399,18 @@ def test_long_values_are_cut_short(folder):
 @pytest.mark.parametrize(
     "value", [None, True, -1, 0, 1.5, 10**400, "x", "", [], [[]], {}, {"a": 1}]
 )
-def test_no_value_anywhere_leaks_the_validator(value):
+def test_no_value_anywhere_leaks_the_validator(value, tmp_path):
     """Put odd values in every key: each is accepted, or refused in this project's words."""
+    log = log_of(tmp_path)
     for key in docs.all_keys():
         path = key.name.replace("<name>", "a").split(".")
         tree: dict = {"models": {"a": {"torchvision": "resnet18"}}}
         if path[-1] == "onnx":
             tree = {"models": {}}
+        if path[0] == "library":
+            tree = {"models": {"m": {"torchvision": "resnet18"}}}
+        if path[-1] == "other_hardware":
+            tree["library"] = {"a": {"log": log}}
         place = tree
         for step in path[:-1]:
             place = place.setdefault(step, {})
@@ -450,6 +458,57 @@ def test_one_number_of_trials():
 
 def test_logs_have_one_order():
     assert validate_config({**data(A), "logs": ["droplet", "ansor"]}).logs == ("ansor", "droplet")
+
+
+def log_of(folder, name="log"):
+    (folder / name).mkdir()
+    (folder / name / "database_tuning_record.json").write_text("")
+    return str(folder / name)
+
+
+def test_a_log_of_the_library_is_a_source_and_no_target(tmp_path):
+    library = {"lab": {"log": log_of(tmp_path)}}
+    config = validate_config({**data(AB), "library": library})
+    assert config.pair_list == [("a", "b"), ("b", "a"), ("lab", "a"), ("lab", "b")]
+    assert config.pool_of("a") == ["b", "lab"]
+    one = validate_config({**data(AB), "library": library, "pairs": [["lab", "b"]]})
+    assert one.pair_list == [("lab", "b")]
+    assert config.library["lab"].other_hardware is False
+
+
+def test_pools_are_for_targets_of_two_sources_or_more():
+    assert validate_config(data(AB)).pooled_targets == []
+    three = {**data(AB), "models": {**data(AB)["models"], "c": {"torchvision": "alexnet"}}}
+    assert validate_config(three).pooled_targets == ["a", "b", "c"]
+    assert validate_config({**three, "pool": False}).pooled_targets == []
+
+
+@pytest.mark.parametrize(
+    ("library", "text"),
+    [
+        ({"x": {"log": "nowhere"}}, "library.x.log: 'nowhere' is no such folder; allowed: an"),
+        ({"x": {"log": "{folder}"}}, "has no database_tuning_record.json, so it is no log"),
+        ({"a": {"log": "{log}"}}, "library: 'a' is a model's name already; give the log another"),
+        ({"A": {"log": "{log}"}}, "library: 'A' differs only by case from 'a'"),
+        ({"pool": {"log": "{log}"}}, "'pool' is reserved for the pool of all source models"),
+        ({"x": {}}, "library.x.log: required key is missing; allowed: an existing folder of a log"),
+    ],
+)
+def test_mistakes_in_the_library(library, text, tmp_path):
+    places = {"folder": str(tmp_path), "log": log_of(tmp_path)}
+    filled = {
+        name: {key: value.format(**places) for key, value in one.items()}
+        for name, one in library.items()
+    }
+    with pytest.raises(ConfigError) as caught:
+        validate_config({**data(AB), "library": filled})
+    assert text in str(caught.value)
+
+
+def test_a_target_is_no_log_of_the_library(tmp_path):
+    library = {"lab": {"log": log_of(tmp_path)}}
+    with pytest.raises(ConfigError, match=r"pairs\[0\]\[1\]: 'lab' is no model; allowed: a, b"):
+        validate_config({**data(AB), "library": library, "pairs": [["a", "lab"]]})
 
 
 def test_pairs():

@@ -16,9 +16,11 @@ import pytest
 from rivulet.benchmark.table import COLUMNS, MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.provenance import write_record
+from rivulet.records.trials import Trial, append_trials
 from rivulet.report import ReportInputs, build_report
 from rivulet.report.inputs import BenchmarkRow, confidence_of, read_benchmarks, read_transfer
 from rivulet.report.page import compare, compare_runs, duration, latency_text, number, percent
+from rivulet.transfer.ranking import Ranked, write_ranking
 from rivulet.transfer.table import CandidateRow, write_candidates
 
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -66,8 +68,12 @@ def method_rows(
             row.share_of_ansor_speedup = round(OWN[target]["ansor"] / latency, 4)
         if method in ("ansor", "droplet"):
             row.search_seconds, row.trials_measured = 52.1, 128
+            row.kernel_sum_ms = 1.3
         if method == "transfer":
             row.search_seconds, row.trials_measured = 17.2, 40
+            row.kernel_sum_ms, row.source_search_seconds = 1.5, 52.0
+            row.ansor_seconds_to_match = "never" if source == "alexnet" else 34.4
+            row.ansor_sum_ms_at_equal_time = "" if target == "alexnet" else 1.75
             row.kernels_total, row.kernels_covered, row.flops_covered = 3, 2, 0.9
         rows.append(row)
     return rows
@@ -93,6 +99,20 @@ def candidates() -> list[CandidateRow]:
         row(pool, source_kernel="e", kind="class", reason=NASTY),
         row(pool, kind="default", valid="yes", median_us="5", chosen="yes"),
     ]
+
+
+def write_history(path: Path, *moments: tuple[float, float]) -> Path:
+    """A table of trials with the given seconds and sums of the kernels' latencies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    rows = [
+        Trial(
+            n, seconds, "k", n, "s", f"c{n}", 0.0, 0.1, 0.1, "[1.0]", "", "1.0", f"{milliseconds}"
+        )
+        for n, (seconds, milliseconds) in enumerate(moments, 1)
+    ]
+    append_trials(path, rows)
+    return path
 
 
 def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) -> ReportInputs:
@@ -143,9 +163,34 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
             writer.writerow(["fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"])
     benchmarks = root / "results/benchmarks.csv"
     write_rows(rows, benchmarks)
+    histories = [
+        write_history(table.with_name("trials.csv"), (3.0, 1.9), (17.0, 1.5)) for table in tables
+    ]
+    for model in OWN if moved else ():
+        path = hardware / f"logs/ansor-128/{model}/trials.csv"
+        histories.append(write_history(path, (10.0, 2.5), (34.4, 1.5), (52.1, 1.3)))
+    if moved:
+        path = hardware / "logs/warm-128/resnet18/trials.csv"
+        histories.append(write_history(path, (3.0, 1.9), (12.0, 1.25)))
+    rankings = [hardware / "transfer/ranking.csv"] if moved else []
+    for path in rankings:
+        write_ranking(
+            [
+                Ranked("ansor", 128, "resnet18", "squeezenet1_1", 1, 0.9, 1.0, 2, 1.5),
+                Ranked("ansor", 128, "resnet18", "alexnet", 2, 0.5, 0.9, 1, 2.5),
+            ],
+            path,
+        )
     config = {"models": {"resnet18": {"torchvision": "resnet18"}}, "note": "</code><b>bold</b>"}
     return ReportInputs(
-        benchmarks, records, tables, kernels_of(root), json.dumps(config), "abc1234"
+        benchmarks,
+        records,
+        tables,
+        kernels_of(root),
+        histories,
+        rankings,
+        json.dumps(config),
+        "abc1234",
     )
 
 
@@ -278,7 +323,8 @@ def test_figures_have_titles_and_follow_the_text_colour(page: str) -> None:
         "Share of Ansor's speedup by source and target: local, droplet log, 128 trials",
     ]
     assert "Latency of resnet18 by method: local, 128 trials" in titles
-    assert len(figures) == 5
+    assert "Latency of resnet18 over search time: local, 128 trials" in titles
+    assert len(figures) == 8
     assert all(f.attributes["role"] == "img" for f in figures)
     assert "currentColor" in page
     assert "#000000" not in page.partition("</style>")[2]
@@ -384,6 +430,33 @@ def test_environment(page: str) -> None:
     assert facts["Commit"] == "abc1234"
     assert "avx2 fma" in page
     assert "Made 2026-01-02 03:04 UTC" in page
+
+
+def test_search_time_stands_beside_ansors(page: str) -> None:
+    rows = table(page, "Search time")
+    by_method = {(row[0], row[1]): row[2:] for row in rows}
+    moved = by_method["resnet18", "from squeezenet1_1, ansor log"]
+    # Search, kernels, Ansor at that time, matched by Ansor after, ratio, sources' and per target.
+    assert moved == ["17.2", "1.50", "1.75", "34.4", "2.00", "52.0", "26.0"]
+    assert by_method["resnet18", "from alexnet, ansor log"][3:5] == ["never", "–"]
+    assert by_method["alexnet", "from resnet18, ansor log"][2] == "incomplete"
+    assert "Ansor's search reached 1.3 ms after 3 trials and 52 s; the search started from the" in (
+        words(tree(page))
+    )
+    assert "pool had it after 2 trials and 12 s." in words(tree(page))
+    assert "Latency of resnet18 over search time" in page
+
+
+def test_the_ranking_is_held_against_what_was_measured(page: str) -> None:
+    rows = table(page, "Sources by expected benefit")
+    assert [row[:4] for row in rows] == [
+        ["resnet18", "squeezenet1_1", "ansor-128", "1"],
+        ["resnet18", "alexnet", "ansor-128", "2"],
+    ]
+    assert [row[6] for row in rows] == ["0.84", "0.49"]
+    text = words(tree(page))
+    assert "two sources of one target differed 1 times, and 0 times no difference was shown" in text
+    assert "has wrong is 1.00, the paper's -1.00" in text
 
 
 def test_an_empty_table_is_said_kindly(empty_page: str) -> None:

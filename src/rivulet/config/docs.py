@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rivulet.config.load import allowed, settings_class
-from rivulet.config.model import MODEL_KINDS, Config, Hardware, TorchvisionModel
+from rivulet.config.model import MODEL_KINDS, Config, Hardware, Library, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"
 COMMAND = "scripts/generate_config_docs.py"
@@ -53,6 +53,9 @@ def _keys() -> Iterator[Key]:
         elif name == "hardware":
             yield _key(name, field, "{local: {}}")
             yield from _fields("hardware.<name>", Hardware)
+        elif name == "library":
+            yield _key(name, field, "{}")
+            yield from _fields("library.<name>", Library)
         elif name in Config.SECTIONS:
             yield from _fields(name, settings_class(field))
         else:
@@ -140,6 +143,12 @@ def default_config_text() -> str:
             lines += _comment(known[name], "")
             lines += [f"{name}:", "  local:"]
             lines += _settings("hardware.<name>", Hardware, known, "    ")
+        elif name == "library":
+            lines += _comment(known[name], "")
+            for key in known.values():
+                if key.name.startswith("library."):
+                    lines += _comment(key, "  ", named=True)
+            lines.append(f"{name}: {known[name].default}")
         elif name in Config.SECTIONS:
             settings = settings_class(field)
             lines += [f"# {settings.__doc__}", f"{name}:"]
@@ -159,7 +168,7 @@ def _settings(
 
 
 def _comment(key: Key, indent: str, *, named: bool = False) -> list[str]:
-    name = f"{key.name.removeprefix('models.')}: " if named else ""
+    name = f"{key.name.partition('.')[2]}: " if named else ""
     facts = [f"Allowed: {key.allowed}.", f"Unit: {key.unit}." if key.unit else "", _default(key)]
     # A continued line is set in, so that the two sentences and the next key stay apart.
     return [

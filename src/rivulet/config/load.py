@@ -19,6 +19,7 @@ from rivulet.config.model import (
     Allowed,
     Config,
     Hardware,
+    Library,
     did_you_mean,
     shown,
 )
@@ -115,6 +116,8 @@ def _owner(loc: Location) -> tuple[type[BaseModel], Location, Location]:
         return MODEL_KINDS[str(loc[2])], loc[:2], loc[3:]
     if section == "hardware" and len(loc) > 1:
         return Hardware, loc[:2], loc[2:]
+    if section == "library" and len(loc) > 1:
+        return Library, loc[:2], loc[2:]
     if section in Config.SECTIONS:
         return settings_class(Config.model_fields[str(section)]), loc[:1], loc[1:]
     return Config, (), loc

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -379,6 +379,41 @@ ModelDefinition = Annotated[
 ]
 
 
+# --- Libraries ---------------------------------------------------------------------------------
+_LOG_ALLOWED = "an existing folder of a log, relative to the working directory"
+
+
+def _log_folder(name: str, info: ValidationInfo) -> str:
+    path = _base_dir(info) / name
+    try:
+        folder = path.is_dir()
+    except OSError:  # for example a name longer than the file system takes
+        folder = False
+    if not folder:
+        refuse(Problem((), f"{shown(name)} is no such folder; allowed: {_LOG_ALLOWED}"))
+    if not (path / "database_tuning_record.json").exists():
+        refuse(
+            Problem(
+                (),
+                f"{shown(name)} has no database_tuning_record.json, so it is no log; "
+                f"allowed: {_LOG_ALLOWED}",
+            )
+        )
+    return name
+
+
+class Library(_Settings):
+    """A log from elsewhere: a colleague's, or another run's."""
+
+    log: Annotated[str, AfterValidator(_log_folder), Allowed(_LOG_ALLOWED)] = Field(
+        description="Folder of the log, with its database"
+    )
+    other_hardware: bool = Field(
+        default=False,
+        description="Whether the log may come from another device, where other schedules are fast",
+    )
+
+
 # --- Sections ----------------------------------------------------------------------------------
 class Hardware(_Settings):
     """A machine that schedules are tuned for and measured on."""
@@ -559,16 +594,35 @@ class Transfer(_Settings):
 
     seed: Seed = Field(default=42, description="Seed of the inputs on which outputs are compared")
     candidates_per_kernel: int = Field(
-        default=8,
+        default=3,
         ge=1,
         le=256,
-        description="Schedules tried per kernel of the target model [candidates]",
+        description="Schedules measured per kernel of the target model on average; kernels that "
+        "take more of the model's time get more of them [candidates]",
+    )
+    most_per_kernel: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="Schedules measured of one kernel, at most [candidates]",
+    )
+    considered_per_kernel: int = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="Schedules that the cost model ranks per kernel, those of the most similar "
+        "source kernels [candidates]",
     )
     records_per_source_kernel: int = Field(
-        default=2,
+        default=4,
         ge=1,
         le=64,
-        description="Best records taken per kernel of the source log [records]",
+        description="Best records taken per kernel of a source's log [records]",
+    )
+    seconds: Annotated[float, Field(ge=0, le=86400)] = Field(
+        default=0.0,
+        description="Time after which no more schedules are measured, and what is there is "
+        "settled; 0 for no limit [s]",
     )
     significance: Significance = Field(
         default=0.05, description="p-value below which a faster schedule counts as faster"
@@ -583,6 +637,16 @@ class Transfer(_Settings):
     tolerance: Tolerance = Field(
         default=1e-3,
         description="Largest relative error of a kernel's output against the unscheduled kernel",
+    )
+
+
+class WarmStart(_Settings):
+    """Ansor's search on a target, started from what transfer-tuning measured of the pool."""
+
+    share: Share = Field(
+        default=0.15,
+        description="Trials of such a search, after the transferred candidates, as a share of "
+        "those of the logs that these come from; 0 for none",
     )
 
 
@@ -736,19 +800,38 @@ class Config(_Settings):
         description="Pairs of models to transfer between; all is every ordered pair of "
         "different models, an empty list is none",
     )
+    pool: bool = Field(
+        default=True,
+        description="Whether each model also gets the schedules of all the others, and of the "
+        "library, at once, where these are two or more",
+    )
+    library: Annotated[
+        Mapping[ModelName, Library],
+        Allowed("a mapping from names to logs"),
+    ] = Field(
+        default_factory=dict,
+        description="Logs from elsewhere that are sources of transfers like the models' own",
+        json_schema_extra={"default": {}, "propertyNames": {"pattern": _NAME}},
+    )
     search: Search = Field(default=Search(), description="The Ansor search")
     measure: Measure = Field(default=Measure(), description="Measuring of candidates")
     droplet: Droplet = Field(default=Droplet(), description="The droplet search")
     transfer: Transfer = Field(default=Transfer(), description="Transfer-tuning")
+    warm_start: WarmStart = Field(
+        default=WarmStart(), description="Ansor's search started from transfers"
+    )
     benchmark: Benchmark = Field(default=Benchmark(), description="The comparison of models")
 
-    SECTIONS: ClassVar[tuple[str, ...]] = ("search", "measure", "droplet", "transfer", "benchmark")
+    SECTIONS: ClassVar[tuple[str, ...]] = (
+        "search", "measure", "droplet", "transfer", "warm_start", "benchmark",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> "Config":
         problems = [
             *_case_clashes("models", list(self.models)),
             *_case_clashes("hardware", list(self.hardware)),
+            *_case_clashes("library", list(self.library), list(self.models)),
             *self._same_definitions(_base_dir(info)),
             *self._bad_pairs(),
             *_undecidable("droplet", self.droplet),
@@ -775,11 +858,13 @@ class Config(_Settings):
         if self.pairs == "all":
             return []
         problems = []
-        names = list(self.models)
+        models = list(self.models)
         for i, pair in enumerate(self.pairs):
             written, at = shown(list(pair)), ("pairs", i)
-            unknown = [j for j in (0, 1) if pair[j] not in self.models]
+            choices = {0: [*models, *self.library], 1: models}
+            unknown = [j for j in (0, 1) if pair[j] not in choices[j]]
             for j in unknown:
+                names = choices[j]
                 hint = did_you_mean(pair[j], names)
                 text = f"{shown(pair[j])} is no model; allowed: {', '.join(names)}{hint}"
                 problems.append(Problem((*at, j), text))
@@ -796,20 +881,33 @@ class Config(_Settings):
     def pair_list(self) -> list[tuple[str, str]]:
         """The (source, target) pairs to transfer between."""
         if self.pairs == "all":
-            return [(a, b) for a in self.models for b in self.models if a != b]
+            sources = [*self.models, *self.library]
+            return [(a, b) for a in sources for b in self.models if a != b]
         return list(self.pairs)
+
+    def pool_of(self, target: str) -> list[str]:
+        """The sources that a target's pool is made of."""
+        return [name for name in (*self.models, *self.library) if name != target]
+
+    @property
+    def pooled_targets(self) -> list[str]:
+        """The models that get a pool; one of a single source would be the pair again."""
+        return [name for name in self.models if self.pool and len(self.pool_of(name)) > 1]
 
     def canonical_json(self) -> str:
         """Return the one spelling of this configuration: every key, sorted, no spaces."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
-def _case_clashes(key: str, names: list[str]) -> list[Problem]:
+def _case_clashes(key: str, names: list[str], taken: Iterable[str] = ()) -> list[Problem]:
     # Names become folders, and some file systems do not tell upper from lower case.
     problems = []
-    first: dict[str, str] = {}
+    first: dict[str, str] = {name.lower(): name for name in taken}
     for name in names:
-        if name.lower() in first:
+        if first.get(name.lower()) == name:
+            text = f"{shown(name)} is a model's name already; give the log another name"
+            problems.append(Problem((key,), text))
+        elif name.lower() in first:
             other = first[name.lower()]
             text = f"{shown(name)} differs only by case from {shown(other)}; give one another name"
             problems.append(Problem((key,), text))

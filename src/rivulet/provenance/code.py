@@ -13,9 +13,15 @@ STAGE_ROOMS = {
     "compile": ("models/prepare.py", "benchmark/compile.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
-    "transfer": ("transfer", "schedules", "measure", "records", "tvm_compat"),
+    "transfer": (
+        "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
+        "schedules", "measure", "records", "tvm_compat", "benchmark/compile.py",
+        "benchmark/in_place.py",
+    ),
+    "ranking": ("transfer/ranking.py", "transfer/matching.py", "kernels/structure.py"),
+    "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),
-}
+}  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.provenance import Record, read_record
+from rivulet.records.curve import Curve, read_curve
 
 TRANSFER = "transfer"
-METHODS = ("untuned", "onnxruntime", "ansor", "droplet", TRANSFER)
+WARM = "warm"
+POOL = "pool"
+METHODS = ("untuned", "onnxruntime", "ansor", "droplet", WARM, TRANSFER)
+NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class ReportInputs:
         pair_records: The record beside the table of each benchmarked pair.
         candidates: ``.../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv`` files.
         kernels: ``.../{hardware}/kernels/{model}.csv`` files.
+        histories: ``trials.csv`` of the models' own logs and of transfers.
+        rankings: ``.../{hardware}/transfer/ranking.csv`` files.
         config_json: The resolved configuration as JSON.
         commit: Git commit of the workflow, or ``unknown``.
     """
@@ -33,6 +40,8 @@ class ReportInputs:
     pair_records: list[Path]
     candidates: list[Path]
     kernels: list[Path]
+    histories: list[Path]
+    rankings: list[Path]
     config_json: str
     commit: str
 
@@ -69,6 +78,10 @@ class BenchmarkRow:
     speedup_vs_onnxruntime: float | None
     share_of_ansor_speedup: float | None
     search_seconds: float | None
+    kernel_sum_ms: float | None
+    ansor_sum_ms_at_equal_time: float | None
+    ansor_seconds_to_match: float | None
+    source_search_seconds: float | None
     trials_measured: float | None
     kernels_total: float | None
     kernels_covered: float | None
@@ -90,6 +103,31 @@ class BenchmarkRow:
             return None
         low, high = self.latency_ms_low, self.latency_ms_high
         return (self.latency_ms if low is None else low, self.latency_ms if high is None else high)
+
+
+@dataclass(frozen=True)
+class History:
+    """How the kernels' latency fell over the time of a search.
+
+    Attributes:
+        path: Its table.
+        hardware: Where it ran.
+        trials: Trial count of the log, or of the log that a transfer started from.
+        kind: ``ansor``, ``droplet``, ``warm`` or ``transfer``.
+        source: Source of a transfer; otherwise empty.
+        log: Kind of the log that a transfer started from; otherwise empty.
+        target: The model.
+        curve: Sum of the kernels' latencies over measuring time.
+    """
+
+    path: Path
+    hardware: str
+    trials: int
+    kind: str
+    source: str
+    log: str
+    target: str
+    curve: Curve
 
 
 @dataclass(frozen=True)
@@ -219,6 +257,28 @@ def read_kernels(path: Path) -> KernelTable:
     )
 
 
+def read_history(path: Path) -> History:
+    """Read the trials of a log or a transfer; its folders say of what.
+
+    Raises:
+        UserError: It is not readable as such, or lies elsewhere.
+    """
+    parts = path.absolute().parts
+    folder, name = parts[-3], parts[-2]
+    kind, _, trials = folder.rpartition("-")
+    source, joined, target = name.partition("-to-")
+    if parts[-4] not in ("logs", "transfer") or not (kind and trials.isdigit()):
+        raise UserError(
+            f"{path}: the folders do not say of what it is; expected "
+            ".../logs/{log}-{trials}/{model}/trials.csv or "
+            ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv"
+        )
+    curve = read_curve(path)
+    if joined:
+        return History(path, parts[-5], int(trials), TRANSFER, source, kind, target, curve)
+    return History(path, parts[-5], int(trials), kind, "", "", name, curve)
+
+
 def read_pair_records(paths: list[Path]) -> dict[Path, Record]:
     """Read the records of benchmarked pairs.
 
@@ -274,6 +334,8 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def _number(text: str) -> float | None:
+    if text == NEVER:
+        return math.inf
     return float(text) if text else None
 
 

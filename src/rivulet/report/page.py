@@ -17,6 +17,7 @@ from rivulet.provenance import Record
 from rivulet.report.inputs import (
     METHODS,
     TRANSFER,
+    WARM,
     BenchmarkRow,
     KernelOutcome,
     ReportInputs,
@@ -25,11 +26,14 @@ from rivulet.report.inputs import (
     confidence_of,
     flops_share,
     read_benchmarks,
+    read_history,
     read_kernels,
     read_pair_records,
     read_transfer,
 )
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
+from rivulet.report.rankings import rankings
+from rivulet.report.search_time import search_times
 
 _FOLDER = Path(__file__).parent
 NAMES = {
@@ -37,6 +41,7 @@ NAMES = {
     "onnxruntime": "ONNX Runtime",
     "ansor": "Ansor",
     "droplet": "droplet",
+    "warm": "warm start",
     "transfer": "transfer",
 }
 SAME = "no difference shown"
@@ -142,6 +147,8 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         samples=_range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
         charts=[_chart(i, block) for i, block in enumerate(blocks)],
+        times=search_times(rows, [read_history(path) for path in inputs.histories]),
+        rankings=rankings(inputs.rankings, rows),
         coverage=[_coverage(*group) for group in _grouped(transfers, lambda t: t.setting)],
         models=sorted(
             (read_kernels(path) for path in inputs.kernels), key=lambda k: (k.hardware, k.model)
@@ -265,6 +272,13 @@ def _sentences(block: Block, confidence: str) -> list[str]:
     if droplet := block.line("droplet"):
         text = f"Droplet, which goes on from there, takes {_measured(droplet.timed, confidence)}"
         said.append(f"{text}{_against_ansor(droplet.verdict)}.")
+    if warm := block.line(WARM):
+        trials_used = warm.middle("trials_measured") or 0
+        text = (
+            f"A search of {trials_used:g} trials, started from the schedules of the pool, takes "
+            f"{_measured(warm.timed, confidence)}"
+        )
+        said.append(f"{text}{_against_ansor(warm.verdict)}.")
     said += _best_transfer(block, confidence)
     for line in block.lines:
         said += [f"No latency for {line.label}: {error.rstrip('.')}." for error in line.errors]

@@ -27,9 +27,11 @@ COLOURS = {
     "onnxruntime": "#a06cd5",
     "ansor": "#3b82d0",
     "droplet": "#d9822b",
+    "warm": "#c2456b",
     "transfer": "#2f9e62",
 }
 _GRID = "#8a8f98"
+_DASHES = ("-", "--", ":", "-.")  # tell apart what has one colour
 # Not black and white: pure black would follow the page's text colour, and a cell keeps its own.
 _ON_LIGHT, _ON_DARK = "#101418", "#fefefe"
 _SHARES = LinearSegmentedColormap.from_list("shares", ["#e4eef8", "#8fbbe3", "#2f74b5", "#123a66"])
@@ -72,6 +74,21 @@ class Measured:
     method: str
     runs: list[tuple[float, float, float]]
     text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A search in the figure of latency over time.
+
+    Attributes:
+        label: Its name in the legend.
+        method: Its kind, which gives the colour.
+        points: (seconds, milliseconds), from the first complete schedule on.
+    """
+
+    label: str
+    method: str
+    points: list[tuple[float, float]]
 
 
 def heat_map(
@@ -144,6 +161,51 @@ def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         told = "; ".join(f"{m.label}: {m.text}{' ms' if m.runs else ''}" for m in methods)
+        return _inline(figure, name, title, told)
+
+
+def curve_chart(name: str, title: str, lines: list[Line]) -> str:
+    """Latency over search time, both logarithmic, as inline SVG.
+
+    Args:
+        name: Names the figure within the page; ids begin with it.
+        title: What it shows, for those who do not see it.
+        lines: In the order of the legend; each has a point at least.
+    """
+    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        shades: dict[str, int] = {}
+        for line in lines:
+            number = shades[line.method] = shades.get(line.method, -1) + 1
+            style = _DASHES[number % len(_DASHES)]
+            seconds, latencies = zip(*line.points, strict=True)
+            axes.step(
+                seconds, latencies, where="post", color=COLOURS.get(line.method, _GRID),
+                linestyle=style, linewidth=1.5, label=line.label,
+            )  # fmt: skip
+            axes.plot(
+                seconds[-1], latencies[-1], "o", markersize=4, color=COLOURS.get(line.method, _GRID)
+            )
+        values = [latency for line in lines for _, latency in line.points]
+        steps = _log_steps(max(values) / min(values))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(
+                LogLocator(subs=(1.0, 2.0, 5.0) if axis is axes.xaxis else steps)
+            )
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("search time in s, logarithmic")
+        axes.set_ylabel("sum of kernels in ms, logarithmic")
+        axes.grid(color=_GRID, alpha=0.35, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        told = "; ".join(
+            f"{line.label}: {line.points[-1][1]:.3g} ms after {line.points[-1][0]:.3g} s"
+            for line in lines
+        )
         return _inline(figure, name, title, told)
 
 

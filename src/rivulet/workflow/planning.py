@@ -13,7 +13,7 @@ from rivulet.errors import UserError
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
-from rivulet.workflow.stages import stage_settings
+from rivulet.workflow.stages import POOL, stage_settings
 
 
 def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
@@ -46,17 +46,22 @@ def _expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
     subject = record.subject
     if subject.get("hardware") not in (None, *config.hardware):
         return None
-    names = [subject[key] for key in ("model", "source", "target") if key in subject]
+    names = [subject[key] for key in ("model", "target") if key in subject]
     if any(name not in config.models for name in names):
         return None
+    source = subject.get("source")
+    if source is not None and source not in (POOL, *config.models, *config.library):
+        return None
     trials = subject.get("trials")
-    with_trials = record.stage in ("search", "droplet", "transfer")
+    with_trials = record.stage in ("search", "droplet", "transfer", "warm")
     return stage_settings(
         config,
         record.stage,
         model=subject.get("model"),
         hardware=subject.get("hardware"),
         trials=int(trials) if trials is not None and with_trials else None,
+        source=source,
+        target=subject.get("target"),
     )
 
 

@@ -17,7 +17,9 @@ FORMATS = {
     "kernels": 1,
     "search": 2,
     "droplet": 1,
-    "transfer": 1,
+    "transfer": 2,
+    "warm": 1,
+    "ranking": 1,
     "compile": 1,
     "benchmark": 1,
     "collect": 1,
@@ -38,6 +40,20 @@ def execution_settings(config: Config) -> dict[str, Any]:
     return config.measure.model_dump(mode="json", include=set(_EXECUTION))
 
 
+POOL = "pool"
+
+
+def transfer_names(config: Config) -> list[str]:
+    """``{source}-to-{target}`` of every transfer, pools after pairs."""
+    pools = [(POOL, target) for target in config.pooled_targets]
+    return [f"{source}-to-{target}" for source, target in [*config.pair_list, *pools]]
+
+
+def transfer_sources(config: Config, source: str, target: str) -> list[str]:
+    """The sources that a transfer takes schedules from: one, or all that make the pool."""
+    return config.pool_of(target) if source == POOL else [source]
+
+
 def stage_settings(
     config: Config,
     stage: str,
@@ -45,6 +61,8 @@ def stage_settings(
     model: str | None = None,
     hardware: str | None = None,
     trials: int | None = None,
+    source: str | None = None,
+    target: str | None = None,
 ) -> dict[str, Any]:
     """Settings of one artefact, as they go into its record.
 
@@ -54,6 +72,8 @@ def stage_settings(
         model: Model, for the stages that depend on its definition.
         hardware: Hardware, for the stages that run on it.
         trials: Trial count, for logs.
+        source: Source of a transfer: a model, a log of the library, or the pool.
+        target: Target of a transfer.
     """
     data = config.model_dump(mode="json")
     settings: dict[str, Any] = {}
@@ -68,18 +88,31 @@ def stage_settings(
         settings["device"] = device.to_json()
         settings["fingerprint"] = fingerprint(device)
         settings["tvm"] = installed_version()
-    if stage in ("search", "droplet", "transfer"):
+    if stage in ("search", "droplet", "transfer", "warm"):
         measure = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
-        settings |= {stage: data[stage], "measure": measure}
-    if stage == "search" and hardware is not None:
+        settings["measure"] = measure
+        if stage == "warm":
+            settings |= {"search": data["search"], "warm_start": data["warm_start"]}
+        else:
+            settings[stage] = data[stage]
+    if stage in ("search", "transfer", "warm") and hardware is not None:
         settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
+    if stage == "ranking":
+        settings["library"] = data["library"]
+    if stage == "transfer":
+        settings["compile"] = FORMATS["compile"]
+    if stage == "transfer" and source is not None and target is not None:
+        settings["sources"] = transfer_sources(config, source, target)
+        settings["library"] = {
+            name: data["library"][name] for name in settings["sources"] if name in config.library
+        }
     if stage == "benchmark":
         settings["benchmark"] = data["benchmark"]
         settings["onnxruntime"] = version("onnxruntime")
     if stage in ("collect", "report"):
-        settings["pairs"] = [f"{source}-to-{target}" for source, target in config.pair_list]
+        settings["pairs"] = transfer_names(config)
     if stage == "collect":
         settings |= {key: data[key] for key in ("trials", "logs")}
         settings["hardware"] = list(data["hardware"])

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""How much of Ansor's speedup transfer-tuning reaches, of how many kernels, and in how much time.
+
+Runs the workflow itself for pairs, pools and warm starts of real models, in a folder of its own,
+and reads its tables. Prints a table, and as its last line one JSON object. Finished jobs are kept:
+the same command goes on after an interruption. What each figure means stands in
+benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from comparison.pairs import Coverage, Part, TransferFigures, lines, read_figures
+from rivulet.jobs.progress import duration
+from rivulet.provenance import digest_of
+from rivulet.tvm_compat import installed_version
+
+_ROOT = Path(__file__).resolve().parents[1]
+_HARDWARE = "local"
+_PAIRED = ("resnet50", "googlenet", "alexnet")
+FULL = (
+    Part(
+        "pairs", ("resnet18", *_PAIRED), 224,
+        pairs=(*((a, b) for a in _PAIRED for b in _PAIRED if a != b), ("resnet18", "resnet50")),
+        pools=_PAIRED,
+    ),
+    Part(
+        "mobilenet", ("mobilenet_v2", "resnet18", "resnet50", "mnasnet1_0"), 224,
+        pools=("mobilenet_v2",), benchmarked=False,
+    ),
+    Part("vit", ("vit_b_16", "vit_b_32"), 224, pairs=(("vit_b_16", "vit_b_32"),),
+         benchmarked=False),
+)  # fmt: skip
+QUICK = (
+    Part(
+        "pairs", ("resnet18", "resnet50", "squeezenet1_1"), 64,
+        pairs=(
+            ("resnet50", "squeezenet1_1"), ("squeezenet1_1", "resnet50"), ("resnet18", "resnet50"),
+        ),
+        pools=("resnet50",),
+    ),
+)  # fmt: skip
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a rough answer, on small inputs, in minutes")
+    add("--parts", nargs="+", choices=[part.name for part in FULL], metavar="PART",
+        help="of: pairs, mobilenet, vit (default: all)")  # fmt: skip
+    add("--trials", type=int, help="trials of each model's log (default: 640; with --quick 128)")
+    add("--work", type=Path, default=_ROOT / "benchmarks/work/transfer", metavar="FOLDER",
+        help="where everything is kept (default: benchmarks/work/transfer)")  # fmt: skip
+    add("--cores", default="all", help="cores for Snakemake (default: all)")
+    options = parser.parse_args(arguments)
+    options.trials = options.trials or (128 if options.quick else 640)
+    return options
+
+
+def configuration(part: Part, trials: int, quick: bool) -> dict[str, Any]:
+    """The workflow's config for one part; what it leaves out has its default."""
+    shape = [1, 3, part.size, part.size]
+    config: dict[str, Any] = {
+        "models": {name: {"torchvision": name, "shape": shape} for name in part.models},
+        "trials": [trials],
+        "logs": ["ansor"],
+        "pairs": [list(pair) for pair in part.pairs],
+        # Untuned models are hundreds of times slower: a few samples of them are enough.
+        "benchmark": {"max_seconds_per_method": 10},
+    }
+    if quick:
+        config |= {
+            "search": {"batch_size": 8},
+            "droplet": {"trials": 16},
+        }
+    return config
+
+
+def targets(part: Part, trials: int) -> list[str]:
+    """Files that the workflow is asked for."""
+    names = [*(f"{a}-to-{b}" for a, b in part.pairs), *(f"pool-to-{b}" for b in part.pools)]
+    folder = f"results/{_HARDWARE}"
+    if not part.benchmarked:
+        return [f"{folder}/transfer/ansor-{trials}/{name}/log.json" for name in names]
+    return [
+        *(f"{folder}/benchmarks/ansor-{trials}/{name}.csv" for name in names),
+        f"{folder}/transfer/ranking.csv",
+    ]
+
+
+def run_part(part: Part, options: argparse.Namespace) -> None:
+    """Run the workflow for one part."""
+    work = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    for name in ("scripts", "rules", "src"):
+        if not (work / name).exists():
+            (work / name).symlink_to(_ROOT / name)
+    config = work / f"{part.name}{'-quick' if options.quick else ''}.yaml"
+    config.write_text(yaml.safe_dump(configuration(part, options.trials, options.quick)))
+    command = [
+        sys.executable, "-m", "snakemake", *targets(part, options.trials),
+        "--snakefile", str(_ROOT / "Snakefile"), "--directory", str(work),
+        "--cores", options.cores, "--quiet", "rules", "host", "reason",
+        "--configfile", str(config),
+    ]  # fmt: skip
+    say(f"part '{part.name}': {', '.join(part.models)} at {part.size} x {part.size}")
+    if subprocess.run(command).returncode:
+        raise SystemExit(
+            f"the workflow did not finish part '{part.name}'; the lines above say why. What was "
+            "measured is kept: the same command goes on from there."
+        )
+
+
+def warm_start(target: str, options: argparse.Namespace) -> dict[str, Any]:
+    """How the search started from the pool compares with the cold one, measured side by side."""
+    results = options.work / "results" / _HARDWARE
+    logs = [results / f"logs/{kind}-{options.trials}/{target}" for kind in ("warm", "ansor")]
+    kept = options.work / f"warm-start-{options.trials}-{target}.json"
+    made_of = [digest_of(log / "log.json") for log in logs]
+    if kept.exists():
+        known = json.loads(kept.read_text())
+        if known["made_of"] == made_of:
+            return known["found"]
+    say(f"warm start of {target}: schedules of both searches measured again, in turns")
+    command = [
+        sys.executable, str(_ROOT / "benchmarks/warm_start.py"), "--warm", str(logs[0]),
+        "--cold", str(logs[1]), "--workloads", str(results / f"kernels/{target}.workloads.json.gz"),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"benchmarks/warm_start.py failed for {target}; the lines above say why")
+    print(done.stdout, end="", flush=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    kept.write_text(json.dumps({"made_of": made_of, "found": found}, indent=1))
+    return found
+
+
+def say(text: str) -> None:
+    """Write a line with the time of day."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    options = parse(arguments)
+    started = time.monotonic()
+    parts = QUICK if options.quick else FULL
+    parts = tuple(p for p in parts if not options.parts or p.name in options.parts)
+    say(f"TVM {installed_version()}, {options.trials} trials per model, kept in {options.work}")
+    figures: list[TransferFigures] = []
+    coverage: list[Coverage] = []
+    for part in parts:
+        run_part(part, options)
+        results = options.work / "results" / _HARDWARE
+        warm = {target: warm_start(target, options) for target in part.pools if part.benchmarked}
+        found, covered = read_figures(part, results, options.trials, warm)
+        figures += found
+        coverage += covered
+    print("\n".join(lines(figures, coverage)))
+    print(f"\ndone in {duration(time.monotonic() - started)}")
+    ranking = options.work / "results" / _HARDWARE / "transfer/ranking.csv"
+    summary = TransferFigures.summary(figures, coverage, ranking)
+    print(json.dumps({**summary, "quick": options.quick}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

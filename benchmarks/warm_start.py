@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""After how many trials is a warm-started search as good as a cold one at its end?
+
+Two logs cannot be compared by what they say: they were measured in different processes, and each
+one's best are the luckiest of many. So this takes the warm-started search's best schedules as they
+were after growing shares of the cold search's trials, and measures all of them and the cold
+search's best again, kernel by kernel, in turns in one process.
+
+Output: one line per share, and as the last line one JSON object.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from comparison.figures import KernelSamples, latency_ratio
+from rivulet.config.model import Measure
+from rivulet.errors import UserError
+from rivulet.hardware import Device
+from rivulet.hardware.cpu import physical_cores
+from rivulet.hardware.lock import device_lock
+from rivulet.hardware.target import resolve_target
+from rivulet.kernels import load_kernels
+from rivulet.measure.bench import Bench
+from rivulet.records import TuningLog
+from rivulet.records.prefix import write_prefix
+from rivulet.records.trials import read_trials
+from rivulet.tvm_compat.arguments import model_weight_bytes
+from rivulet.tvm_compat.names import candidate_name
+
+SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 1 / 3)
+ROUNDS = 9
+_CONFIDENCE, _RESAMPLES = 0.95, 2000
+
+
+def checkpoints(warm, cold_trials, shares, folder):
+    """The warm log as it was after each share of the cold search's trials."""
+    made = len(read_trials(warm / "trials.csv"))
+    logs = {}
+    for share in shares:
+        count = min(round(share * cold_trials), made)
+        if count not in logs:
+            write_prefix(warm, folder / str(count), count)
+            logs[count] = TuningLog(folder / str(count))
+    return logs
+
+
+def measure(kernels, logs, bench, rounds, say):
+    """Samples of each log's best schedule of every kernel; its default loops where it has none."""
+    found = {name: [] for name in logs}
+    for number, kernel in enumerate(kernels, 1):
+        modules = {}
+        for name, log in logs.items():
+            records = log.best_records(kernel, 1)
+            modules[name] = records[0].as_measure_candidate().sch.mod if records else kernel.module
+        distinct = {candidate_name(module): module for module in modules.values()}
+        results = bench.measure_interleaved(list(distinct.values()), rounds, 0)
+        samples = dict(zip(distinct, results, strict=True))
+        for name, module in modules.items():
+            result = samples[candidate_name(module)]
+            if result.error:
+                raise UserError(f"{kernel.task}, {name}: {result.error}")
+            found[name].append((kernel.weight, result.samples))
+        say(f"{number}/{len(kernels)} {kernel.task}: {len(distinct)} schedule(s)")
+    return found
+
+
+def ratio(ours, theirs):
+    """Sum of the kernels of one log over that of another, with its interval."""
+    samples = [
+        KernelSamples(weight, a, b) for (weight, a), (_, b) in zip(ours, theirs, strict=True)
+    ]
+    return latency_ratio(samples, _CONFIDENCE, _RESAMPLES, 0)
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--warm", type=Path, required=True, help="log of the warm-started search")
+    parser.add_argument("--cold", type=Path, required=True, help="log of the cold search")
+    parser.add_argument("--workloads", type=Path, required=True, help="the model's workloads")
+    parser.add_argument("--threads", type=int, default=0, help="threads (default: all cores)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"samples (default: {ROUNDS})")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=SHARES, help="shares of the cold search's trials"
+    )
+    options = parser.parse_args()
+    threads = options.threads or physical_cores()
+    target = resolve_target(Device("local", "auto", threads))
+    kernels = load_kernels(options.workloads)
+    logging.basicConfig(level=logging.WARNING)
+    weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+    settings = {**Measure().model_dump(mode="json"), "run_timeout_s": 120.0}
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        device_lock("cpu", "benchmarks/warm_start.py", lambda holder: say(f"waiting: {holder}")),
+        Bench(target, threads, settings, Path(scratch), weights) as bench,
+    ):
+        cold_trials = len(read_trials(options.cold / "trials.csv"))
+        logs = checkpoints(options.warm, cold_trials, options.shares, Path(scratch) / "logs")
+        cold = Path(scratch) / "cold"
+        write_prefix(options.cold, cold, cold_trials)
+        samples = measure(kernels, {"cold": TuningLog(cold), **logs}, bench, options.rounds, say)
+    rows = []
+    for count in logs:
+        one = ratio(samples[count], samples["cold"])
+        rows.append({"trials": count, "ratio": one.value, "low": one.low, "high": one.high})
+        print(
+            f"after {count:5d} of {cold_trials} trials: latency, warm start / cold search at its "
+            f"end {one.value:.3f} ({one.low:.3f}-{one.high:.3f})"
+        )
+    # As good within noise: the interval reaches down to it.
+    reached = next((row["trials"] for row in rows if row["low"] <= 1), None)
+    print(json.dumps({"cold_trials": cold_trials, "as_good_after": reached, "checkpoints": rows}))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error

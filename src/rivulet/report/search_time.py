@@ -1,0 +1,118 @@
+"""What search time buys: latency over time, and each method beside Ansor at equal time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from markupsafe import Markup
+
+from rivulet.report.inputs import POOL, TRANSFER, WARM, BenchmarkRow, History, Setting
+from rivulet.report.plots import Line, curve_chart
+
+_SHOWN = ("droplet", WARM, TRANSFER)
+
+
+def search_times(rows: list[BenchmarkRow], histories: list[History]) -> list[dict[str, Any]]:
+    """One entry for each hardware and trial count.
+
+    Args:
+        rows: The benchmark table.
+        histories: Trials of logs and transfers.
+
+    Returns:
+        For each the setting, what warm starts saved in words, rows of its table, and the figures
+        of its targets.
+    """
+    settings = sorted({Setting(row.hardware, row.trials) for row in rows})
+    served = Counter((r.hardware, r.trials, r.log, r.source) for r in rows if r.method == TRANSFER)
+    found = []
+    for number, setting in enumerate(settings):
+        here = [r for r in rows if (r.hardware, r.trials) == (setting.hardware, setting.trials)]
+        own = [h for h in histories if (h.hardware, h.trials) == (setting.hardware, setting.trials)]
+        found.append(
+            {
+                "setting": setting,
+                "said": [text for t in sorted({h.target for h in own}) if (text := _warm(t, own))],
+                "rows": [_entry(row, served) for row in _distinct(here)],
+                "figures": [
+                    _figure(f"time{number}-{place}", target, setting, own)
+                    for place, target in enumerate(sorted({h.target for h in own}))
+                ],
+                "paths": sorted({h.path for h in own}),
+            }
+        )
+    return found
+
+
+def _warm(target: str, histories: list[History]) -> str:
+    """When the search started from the pool had what Ansor's own search ended with."""
+    own = {h.kind: h.curve for h in histories if h.target == target and h.kind != TRANSFER}
+    if WARM not in own or "ansor" not in own or not own["ansor"].moments:
+        return ""
+    last = own["ansor"].moments[-1]
+    reached = own[WARM].reach(last.model_ms)
+    text = (
+        f"{target}: Ansor's search reached {last.model_ms:.3g} ms after {last.trials} trials and "
+    )
+    text += f"{last.seconds:.0f} s; the search started from the pool "
+    if reached is None:
+        return f"{text}did not reach that."
+    return f"{text}had it after {reached.trials} trials and {reached.seconds:.0f} s."
+
+
+def _distinct(rows: list[BenchmarkRow]) -> list[BenchmarkRow]:
+    """Each search once: a target's own stand in the tables of all of its pairs."""
+    seen: dict[tuple[str, ...], BenchmarkRow] = {}
+    for row in rows:
+        if row.method in _SHOWN:
+            moved = (row.source, row.log) if row.method == TRANSFER else ("", "")
+            seen.setdefault((row.target, row.method, *moved), row)
+    order = {method: place for place, method in enumerate(_SHOWN)}
+    return sorted(seen.values(), key=lambda r: (r.target, order[r.method], r.source, r.log))
+
+
+def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dict[str, Any]:
+    transfer = row.method == TRANSFER
+    seconds, match = row.search_seconds, row.ansor_seconds_to_match
+    never = match is not None and math.isinf(match)
+    sources = row.source_search_seconds
+    targets = served[row.hardware, row.trials, row.log, row.source]
+    equal = row.ansor_sum_ms_at_equal_time
+    return {
+        "target": row.target,
+        "label": f"from {row.source}, {row.log} log" if transfer else row.method,
+        "seconds": seconds,
+        "sum_ms": row.kernel_sum_ms,
+        "ansor_ms": equal,
+        "too_early": equal is None and seconds is not None,
+        "match": None if never else match,
+        "never": never,
+        "ratio": _ratio(row) if not never else None,
+        "source_seconds": sources if transfer or row.method == WARM else None,
+        "amortised": sources / targets if transfer and sources is not None and targets else None,
+    }
+
+
+def _ratio(row: BenchmarkRow) -> float | None:
+    """Ansor's time to the same latency over the method's; droplet's is no time of its own."""
+    if not row.ansor_seconds_to_match or not row.search_seconds or row.method == "droplet":
+        return None
+    return row.ansor_seconds_to_match / row.search_seconds
+
+
+def _figure(name: str, target: str, setting: Setting, histories: list[History]) -> dict[str, Any]:
+    own = [h for h in histories if h.target == target and h.curve.moments]
+    ansor = next((h for h in own if h.kind == "ansor"), None)
+    order = ["ansor", "droplet", WARM, TRANSFER]
+    lines = []
+    for one in sorted(own, key=lambda h: (order.index(h.kind), h.source != POOL, h.source, h.log)):
+        # Droplet goes on where Ansor's search has ended.
+        before = ansor.curve.moments[-1].seconds if one.kind == "droplet" and ansor else 0.0
+        points = [(max(before + m.seconds, 0.1), m.model_ms) for m in one.curve.moments]
+        label = f"from {one.source}, {one.log}" if one.kind == TRANSFER else one.kind
+        lines.append(Line(label, one.kind, points))
+    title = f"Latency of {target} over search time: {setting}"
+    svg = curve_chart(name, title, lines) if lines else ""
+    return {"title": f"{target}: {setting}", "svg": Markup(svg)}
