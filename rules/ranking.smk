@@ -1,9 +1,13 @@
 # Ranking: all logs of a hardware -> results/{hardware}/transfer/ranking.csv
+# Models that no transfer takes from or goes to need no log for it.
+RANKED = [m for m in MODELS if any(m in t.split("-to-") for t in TRANSFERS)] or MODELS
+if any(t.startswith("pool-to-") for t in TRANSFERS):
+    RANKED = MODELS
 RANKED_LOGS = expand(
     "results/{{hardware}}/logs/{log_kind}-{trials}/{model}",
     log_kind=LOGS,
     trials=TRIALS,
-    model=MODELS,
+    model=RANKED,
 )
 
 
@@ -11,14 +15,16 @@ rule rank_sources:
     input:
         workloads=ancient(
             expand(
-                "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=MODELS
+                "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=RANKED
             )
         ),
-        kernels=expand("results/{{hardware}}/kernels/{model}.json", model=MODELS),
+        kernels=expand("results/{{hardware}}/kernels/{model}.json", model=RANKED),
         files=ancient([f"{log}/database_tuning_record.json" for log in RANKED_LOGS]),
         logs=[f"{log}/log.json" for log in RANKED_LOGS],
         library=[
-            f"{one.log}/database_tuning_record.json" for one in CONFIG.library.values()
+            f"{one.log}/{file}"
+            for one in CONFIG.library.values()
+            for file in ("database_workload.json", "database_tuning_record.json")
         ],
     output:
         table="results/{hardware}/transfer/ranking.csv",

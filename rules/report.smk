@@ -8,7 +8,9 @@ PAIR_FOLDERS = expand(
 )
 
 # How the logs grew, of all models that are a target.
-TARGETS = [model for model in MODELS if any(t.endswith(f"-to-{model}") for t in TRANSFERS)]
+TARGETS = [
+    model for model in MODELS if any(t.endswith(f"-to-{model}") for t in TRANSFERS)
+]
 OWN_HISTORIES = expand(
     "results/{hardware}/logs/{own_log}-{trials}/{model}/trials.csv",
     hardware=DEVICES,

@@ -72,6 +72,7 @@ rule transfer_schedules:
         candidates=f"{TRANSFER}/candidates.csv",
         measured_workloads=f"{TRANSFER}/measured/database_workload.json",
         measured_records=f"{TRANSFER}/measured/database_tuning_record.json",
+        measured_trials=f"{TRANSFER}/measured/trials.csv",
         compiled="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so",
         record=f"{TRANSFER}/log.json",
     log:

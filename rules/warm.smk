@@ -11,7 +11,8 @@ rule search_warm:
             [
                 f"{POOL_OF_MODEL}/measured/database_workload.json",
                 f"{POOL_OF_MODEL}/measured/database_tuning_record.json",
-                f"{POOL_OF_MODEL}/trials.csv",
+                f"{POOL_OF_MODEL}/measured/trials.csv",
+                f"{POOL_OF_MODEL}/candidates.csv",
             ]
         ),
         start=f"{POOL_OF_MODEL}/log.json",
@@ -36,6 +37,7 @@ rule search_warm:
         " --settings {params.settings:q}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --start results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/measured"
+        " --candidates results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/candidates.csv"
         " --start-record {input.start}"
         " --journal results/{wildcards.hardware}/journals/warm-{wildcards.trials}/{wildcards.model}"
         " --out results/{wildcards.hardware}/logs/warm-{wildcards.trials}/{wildcards.model}"

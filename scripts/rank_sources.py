@@ -17,7 +17,7 @@ from rivulet.provenance.code import stage_code
 from rivulet.records.best import best_of_workloads
 from rivulet.records.stored import read_log
 from rivulet.transfer.ranking import KnownKernel, rank_sources, write_ranking
-from rivulet.transfer.sources import load_source
+from rivulet.transfer.sources import check_library, load_source
 
 
 def rank(job, options):
@@ -32,27 +32,27 @@ def rank(job, options):
             for kernels in models.values() for kernel in kernels
         }  # fmt: skip
         library = {
-            name: library_kernels(job, name, Path(one["log"]))
+            name: library_kernels(job, name, one, settings)
             for name, one in settings["library"].items()
         }
-    logs = {}
-    for path in options.log_records:
-        record = read_record(path)
-        subject = record.subject
-        best = best_of_workloads(read_log(path.parent))
-        known = [
-            KnownKernel(
-                k.workload, structures[k.workload], k.flops, k.weight,
-                *best.get(k.workload, (math.inf, 0)),
-            )
-            for k in models[subject["model"]]
-        ]  # fmt: skip
-        logs.setdefault((subject["log"], int(subject["trials"])), {})[subject["model"]] = known
-    rows = []
-    for (log, trials), known in sorted(logs.items()):
-        for target, kernels in known.items():
-            sources = {n: k for n, k in {**known, **library}.items() if n != target}
-            rows += rank_sources(log, trials, target, kernels, sources)
+        logs = {}
+        for path in options.log_records:
+            record = read_record(path)
+            subject = record.subject
+            best = best_of_workloads(read_log(path.parent))
+            known = [
+                KnownKernel(
+                    k.workload, structures[k.workload], k.flops, k.weight,
+                    *best.get(k.workload, (math.inf, 0)),
+                )
+                for k in models[subject["model"]]
+            ]  # fmt: skip
+            logs.setdefault((subject["log"], int(subject["trials"])), {})[subject["model"]] = known
+        rows = []
+        for (log, trials), known in sorted(logs.items()):
+            for target, kernels in known.items():
+                sources = {n: k for n, k in {**known, **library}.items() if n != target}
+                rows += rank_sources(log, trials, target, kernels, sources)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_ranking(rows, options.table)
     for row in rows:
@@ -65,8 +65,12 @@ def rank(job, options):
     )  # fmt: skip
 
 
-def library_kernels(job, name, folder):
-    """Kernels of a log from elsewhere, as far as it tells."""
+def library_kernels(job, name, one, settings):
+    """Kernels of a log from elsewhere, as far as it tells, after checking where that is."""
+    folder = Path(one["log"])
+    remark = check_library(name, read_log(folder), settings, one["other_hardware"])
+    if remark:
+        job.tell(remark)
     source = load_source(name, folder, [], job.scratch, 1, job.logger)
     counts = best_of_workloads(read_log(folder))
     return [

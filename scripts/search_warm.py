@@ -20,6 +20,7 @@ from rivulet.records.journal import completed_facts, journal_folder, mark_comple
 from rivulet.records.summary import log_facts
 from rivulet.search import search_model
 from rivulet.search.warm_start import begin_from
+from rivulet.transfer.table import read_candidates
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
 
@@ -49,7 +50,12 @@ def measure(job, options, folder):
     with job.device("cpu"):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
-        begin_from(options.start, folder)
+        wrong = {
+            (row["kernel"], row["candidate"])
+            for row in read_candidates(options.candidates)
+            if row["correct"] == "no"
+        }
+        begin_from(options.start, folder, wrong)
         log = TuningLog(folder, job.logger)
         started_from = sum(trial.strategy == "transfer" for trial in log.trials)
         trials = started_from + more
@@ -78,6 +84,7 @@ def main():
     command.add("--workloads", type=Path, required=True, help="the model's workloads")
     command.add("--kernels-record", type=Path, required=True, help="record of the kernels")
     command.add("--start", type=Path, required=True, help="folder of the log to start from")
+    command.add("--candidates", type=Path, required=True, help="the transfer's candidates.csv")
     command.add("--start-record", type=Path, required=True, help="record of the transfer")
     command.add("--journal", type=Path, required=True, help="folder of this model's journals")
     command.add("--out", type=Path, required=True, help="folder of the finished log")

@@ -25,7 +25,7 @@ from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
-from rivulet.records.stored import read_log
+from rivulet.records.stored import read_log, read_origin
 from rivulet.records.summary import log_facts
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 from rivulet.transfer.sources import check_library
@@ -83,15 +83,26 @@ def measure(job, options, folder):
         with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
             started = time.monotonic()
             sources = read_sources(job, options, settings)
-            measured = TuningLog(folder / "measured", job.logger)
+            measured = TuningLog.resume(folder / "measured", job.logger)
             chosen = TuningLog(folder / "chosen", job.logger)
             result = transfer_schedules(
                 kernels, sources, target, options.settings["space"], settings, device.threads,
                 measured, chosen, bench, job.scratch, progress.update, job.logger, started,
             )  # fmt: skip
-        write_candidates(result.rows, folder / "candidates.csv")
-        facts = describe(job, options, kernels, chosen, measured, result)
-        return facts | prove(job, options, kernels, target, chosen, folder)
+        proven, kept = prove(job, options, kernels, target, chosen, folder)
+    for task in proven["put_back"]:
+        put_back(result.rows, task)
+    write_candidates(result.rows, folder / "candidates.csv")
+    return describe(job, options, kernels, kept, measured, result) | proven
+
+
+def put_back(rows, task):
+    """Note in the table that a kernel got its default schedule back."""
+    for row in rows:
+        if row.kernel == task and row.kind == "default":
+            row.chosen = "yes"
+        elif row.kernel == task and row.chosen == "yes":
+            row.chosen, row.reason = "", "put back: the whole model is slower with it"
 
 
 def prove(job, options, kernels, target, chosen, folder):
@@ -114,7 +125,7 @@ def prove(job, options, kernels, target, chosen, folder):
         "in_place_after_ms": found.after_ms,
         "in_place_seconds": round(seconds, 3),
         "put_back": found.put_back,
-    }
+    }, kept
 
 
 def read_sources(job, options, settings):
@@ -156,8 +167,8 @@ def describe(job, options, kernels, chosen, measured, result):
         "kernels_covered": len(covered),
         "flops_covered": round(covered_flops(kernels, covered), 6),
         "kernels_transferred": sum(r["chosen"] == "yes" and r["kind"] != "default" for r in rows),
-        "kernel_latency_sum_ms": round(model_latency_ms(result.rows), 6),
-        "source_search_seconds": source_seconds(options.source_records),
+        "kernel_latency_sum_ms": model_latency_ms(result.rows, len(kernels)),
+        "source_search_seconds": all_source_seconds(options),
         "stopped": result.stopped,
         "code": stage_code("transfer"),
     }
@@ -169,13 +180,25 @@ def describe(job, options, kernels, chosen, measured, result):
     return facts
 
 
-def model_latency_ms(rows):
-    """Sum over the kernels of what they take, defaults included, in milliseconds."""
-    return sum(
-        row.weight * float(row.median_us) * 1e-3
-        for row in rows
-        if row.chosen == "yes" and row.median_us
-    )
+def model_latency_ms(rows, kernels):
+    """Sum over the kernels of what they take, in milliseconds; empty where one has no latency."""
+    taken = [row for row in rows if row.chosen == "yes" and row.median_us]
+    if len(taken) < kernels:
+        return ""
+    return round(sum(row.weight * float(row.median_us) * 1e-3 for row in taken), 6)
+
+
+def all_source_seconds(options):
+    """Search time of all sources; empty where a log of the library does not tell its own."""
+    total = source_seconds(options.source_records)
+    for pair in options.sources:
+        name, _, folder = pair.partition("=")
+        if name in options.settings.get("library", {}):
+            facts = read_origin(Path(folder)).facts.get("facts") or {}
+            if "search_seconds" not in facts:
+                return ""
+            total += float(facts["search_seconds"])
+    return round(total, 3)
 
 
 def source_seconds(records):

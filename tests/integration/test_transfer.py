@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -434,3 +435,51 @@ def test_every_kind_of_candidate_computes_what_numpy_does(kind, source, target, 
         built["main"](*(tvm.runtime.tensor(array) for array in inputs), output)
         np.testing.assert_allclose(output.numpy(), right, rtol=1e-4, atol=1e-4)
     assert {one.how for one in found.ready} & {"projected", "repaired"}
+
+
+def test_a_wrong_candidate_is_known_to_the_warm_start_but_not_taken(
+    source, wide, target, tmp_path, bench, logger
+):
+    _, _, targets = wide
+    _, measured, _ = transfer(targets, [source], target, tmp_path, bench, logger)
+    tried = [t for t in measured.trials if t.strategy == "transfer" and t.samples]
+    (tmp_path / "warm").mkdir()
+    begin_from(measured.folder, tmp_path / "warm", {(tried[0].kernel, tried[0].candidate)})
+    log = TuningLog(tmp_path / "warm", logger)
+    assert len(log.trials) == len([t for t in measured.trials if t.strategy == "transfer"])
+    assert len(log.database) == len(tried) - 1
+
+
+def test_every_kernel_gets_its_share_though_some_have_nothing_left(
+    source, wide, target, tmp_path, bench, logger
+):
+    """A kernel without any partner keeps its default loops, and takes most of the time by far."""
+    _, _, targets = wide
+    convolutions = tuple(k for k in source.kernels if k.structure.family == "contraction")
+    settings = replace(SETTINGS, candidates_per_kernel=6)
+    rows, measured, _ = transfer(
+        targets, [Source("dense", convolutions)], target, tmp_path, bench, logger, settings
+    )
+    for kernel in targets:
+        own = of_kernel(rows, kernel)
+        tried = [t for t in measured.trials if (t.kernel, t.strategy) == (kernel.task, "transfer")]
+        if any(row.kind not in ("", "default") for row in own):
+            assert len(tried) > 2, kernel.task
+        else:
+            assert not tried
+
+
+def test_transfers_in_which_nothing_runs_say_why(source, wide, target, tmp_path, bench, logger):
+    _, _, targets = wide
+    bench._measure = {**bench._measure, "repeats": "three"}
+    with pytest.raises(UserError, match=r"not one of \d+ schedules could be built and run"):
+        transfer(targets, [source], target, tmp_path, bench, logger)
+    assert TuningLog.resume(tmp_path / "measured", logger).trials == []
+
+
+def test_every_candidate_has_its_reason(source, wide, target, tmp_path, bench, logger):
+    _, _, targets = wide
+    rows, _, _ = transfer(targets, [source], target, tmp_path, bench, logger)
+    for row in rows:
+        assert bool(row.reason) != (row.chosen == "yes") or row.kind == "default", row
+        assert row.valid == ("" if row.reason.startswith("not measured") else row.valid)

@@ -621,8 +621,8 @@ class Transfer(_Settings):
     )
     seconds: Annotated[float, Field(ge=0, le=86400)] = Field(
         default=0.0,
-        description="Time after which no more schedules are measured, and what is there is "
-        "settled; 0 for no limit [s]",
+        description="Time after which no more schedules are measured, but for the first of each "
+        "kernel, and what is there is settled; 0 for no limit [s]",
     )
     significance: Significance = Field(
         default=0.05, description="p-value below which a faster schedule counts as faster"
@@ -803,7 +803,7 @@ class Config(_Settings):
     pool: bool = Field(
         default=True,
         description="Whether each model also gets the schedules of all the others, and of the "
-        "library, at once, where these are two or more",
+        "library, at once, whatever the pairs are, where these are two or more",
     )
     library: Annotated[
         Mapping[ModelName, Library],

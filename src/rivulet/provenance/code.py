@@ -15,12 +15,17 @@ STAGE_ROOMS = {
     "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
-        "schedules", "measure", "records", "tvm_compat", "benchmark/compile.py",
-        "benchmark/in_place.py",
+        "schedules", "measure", "records", "tvm_compat", "models/prepare.py",
+        "benchmark/compile.py", "benchmark/in_place.py",
     ),
-    "ranking": ("transfer/ranking.py", "transfer/matching.py", "kernels/structure.py"),
+    "ranking": (
+        "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
+        "transfer/sources.py", "kernels/structure.py", "records/best.py",
+    ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
-    "benchmark": ("benchmark", "measure/statistics.py", "models/prepare.py"),
+    "benchmark": (
+        "benchmark", "measure/statistics.py", "models/prepare.py", "records/curve.py",
+    ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -31,11 +31,17 @@ class Curve:
 
     Args:
         moments: In the order of the log.
+
+    Attributes:
+        moments: Those at which it got better.
+        seconds: Measuring time of the whole search.
     """
 
     def __init__(self, moments: Iterable[Progress]) -> None:
         self.moments: list[Progress] = []
+        self.seconds = 0.0
         for moment in moments:
+            self.seconds = max(self.seconds, moment.seconds)
             if not self.moments or moment.model_ms < self.moments[-1].model_ms:
                 self.moments.append(moment)
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rivulet.records.log import FILES, RECORDS, TRIALS, WORKLOADS
@@ -104,6 +104,23 @@ def write_prefix(folder: Path, destination: Path, count: int) -> list[Path]:
     _copy_lines(records, destination / RECORDS, used)
     _copy_lines(folder / TRIALS, destination / TRIALS, range(len(trials) + 1))
     return [destination / name for name in FILES]
+
+
+def copy_records(
+    folder: Path, destination: Path, trials: Sequence[Trial], wanted: Callable[[Trial], bool]
+) -> None:
+    """Write the records of some of a log's trials to another folder, in the same order.
+
+    Args:
+        folder: The log.
+        destination: Folder to write to.
+        trials: Those trials of the log that the database has records of, where they ran.
+        wanted: Which of them to take.
+    """
+    matched = match_records(trials, _latencies_us(folder / RECORDS))
+    pairs = zip(trials, matched, strict=True)
+    kept = {number for trial, number in pairs if number is not None and wanted(trial)}
+    _copy_lines(folder / RECORDS, destination / RECORDS, kept)
 
 
 def _same(latency_us: float, median_us: float) -> bool:

@@ -109,7 +109,7 @@ def _figure(name: str, target: str, setting: Setting, histories: list[History]) 
     lines = []
     for one in sorted(own, key=lambda h: (order.index(h.kind), h.source != POOL, h.source, h.log)):
         # Droplet goes on where Ansor's search has ended.
-        before = ansor.curve.moments[-1].seconds if one.kind == "droplet" and ansor else 0.0
+        before = ansor.curve.seconds if one.kind == "droplet" and ansor else 0.0
         points = [(max(before + m.seconds, 0.1), m.model_ms) for m in one.curve.moments]
         label = f"from {one.source}, {one.log}" if one.kind == TRANSFER else one.kind
         lines.append(Line(label, one.kind, points))

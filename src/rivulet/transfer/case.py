@@ -104,12 +104,26 @@ class Case:
 
     def rows(self) -> list[CandidateRow]:
         """Rows of everything that was considered, the default last."""
+        for one in self.tried:
+            one.row.reason = one.row.reason or self._why_not(one)
+            if not one.measured:
+                one.row.valid = ""
         rows = [one.row for one in self.tried]
         for fallen in self.candidates.fallen:
             rows.append(_candidate_row(self.kernel, fallen, reason=fallen.reason))
         if self.candidates.reason:
             rows.append(_row(self.kernel, reason=self.candidates.reason))
         return [*rows, self.default.row]
+
+    def _why_not(self, one: Tried) -> str:
+        """Why a candidate was not taken; empty for the one that was."""
+        if one is self.winner or not self.settled:
+            return ""
+        if not one.measured:
+            return "not measured: others were more promising"
+        if self.winner is not None:
+            return "slower than the schedule that was taken"
+        return "not significantly faster than the default schedule"
 
 
 def _row(kernel: Kernel, **values: str) -> CandidateRow:

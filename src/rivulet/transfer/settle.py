@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Protocol
 
 from rivulet.measure.protocol import (
@@ -19,6 +18,7 @@ _FINALISTS = 3
 _CLOSE = 1.05  # candidates within this of the fastest may be the fastest
 # The default needs no second look where a single run of it was this many times slower.
 _FAR = 5.0
+_LONG = 1e-3  # seconds; of a shorter run much is the start of threads and the touching of memory
 
 
 class Acceptance(Protocol):
@@ -123,7 +123,8 @@ def _check(
             one.row.max_rel_error = f"{found.error:.2e}"
             if one.row.correct == "no":
                 one.row.reason = "the output differs from the default schedule's"
-            if not case.default.measured and math.isfinite(found.reference_seconds):
+            far = found.reference_seconds >= max(_LONG, _FAR * found.seconds)
+            if not case.default.measured and far:
                 sample = logged_seconds([found.reference_seconds])
                 case.default.take(Measurement(sample, "", 0.0, found.reference_seconds))
         if one.row.reason:
@@ -134,7 +135,7 @@ def _faster(one: Tried, default: Tried, settings: Acceptance, bench: MeasuringBe
     """Is a candidate faster than the default, by far or by samples taken side by side?"""
     if default.measured and not default.result.samples:
         return True
-    if default.result.latency >= _FAR * one.result.latency:
+    if default.measured and default.result.latency >= _FAR * one.result.latency:
         return True
     _measure_again([one, default], settings, bench)
     if not one.result.samples or not default.result.samples:

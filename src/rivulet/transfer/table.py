@@ -26,8 +26,8 @@ class CandidateRow:
         distance: Sum of the absolute log ratios of the two kernels' loop extents.
         predicted: Cost model's score before it was measured; higher is faster.
         candidate: Structural hash of the scheduled kernel.
-        valid: ``yes`` when it was replayed, built and run.
-        reason: Why it is not valid, or not correct.
+        valid: ``yes`` when it was replayed, built and run; empty when it was not measured.
+        reason: Why it is not valid, not correct, or not taken.
         samples_us: Latency samples in microseconds, a JSON list.
         median_us: Their median.
         correct: ``yes``, ``no``, or empty when it was not checked.

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rivulet.errors import UserError
 from rivulet.kernels import Kernel
 from rivulet.measure.protocol import MeasuringBench
 from rivulet.measure.replay import RecordedTable
@@ -156,12 +158,24 @@ class _Transfer:
         for share in shares:
             self._first_look(share)
         for share in shares:
-            self._look(share, min(_LOOKS, self._settings.candidates_per_kernel))
+            if not self._out_of_time():
+                self._look(share, min(_LOOKS, self._settings.candidates_per_kernel))
+        self._require_something_ran()
         stopped = self._spend()
         for share in shares:
             self._settle(share)
         rows = [row for i in range(len(self._kernels)) for row in self._cases[i].rows()]
         return TransferResult(rows, self._elapsed(), stopped)
+
+    def _require_something_ran(self) -> None:
+        """Transfers in which nothing ever runs have a cause outside the schedules."""
+        reasons = Counter(trial.error for trial in self._measured.trials)
+        if reasons and "" not in reasons:
+            reason, count = reasons.most_common(1)[0]
+            raise UserError(
+                f"not one of {len(self._measured.trials)} schedules could be built and run, the "
+                f"default ones included; the most frequent reason ({count} times): {reason[:300]}"
+            )
 
     def _first_look(self, share: list[int]) -> None:
         """Measure the most promising schedule of some kernels, by its match alone.
@@ -206,7 +220,7 @@ class _Transfer:
             done = sum(choice.tried for choice in self._choices)
             if done >= budget:
                 return f"the budget of {budget} candidates is spent"
-            if self._settings.seconds and self._elapsed() >= self._settings.seconds:
+            if self._out_of_time():
                 return f"the budget of {self._settings.seconds:g} s is spent"
             size = min(_BATCH, budget - done)
             self._extend(size)
@@ -214,6 +228,8 @@ class _Transfer:
                 self._choices, self._prospects, size, self._settings.most_per_kernel
             )
             if not batch:
+                if any(self._open(i, choice) for i, choice in enumerate(self._choices)):
+                    continue
                 return "no candidate is left that could win"
             self._measure([(i, self._cases[i].tried[number]) for i, number in batch])
             self._report(0, f"{done + len(batch)}/{budget} candidates{self._model_text()}")
@@ -239,7 +255,7 @@ class _Transfer:
     def _extend(self, count: int) -> None:
         """Have more candidates ready for the kernels that have most to gain."""
         hopeful = sorted(
-            (i for i, c in enumerate(self._choices) if c.tried < self._settings.most_per_kernel),
+            (i for i, choice in enumerate(self._choices) if self._open(i, choice)),
             key=lambda i: -self._choices[i].gain,
         )
         for index in hopeful[:count]:
@@ -250,6 +266,12 @@ class _Transfer:
                 case.take_in()
                 case.describe()
                 self._predict(index)
+
+    def _open(self, index: int, choice: KernelChoice) -> bool:
+        """May a kernel still get candidates: some that wait, or some not looked for yet?"""
+        if choice.tried >= self._settings.most_per_kernel:
+            return False
+        return bool(choice.waiting) or not self._cases[index].extended
 
     def _predict(self, index: int) -> None:
         """Score what one kernel has measured and what it has not, by the model as it is now."""
@@ -375,6 +397,9 @@ class _Transfer:
     def _model_text(self) -> str:
         total = sum(choice.weight * choice.best for choice in self._choices)
         return f" | model {total * 1e3:.3f} ms" if math.isfinite(total) else ""
+
+    def _out_of_time(self) -> bool:
+        return bool(self._settings.seconds) and self._elapsed() >= self._settings.seconds
 
     def _elapsed(self) -> float:
         return self._before + time.monotonic() - self._started
