@@ -4,24 +4,6 @@
 # transfer; the search started from the pool stands beside the pool.
 OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
 OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
-
-
-def own_methods(wildcards):
-    warm = wildcards.source == "pool" and wildcards.log_kind == "ansor" and WARM
-    return ["ansor", "droplet"] + (["warm"] if warm else [])
-
-
-def methods(wildcards):
-    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer"]
-
-
-def of_methods(pattern):
-    """An input function: one file for each of the target's own logs."""
-    return lambda wildcards: [
-        pattern.format(method=method, **wildcards) for method in own_methods(wildcards)
-    ]
-
-
 PAIR_TABLES = expand(
     "results/{hardware}/benchmarks/{log_kind}-{trials}/{pair}.csv",
     hardware=DEVICES,

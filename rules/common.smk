@@ -79,6 +79,63 @@ def device_threads(wildcards):
     return DEVICES[wildcards.hardware].threads
 
 
+# A transfer's sources: one model or log of the library, or the pool of all of them.
+def source_models(wildcards):
+    """The models among a transfer's sources; the others are logs of the library."""
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    return [name for name in sources if name in CONFIG.models]
+
+
+def of_sources(*patterns):
+    """An input function: files of each source model, on the hardware and of the log."""
+
+    def resolve(wildcards):
+        return [
+            pattern.format(model=model, **wildcards)
+            for model in source_models(wildcards)
+            for pattern in patterns
+        ]
+
+    return resolve
+
+
+def library_files(wildcards):
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    return [
+        f"{CONFIG.library[name].log}/{file}"
+        for name in sources
+        if name in CONFIG.library
+        for file in ("database_workload.json", "database_tuning_record.json")
+    ]
+
+
+def source_logs(wildcards):
+    """NAME=FOLDER of each source."""
+    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
+    own = "results/{hardware}/logs/{log_kind}-{trials}/{model}"
+    return [
+        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own.format(model=name, **wildcards)}"
+        for name in sources
+    ]
+
+
+# A target's own methods, beside which a transfer is timed.
+def own_methods(wildcards):
+    warm = wildcards.source == "pool" and wildcards.log_kind == "ansor" and WARM
+    return ["ansor", "droplet"] + (["warm"] if warm else [])
+
+
+def methods(wildcards):
+    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer"]
+
+
+def of_methods(pattern):
+    """An input function: one file for each of the target's own logs."""
+    return lambda wildcards: [
+        pattern.format(method=method, **wildcards) for method in own_methods(wildcards)
+    ]
+
+
 if workflow.is_main_process:
     released = release_stale_lock()
     if released:

@@ -4,45 +4,6 @@
 TRANSFER = "results/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}"
 
 
-def source_models(wildcards):
-    """The models among a transfer's sources; the others are logs of the library."""
-    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    return [name for name in sources if name in CONFIG.models]
-
-
-def of_sources(*patterns):
-    """An input function: files of each source model, on the hardware and of the log."""
-
-    def resolve(wildcards):
-        return [
-            pattern.format(model=model, **wildcards)
-            for model in source_models(wildcards)
-            for pattern in patterns
-        ]
-
-    return resolve
-
-
-def library_files(wildcards):
-    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    return [
-        f"{CONFIG.library[name].log}/{file}"
-        for name in sources
-        if name in CONFIG.library
-        for file in ("database_workload.json", "database_tuning_record.json")
-    ]
-
-
-def source_logs(wildcards):
-    """NAME=FOLDER of each source."""
-    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    own = "results/{hardware}/logs/{log_kind}-{trials}/{model}"
-    return [
-        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own.format(model=name, **wildcards)}"
-        for name in sources
-    ]
-
-
 rule transfer_schedules:
     input:
         workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
