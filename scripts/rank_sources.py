@@ -68,11 +68,12 @@ def rank(job, options):
 def library_kernels(job, name, one, settings):
     """Kernels of a log from elsewhere, as far as it tells, after checking where that is."""
     folder = Path(one["log"])
-    remark = check_library(name, read_log(folder), settings, one["other_hardware"])
+    log = read_log(folder)
+    remark = check_library(name, log, settings, one["other_hardware"])
     if remark:
         job.tell(remark)
     source = load_source(name, folder, [], job.scratch, 1, job.logger)
-    counts = best_of_workloads(read_log(folder))
+    counts = best_of_workloads(log)
     return [
         KnownKernel(
             k.workload, k.structure, k.flops, 1,

@@ -26,7 +26,6 @@ from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.stored import read_log, read_origin
-from rivulet.records.summary import log_facts
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 from rivulet.transfer.sources import check_library
 from rivulet.transfer.table import covered_kernels, write_candidates
@@ -89,11 +88,11 @@ def measure(job, options, folder):
                 kernels, sources, target, options.settings["space"], settings, device.threads,
                 measured, chosen, bench, job.scratch, progress.update, job.logger, started,
             )  # fmt: skip
-        proven, kept = prove(job, options, kernels, target, chosen, folder)
+        proven = prove(job, options, kernels, target, chosen, folder)
     for task in proven["put_back"]:
         put_back(result.rows, task)
     write_candidates(result.rows, folder / "candidates.csv")
-    return describe(job, options, kernels, kept, measured, result) | proven
+    return describe(job, options, kernels, measured, result) | proven
 
 
 def put_back(rows, task):
@@ -125,7 +124,7 @@ def prove(job, options, kernels, target, chosen, folder):
         "in_place_after_ms": found.after_ms,
         "in_place_seconds": round(seconds, 3),
         "put_back": found.put_back,
-    }, kept
+    }
 
 
 def read_sources(job, options, settings):
@@ -153,17 +152,17 @@ def read_sources(job, options, settings):
     return sources
 
 
-def describe(job, options, kernels, chosen, measured, result):
+def describe(job, options, kernels, measured, result):
     """Facts of the finished transfer, and a line on it."""
     rows = [{key: str(value) for key, value in asdict(row).items()} for row in result.rows]
     covered = covered_kernels(rows)
     tried = [trial for trial in measured.trials if trial.strategy == "transfer"]
     facts = {
-        **log_facts(kernels, chosen, "transfer"),
         "search_seconds": round(result.seconds, 3),
         "seconds_from_start": round(time.time() - STARTED, 3),
         "trials_measured": len(tried),
         "trials_failed": sum(bool(trial.error) for trial in tried),
+        "kernels_total": len(kernels),
         "kernels_covered": len(covered),
         "flops_covered": round(covered_flops(kernels, covered), 6),
         "kernels_transferred": sum(r["chosen"] == "yes" and r["kind"] != "default" for r in rows),

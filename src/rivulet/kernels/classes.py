@@ -30,14 +30,3 @@ def kernel_class(task: str, shapes: Sequence[Sequence[int]] = ()) -> str:
         if channels_per_group != channels:
             return f"grouped_{kind}"
     return kind
-
-
-def anchor_operation(kind: str) -> str | None:
-    """The operation that decides a kernel's loops, where its class begins with one; else None.
-
-    >>> anchor_operation("conv2d_add_relu"), anchor_operation("depthwise_conv2d_add")
-    ('conv2d', 'depthwise_conv2d')
-    >>> anchor_operation("max_pool2d")
-    """
-    match = re.match(r"((depthwise_|grouped_)?conv[123]d(_transpose)?|matmul)(_|$)", kind)
-    return match.group(1) if match else None

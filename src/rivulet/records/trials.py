@@ -8,6 +8,8 @@ import json
 import math
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -224,3 +226,20 @@ def _finite(value: str | float) -> float:
     if not math.isfinite(number):
         raise ValueError(value)
     return number
+
+
+def why_nothing_ran(trials: Iterable[Trial], what: str) -> str:
+    """What to say of trials that all failed, whose cause is outside them; empty for others.
+
+    Args:
+        trials: The trials.
+        what: What they are called, in the plural.
+    """
+    reasons = Counter(trial.error for trial in trials)
+    if not reasons or "" in reasons:
+        return ""
+    reason, count = reasons.most_common(1)[0]
+    return (
+        f"not one of {reasons.total()} {what} could be built and run; the most frequent reason "
+        f"({count} times): {reason[:300]}"
+    )

@@ -16,6 +16,7 @@ from rivulet.tvm_compat.traces import (
     LOCATION,
     TILE,
     Decision,
+    Postprocessing,
     categories,
     decisions,
     replay,
@@ -246,3 +247,28 @@ def _without_decisions(trace: Any) -> str:
             break
         lines.append(re.sub(r", decision=.*\)$", ")", line))
     return "\n".join(lines)
+
+
+def open_design_space(
+    module: Any, target: Any, tiles: RegisterTiles | None, threads: int, seed: int
+) -> tuple[Any, DesignSpace]:
+    """The design space of a kernel, of the sketches that MetaSchedule makes for a target.
+
+    Args:
+        module: The kernel's unscheduled module.
+        target: TVM target.
+        tiles: Limits of the register tiles; None for TVM's own space.
+        threads: Threads of the context.
+        seed: Seed of the context, from 1.
+
+    Returns:
+        The ``TuneContext``, which describes schedules for a cost model, and the space.
+    """
+    from tvm.s_tir import meta_schedule as ms
+
+    context = ms.TuneContext(
+        mod=module, target=target, space_generator="post-order-apply",
+        rand_state=seed, num_threads=threads,
+    )  # fmt: skip
+    traces = [schedule.trace for schedule in context.generate_design_space()]
+    return context, DesignSpace(module, traces, Postprocessing(module, target), tiles)

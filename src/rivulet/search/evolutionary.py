@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from rivulet.kernels import Kernel
-from rivulet.schedules.design_space import DesignSpace, Point
+from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.search.cost_model import CostModel, Features
 from rivulet.search.features import describe_schedules
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name
-from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
+from rivulet.tvm_compat.traces import ReplayFailure
 
 # Measured schedules that children descend from, fastest first.
 _PARENTS = 16
@@ -244,20 +244,10 @@ class EvolutionaryProposer:
     def _open(self) -> tuple[Any, DesignSpace]:
         """Context and design space, made when they are first needed."""
         if self._opened is None:
-            from tvm.s_tir import meta_schedule as ms
-
-            context = ms.TuneContext(
-                mod=self.kernel.module,
-                target=self._target,
-                space_generator="post-order-apply",
-                task_name=self.kernel.task,
-                rand_state=self._random.randrange(1, _LARGEST_SEED),
-                num_threads=self._threads,
-            )
-            traces = [schedule.trace for schedule in context.generate_design_space()]
-            postprocessing = Postprocessing(self.kernel.module, self._target)
-            space = DesignSpace(self.kernel.module, traces, postprocessing, self._tiles)
-            self._opened = context, space
+            self._opened = open_design_space(
+                self.kernel.module, self._target, self._tiles, self._threads,
+                self._random.randrange(1, _LARGEST_SEED),
+            )  # fmt: skip
         return self._opened
 
 

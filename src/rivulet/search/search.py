@@ -6,7 +6,6 @@ import logging
 import math
 import time
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from rivulet.errors import UserError
 from rivulet.kernels import Kernel
 from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.records import Trial, TuningLog
-from rivulet.records.trials import samples_text
+from rivulet.records.trials import samples_text, why_nothing_ran
 from rivulet.schedules.space import REGISTER_TILES, space_tiles
 from rivulet.search.cost_model import make_cost_model
 from rivulet.search.evolutionary import RELEARNED, EvolutionaryProposer, Proposal
@@ -137,13 +136,8 @@ class _Search:
 
     def _require_a_valid_trial(self) -> None:
         """A search in which nothing ever runs has a cause outside the schedules."""
-        reasons = Counter(trial.error for trial in self._log.trials)
-        if reasons and "" not in reasons:
-            reason, count = reasons.most_common(1)[0]
-            raise UserError(
-                f"not one of {len(self._log.trials)} candidates could be built and run; the most "
-                f"frequent reason ({count} times): {reason[:300]}"
-            )
+        if problem := why_nothing_ran(self._log.trials, "candidates"):
+            raise UserError(problem)
 
     def _left(self) -> int:
         return self._budget - len(self._log.trials)

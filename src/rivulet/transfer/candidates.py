@@ -13,7 +13,7 @@ from typing import Any
 
 from rivulet.kernels import Kernel
 from rivulet.kernels.structure import KernelStructure, kernel_structure
-from rivulet.schedules.design_space import DesignSpace, Point
+from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.search.cost_model import CostModel, Features
 from rivulet.search.features import describe_schedules
@@ -21,7 +21,7 @@ from rivulet.transfer.mapping import AS_IS, Lent, map_schedule
 from rivulet.transfer.matching import EXACT, Match, match_kernels
 from rivulet.transfer.sources import Source, SourceKernel
 from rivulet.tvm_compat.names import candidate_name
-from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure
+from rivulet.tvm_compat.traces import ReplayFailure
 
 # In the order in which schedules are tried, a schedule of half the speed counts as much as extents
 # that differ by two to the power of this; and each further one of a kernel as much as by e to this,
@@ -88,7 +88,7 @@ class KernelCandidates:
         self._kernel, self._sources, self._threads, self._logger = kernel, sources, threads, logger
         self._per_source_kernel, self._lent = per_source_kernel, lent
         self._structure = kernel_structure(kernel.module)
-        self._context, self._space = _open_space(kernel, target, tiles, threads)
+        self._context, self._space = open_design_space(kernel.module, target, tiles, threads, _SEED)
         self._matches = match_kernels(kernel.workload, self._structure, sources)
         self._points = self._promising()
         self._names: set[str] = set()
@@ -194,19 +194,6 @@ def _replayed(record: Any) -> Any:
         return record.as_measure_candidate().sch
     except Exception:  # a record that TVM cannot replay teaches nothing
         return None
-
-
-def _open_space(
-    kernel: Kernel, target: Any, tiles: RegisterTiles | None, threads: int
-) -> tuple[Any, DesignSpace]:
-    from tvm.s_tir import meta_schedule as ms
-
-    context = ms.TuneContext(
-        mod=kernel.module, target=target, space_generator="post-order-apply",
-        rand_state=_SEED, num_threads=threads,
-    )  # fmt: skip
-    traces = [schedule.trace for schedule in context.generate_design_space()]
-    return context, DesignSpace(kernel.module, traces, Postprocessing(kernel.module, target), tiles)
 
 
 def _apply_all(points: list[Candidate], space: DesignSpace, threads: int) -> list[Candidate]:

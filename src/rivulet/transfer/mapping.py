@@ -157,11 +157,12 @@ def _mapped(
     for (spatial, reduction), (own_spatial, own_reduction) in zip(
         lent.blocks, sketch.blocks, strict=False
     ):
-        extents = [math.prod(sketch.decisions[p].value) for p in own_spatial]
+        own = [sketch.decisions[p] for p in own_spatial]
+        extents = [math.prod(decision.value) for decision in own]
         sources = _aligned(spatial, source.spatial, target.spatial, SPATIAL_LEVELS)
         if len(sources) != len(extents):
             sources = _aligned(spatial, [math.prod(s) for s in spatial], extents, SPATIAL_LEVELS)
-        for position, split in zip(own_spatial, _tiles(sources, extents, space, how), strict=True):
+        for position, split in zip(own_spatial, _tiles(sources, own, space, how), strict=True):
             values[position] = split
         lengths = [math.prod(sketch.decisions[p].value) for p in own_reduction]
         sources = _aligned(reduction, [math.prod(s) for s in reduction], lengths, REDUCTION_LEVELS)
@@ -209,10 +210,14 @@ def _aligned(
     ]
 
 
-def _tiles(sources: list[Split], extents: list[int], space: DesignSpace, how: str) -> list[Split]:
+def _tiles(sources: list[Split], own: list[Decision], space: DesignSpace, how: str) -> list[Split]:
+    extents = [math.prod(decision.value) for decision in own]
     if how == REGISTERS and space.tiles is not None:
         return space.tiles.nearest_spatial(sources, extents)
-    return [_split(split, extent, 0, how) for split, extent in zip(sources, extents, strict=True)]
+    return [
+        _split(split, extent, decision.innermost_limit, how)
+        for split, extent, decision in zip(sources, extents, own, strict=True)
+    ]
 
 
 def _split(source: Split, extent: int, limit: int, how: str) -> Split:

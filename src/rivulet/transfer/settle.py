@@ -47,8 +47,7 @@ def settle(
     """Decide for each kernel; a candidate is taken if it is faster still and right.
 
     The fastest of several candidates is on average slower than it seemed, because luck helped to
-    make it the fastest. So those close to the best are measured again, interleaved; a candidate
-    without rivals was not picked for its time, and its first measurement stands. Then the
+    make it the fastest. So it and those close to it are measured again, interleaved. Then the
     fastest is run beside the default schedule: its output has to be the same, and where the
     default is not slower by far, both are measured again, against each other.
 
@@ -84,7 +83,7 @@ def settle(
 
 def _confirm(case: Case, settings: Acceptance, bench: MeasuringBench) -> set[int]:
     ranked = case.ranked
-    if len(ranked) < 2:
+    if not ranked:
         return set()
     best = ranked[0].result.latency
     group = [one for one in ranked if one.result.latency <= best * _CLOSE][:_FINALISTS]

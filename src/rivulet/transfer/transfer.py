@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from rivulet.kernels import Kernel
 from rivulet.measure.protocol import MeasuringBench
 from rivulet.measure.replay import RecordedTable
 from rivulet.records import Trial, TuningLog
-from rivulet.records.trials import samples_text
+from rivulet.records.trials import samples_text, why_nothing_ran
 from rivulet.schedules.space import space_tiles
 from rivulet.search.cost_model import BoostedTrees
 from rivulet.transfer.candidates import KernelCandidates, learn_records
@@ -160,22 +159,14 @@ class _Transfer:
         for share in shares:
             if not self._out_of_time():
                 self._look(share, min(_LOOKS, self._settings.candidates_per_kernel))
-        self._require_something_ran()
+        what = "schedules, the default ones included,"
+        if problem := why_nothing_ran(self._measured.trials, what):
+            raise UserError(problem)
         stopped = self._spend()
         for share in shares:
             self._settle(share)
         rows = [row for i in range(len(self._kernels)) for row in self._cases[i].rows()]
         return TransferResult(rows, self._elapsed(), stopped)
-
-    def _require_something_ran(self) -> None:
-        """Transfers in which nothing ever runs have a cause outside the schedules."""
-        reasons = Counter(trial.error for trial in self._measured.trials)
-        if reasons and "" not in reasons:
-            reason, count = reasons.most_common(1)[0]
-            raise UserError(
-                f"not one of {len(self._measured.trials)} schedules could be built and run, the "
-                f"default ones included; the most frequent reason ({count} times): {reason[:300]}"
-            )
 
     def _first_look(self, share: list[int]) -> None:
         """Measure the most promising schedule of some kernels, by its match alone.

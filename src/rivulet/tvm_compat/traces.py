@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -200,42 +199,6 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | 
         raise ReplayFailure(f"the trace does not apply: {_reason(error)}") from error
     postprocessing.apply(schedule)
     return schedule
-
-
-def replay_on_anchor(module: Any, trace: Any, postprocessing: Postprocessing) -> Any:
-    """Apply a trace to a kernel that shares the anchor block but not what is fused around it.
-
-    Blocks that the trace does not know are inlined into the anchor or parallelised by TVM.
-
-    Returns:
-        The schedule, postprocessed; its own trace replays by itself.
-
-    Raises:
-        ReplayFailure: The anchors do not fit, or a postprocessor refuses the result.
-    """
-    from tvm.s_tir import Schedule
-    from tvm.s_tir.meta_schedule.trace_apply import schedule_using_anchor_trace
-
-    schedule = Schedule(module, debug_mask=0, error_render_level="fast")
-    try:
-        schedule_using_anchor_trace(schedule, with_values(trace, {}), postprocessing.target)
-    except Exception as error:
-        raise ReplayFailure(f"the trace does not fit the anchor: {_reason(error)}") from error
-    postprocessing.apply(schedule)
-    return schedule
-
-
-def tile_extents(trace: Any, schedule: Any) -> dict[int, int]:
-    """Extents of the loops that the trace's tile decisions split, seen on a replayed schedule.
-
-    Replaying repairs factors that do not fit so that their product is the loop's extent, which
-    is how the extent becomes known.
-    """
-    before = [i for i, inst in enumerate(_schedule_part(trace)) if str(inst.kind.name) == TILE]
-    after = [d for d in decisions(schedule.trace) if d.kind == TILE]
-    if len(before) != len(after):
-        raise ReplayFailure("the replayed trace has another number of tile decisions")
-    return {index: math.prod(d.value) for index, d in zip(before, after, strict=True)}
 
 
 def _schedule_part(trace: Any) -> list[Any]:
