@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.measure.statistics import bootstrap_median_interval, median
+from rivulet.tables import columns_of, write_table
 
 
 @dataclass
@@ -41,7 +42,7 @@ class MethodRow:
     error: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(MethodRow))
+COLUMNS = columns_of(MethodRow)
 
 
 def fill_latencies(
@@ -85,10 +86,7 @@ def fill_latencies(
 
 def write_rows(rows: list[MethodRow], path: Path) -> None:
     """Write a table."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+    write_table(MethodRow, rows, path)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.kernels.structure import KernelStructure
+from rivulet.tables import write_table
 from rivulet.transfer.matching import KINDS, loop_distance, match_kind
 
 # Share of its speed that a schedule loses on other loops, for each e-fold of an extent, and for
@@ -70,9 +70,6 @@ class Ranked:
     flops_matched: float
     paper_place: int
     paper_score: float
-
-
-COLUMNS = tuple(field.name for field in fields(Ranked))
 
 
 def rank_sources(
@@ -152,10 +149,7 @@ def paper_score(kernels: Sequence[KnownKernel], source: Sequence[KnownKernel]) -
 
 def write_ranking(rows: Iterable[Ranked], path: Path) -> None:
     """Write the table."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+    write_table(Ranked, rows, path)
 
 
 def _expected_speed(kernel: KnownKernel, lender: KnownKernel) -> float:

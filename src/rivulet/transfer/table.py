@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+
+from rivulet.tables import write_table
 
 
 @dataclass
@@ -56,15 +58,9 @@ class CandidateRow:
     chosen: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(CandidateRow))
-
-
 def write_candidates(rows: list[CandidateRow], path: Path) -> None:
     """Write the table."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
+    write_table(CandidateRow, rows, path)
 
 
 def read_candidates(path: Path) -> list[dict[str, str]]:
