@@ -145,6 +145,9 @@ def test_droplet_never_leaves_a_kernel_slower_than_it_was(
     refine_model(kernels, target, settings, source, walk, bench, quiet, logger)
     own = [t for t in walk.trials if t.strategy == "droplet"]
     assert 0 < len(own) <= 24
+    # Every kernel has a schedule from the start, so the model's latency is known throughout.
+    sums = [float(trial.model_ms) for trial in walk.trials]
+    assert sums == sorted(sums, reverse=True)
     measured = {(t.kernel, t.candidate) for t in source.trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
     combined = TuningLog(tmp_path / "combined", logger)

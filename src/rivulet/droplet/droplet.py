@@ -113,16 +113,17 @@ def refine_model(
         moves = walk.moves
         rows = _round(walk, candidates, target, settings, log, bench, logger, batch)
         elapsed = before + time.monotonic() - started
+        total = sum(w.kernel.weight * w.latency for w in walks) * 1e3
+        model_ms = f"{total:.6f}" if len(walks) == len(kernels) else ""
         log.append(
             [
-                _row(log, number, elapsed, batch, propose_s, walk, *row)
+                _row(log, number, elapsed, batch, propose_s, walk, model_ms, *row)
                 for number, row in enumerate(rows, 1)
             ]
         )
         if walk.moves > moves:
             walk.left = _neighbourhood(walk, generator)
         measured += len(candidates)
-        total = sum(w.kernel.weight * w.latency for w in walks) * 1e3
         report(
             measured,
             f"{walk.kernel.task} best {walk.latency * 1e6:.1f} us, {walk.moves} move(s) | "
@@ -226,6 +227,7 @@ def _row(
     batch: int,
     propose_s: float,
     walk: _Walk,
+    model_ms: str,
     strategy: str,
     schedule: Any,
     result: Measurement,
@@ -243,5 +245,5 @@ def _row(
         samples_us=samples_text(result.samples),
         error=result.error,
         best_us=f"{walk.latency * 1e6:.4f}" if math.isfinite(walk.latency) else "",
-        model_ms="",
+        model_ms=model_ms,
     )

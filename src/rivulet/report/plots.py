@@ -189,12 +189,12 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
             axes.plot(
                 seconds[-1], latencies[-1], "o", markersize=4, color=COLOURS.get(line.method, _GRID)
             )
-        values = [latency for line in lines for _, latency in line.points]
-        steps = _log_steps(max(values) / min(values))
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(
-                LogLocator(subs=(1.0, 2.0, 5.0) if axis is axes.xaxis else steps)
-            )
+        for place, axis in enumerate((axes.xaxis, axes.yaxis)):
+            values = [point[place] for line in lines for point in line.points]
+            span = max(values) / min(values)
+            # Within a decade the steps of a logarithmic locator may leave a single number.
+            locator = LogLocator(subs=_log_steps(span)) if span > 10 else MaxNLocator(6)
+            axis.set_major_locator(locator)
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("search time in s, logarithmic")
