@@ -66,6 +66,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="where everything is kept (default: benchmarks/work/transfer)")  # fmt: skip
     add("--cores", default="all", help="cores for Snakemake (default: all)")
     options = parser.parse_args(arguments)
+    made = [part.name for part in (QUICK if options.quick else FULL)]
+    if missing := set(options.parts or ()) - set(made):
+        parser.error(
+            f"--parts {' '.join(sorted(missing))}: no part of --quick, which has: {', '.join(made)}"
+        )
     options.trials = options.trials or (128 if options.quick else 640)
     return options
 

@@ -149,8 +149,12 @@ class TransferFigures:
             "pool_share": _mean(f.share for f in pools),
             "pair_seconds": round(first.coverage.seconds_from_start, 2) if first else None,
             **_time_to_share(first),
-            "worse_than_untuned": sum(f.transfer > f.untuned for f in figures),
-            "kernels_slower_than_default": sum(c.slower_kernels for c in coverage),
+            "worse_than_untuned": (
+                sum(f.transfer > f.untuned for f in figures) if figures else None
+            ),
+            "kernels_slower_than_default": (
+                sum(c.slower_kernels for c in coverage) if coverage else None
+            ),
             "ansor_time_to_match_ratio": _geometric(f.time_to_match for f in pairs),
             "first_look_time_to_match_ratio": _geometric(
                 f.first_look[2] for f in pairs if f.first_look

@@ -77,7 +77,14 @@ def test_what_was_not_run_is_null():
     assert last["share_resnet18_resnet50"] is None
     assert last["warm_trials_ratio"] is None
     assert last["flops_covered_min"] is None
+    assert last["worse_than_untuned"] is None
     json.dumps(last)
+
+
+def test_a_part_that_quick_has_not_is_said(capsys):
+    with pytest.raises(SystemExit):
+        command.parse(["--quick", "--parts", "vit"])
+    assert "--parts vit: no part of --quick, which has: pairs" in capsys.readouterr().err
 
 
 def test_a_model_slower_than_untuned_is_counted():
