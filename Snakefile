@@ -17,12 +17,13 @@ include: "rules/common.smk"
 include: "rules/export.smk"
 include: "rules/kernels.smk"
 include: "rules/search.smk"
-include: "rules/droplet.smk"
 include: "rules/transfer.smk"
+include: "rules/droplet.smk"
 include: "rules/warm.smk"
 include: "rules/ranking.smk"
 include: "rules/compile.smk"
 include: "rules/benchmark.smk"
+include: "rules/droplet_study.smk"
 include: "rules/report.smk"
 
 
@@ -35,3 +36,5 @@ rule all:
     input:
         "results/benchmarks.csv",
         "results/report.html",
+        GAIN_TABLES,
+        EFFECT_TABLES,

@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from comparison.figures import KernelSamples, latency_ratio
 from rivulet.config.model import Measure
 from rivulet.errors import UserError
 from rivulet.hardware import Device
@@ -26,11 +25,11 @@ from rivulet.hardware.lock import device_lock
 from rivulet.hardware.target import resolve_target
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
+from rivulet.measure.side_by_side import measure_side_by_side, sum_ratio
 from rivulet.records import TuningLog
 from rivulet.records.prefix import write_prefix
 from rivulet.records.trials import read_trials
 from rivulet.tvm_compat.arguments import model_weight_bytes
-from rivulet.tvm_compat.names import candidate_name
 
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 1 / 3)
 ROUNDS = 9
@@ -49,32 +48,14 @@ def checkpoints(warm, cold_trials, shares, folder):
     return logs
 
 
-def measure(kernels, logs, bench, rounds, say):
-    """Samples of each log's best schedule of every kernel; its default loops where it has none."""
-    found = {name: [] for name in logs}
-    for number, kernel in enumerate(kernels, 1):
-        modules = {}
-        for name, log in logs.items():
-            records = log.best_records(kernel, 1)
-            modules[name] = records[0].as_measure_candidate().sch.mod if records else kernel.module
-        distinct = {candidate_name(module): module for module in modules.values()}
-        results = bench.measure_interleaved(list(distinct.values()), rounds, 0)
-        samples = dict(zip(distinct, results, strict=True))
-        for name, module in modules.items():
-            result = samples[candidate_name(module)]
-            if result.error:
-                raise UserError(f"{kernel.task}, {name}: {result.error}")
-            found[name].append((kernel.weight, result.samples))
-        say(f"{number}/{len(kernels)} {kernel.task}: {len(distinct)} schedule(s)")
+def variants(kernels, logs):
+    """Each log's best schedule of every kernel that it has one of."""
+    found = {name: {} for name in logs}
+    for name, log in logs.items():
+        for kernel in kernels:
+            if records := log.best_records(kernel, 1):
+                found[name][kernel.task] = records[0].as_measure_candidate().sch.mod
     return found
-
-
-def ratio(ours, theirs):
-    """Sum of the kernels of one log over that of another, with its interval."""
-    samples = [
-        KernelSamples(weight, a, b) for (weight, a), (_, b) in zip(ours, theirs, strict=True)
-    ]
-    return latency_ratio(samples, _CONFIDENCE, _RESAMPLES, 0)
 
 
 def main():
@@ -110,10 +91,13 @@ def main():
         logs = checkpoints(options.warm, cold_trials, options.shares, Path(scratch) / "logs")
         cold = Path(scratch) / "cold"
         write_prefix(options.cold, cold, cold_trials)
-        samples = measure(kernels, {"cold": TuningLog(cold), **logs}, bench, options.rounds, say)
+        samples = measure_side_by_side(
+            kernels, variants(kernels, {"cold": TuningLog(cold), **logs}), bench, options.rounds, 0,
+            lambda number, text: say(f"{number}/{len(kernels)} {text}"),
+        )  # fmt: skip
     rows = []
     for count in logs:
-        one = ratio(samples[count], samples["cold"])
+        one = sum_ratio(samples[count], samples["cold"], _CONFIDENCE, _RESAMPLES, 0)
         rows.append({"trials": count, "ratio": one.value, "low": one.low, "high": one.high})
         print(
             f"after {count:5d} of {cold_trials} trials: latency, warm start / cold search at its "

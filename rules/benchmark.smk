@@ -1,9 +1,10 @@
 # Benchmark: compiled variants of a target -> results/{hardware}/benchmarks/{log}-{trials}/
 #   {source}-to-{target}.csv, and all pairs -> results/benchmarks.csv
-# A target's own methods stand in the table of each of its pairs, measured there beside the
+# Droplet search on what a transfer has taken stands beside it. A target's own methods stand in the table of each of its pairs, measured there beside the
 # transfer; the search started from the pool stands beside the pool.
 OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
 OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
+REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}"
 PAIR_TABLES = expand(
     "results/{hardware}/benchmarks/{log_kind}-{trials}/{pair}.csv",
     hardware=DEVICES,
@@ -30,6 +31,9 @@ rule benchmark_pair:
             "results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so"
         ),
         transfer=f"{TRANSFER}/log.json",
+        refined=ancient(of_refined(f"{REFINED_LIBRARY}.so")),
+        refined_library=of_refined(f"{REFINED_LIBRARY}.json"),
+        refined_log=of_refined(f"{REFINED}/log.json"),
     output:
         table="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
         record="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.json",
@@ -50,9 +54,9 @@ rule benchmark_pair:
         " trials={wildcards.trials} --settings {params.settings:q}"
         " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
         " --methods {params.methods}"
-        " --libraries {input.untuned} {input.libraries} {input.transferred}"
-        " --library-records {input.untuned_record} {input.library_records}"
-        " --log-records {input.logs} {input.transfer} --ansor-trials {input.ansor_trials}"
+        " --libraries {input.untuned} {input.libraries} {input.transferred} {input.refined}"
+        " --library-records {input.untuned_record} {input.library_records} {input.refined_library}"
+        " --log-records {input.logs} {input.transfer} {input.refined_log} --ansor-trials {input.ansor_trials}"
         " --table {output.table} --record {output.record} --log {log}"
 
 

@@ -13,7 +13,11 @@ from rivulet.workflow.planning import load_workflow_config, reconcile_results
 from rivulet.workflow.stages import (
     device_of,
     execution_settings,
+    gain_trials,
+    refines_transfers,
     stage_settings,
+    studies_effect,
+    studies_gain,
     transfer_names,
     transfer_sources,
 )
@@ -24,6 +28,10 @@ CONFIG = load_workflow_config(
 DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
+GAINS, EFFECTS = studies_gain(CONFIG), studies_effect(CONFIG)
+REFINES = refines_transfers(CONFIG)
+# Where a search is published on its way; the comparisons with droplet look at further moments.
+MILESTONES = sorted({*TRIALS, *(gain_trials(CONFIG)[0] if GAINS else [])})
 WARM = CONFIG.warm_start.share > 0
 # The searches that start from a pool are benchmarked beside it.
 WARM_TARGETS = CONFIG.pooled_targets if WARM and "ansor" in LOGS else []
@@ -35,7 +43,7 @@ ENVIRONMENT = "../envs/rivulet.yaml"
 # Snakemake deploys an environment of its own for each rule.
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
-    f"export RIVULET_MILESTONES={shlex.quote(json.dumps(TRIALS))}; "
+    f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
 )
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
@@ -126,7 +134,20 @@ def own_methods(wildcards):
 
 
 def methods(wildcards):
-    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer"]
+    refined = ["transfer+droplet"] if is_refined(wildcards) else []
+    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer", *refined]
+
+
+def is_refined(wildcards):
+    """Does the pair's table have droplet search on what the transfer has taken?"""
+    return REFINES and wildcards.log_kind == "ansor"
+
+
+def of_refined(*patterns):
+    """An input function: files of that, where the table has it."""
+    return lambda wildcards: [
+        pattern.format(**wildcards) for pattern in patterns if is_refined(wildcards)
+    ]
 
 
 def of_methods(pattern):

@@ -1,4 +1,8 @@
-# Droplet: ansor-{trials} log -> results/{hardware}/logs/droplet-{trials}/{model}/
+# Droplet: ansor-{trials} log -> results/{hardware}/logs/droplet-{trials}/{model}/, and
+#   transfer -> results/{hardware}/transfer-droplet/{log}-{trials}/{source}-to-{target}/
+REFINED = "results/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{target}"
+
+
 rule refine_droplet:
     input:
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
@@ -15,6 +19,8 @@ rule refine_droplet:
         workloads="results/{hardware}/logs/droplet-{trials}/{model}/database_workload.json",
         records="results/{hardware}/logs/droplet-{trials}/{model}/database_tuning_record.json",
         trials="results/{hardware}/logs/droplet-{trials}/{model}/trials.csv",
+        gains="results/{hardware}/logs/droplet-{trials}/{model}/gains.csv",
+        moves="results/{hardware}/logs/droplet-{trials}/{model}/moves.csv",
         record="results/{hardware}/logs/droplet-{trials}/{model}/log.json",
     log:
         "logs/{hardware}/logs/droplet-{trials}/{model}.log",
@@ -36,4 +42,51 @@ rule refine_droplet:
         " --source-record {input.source}"
         " --journal results/{wildcards.hardware}/journals/droplet-{wildcards.trials}/{wildcards.model}"
         " --out results/{wildcards.hardware}/logs/droplet-{wildcards.trials}/{wildcards.model}"
+        " --record {output.record} --log {log}"
+
+
+rule refine_transfer:
+    input:
+        workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
+        kernels="results/{hardware}/kernels/{target}.json",
+        source_files=ancient(
+            [
+                f"{TRANSFER}/database_workload.json",
+                f"{TRANSFER}/database_tuning_record.json",
+                f"{TRANSFER}/trials.csv",
+                f"{TRANSFER}/measured/database_workload.json",
+                f"{TRANSFER}/measured/database_tuning_record.json",
+                f"{TRANSFER}/measured/trials.csv",
+            ]
+        ),
+        source=f"{TRANSFER}/log.json",
+    output:
+        workloads=f"{REFINED}/database_workload.json",
+        records=f"{REFINED}/database_tuning_record.json",
+        trials=f"{REFINED}/trials.csv",
+        gains=f"{REFINED}/gains.csv",
+        moves=f"{REFINED}/moves.csv",
+        record=f"{REFINED}/log.json",
+    log:
+        "logs/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{target}.log",
+    priority: 1
+    conda:
+        ENVIRONMENT
+    threads: device_threads
+    resources:
+        device=1,
+    params:
+        settings=settings("droplet", "hardware", "trials"),
+    shell:
+        "python scripts/refine_droplet.py"
+        " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
+        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
+        " trials={wildcards.trials}"
+        " --settings {params.settings:q}"
+        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --source results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
+        " --source-record {input.source}"
+        " --more-schedules results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}/measured"
+        " --journal results/{wildcards.hardware}/journals/transfer-droplet-{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
+        " --out results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --record {output.record} --log {log}"

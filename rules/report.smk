@@ -23,6 +23,12 @@ OWN_HISTORIES = expand(
     trials=TRIALS,
     model=WARM_TARGETS,
 )
+REFINED_HISTORIES = expand(
+    "results/{hardware}/transfer-droplet/ansor-{trials}/{pair}/trials.csv",
+    hardware=DEVICES,
+    trials=TRIALS,
+    pair=TRANSFERS if REFINES else [],
+)
 RANKINGS = expand("results/{hardware}/transfer/ranking.csv", hardware=DEVICES)
 if not TRANSFERS:
     RANKINGS = []
@@ -37,8 +43,12 @@ rule make_report:
         kernels=expand(
             "results/{hardware}/kernels/{model}.csv", hardware=DEVICES, model=MODELS
         ),
-        histories=OWN_HISTORIES + [f"{folder}/trials.csv" for folder in PAIR_FOLDERS],
+        histories=OWN_HISTORIES
+        + [f"{folder}/trials.csv" for folder in PAIR_FOLDERS]
+        + REFINED_HISTORIES,
         rankings=RANKINGS,
+        gains=GAIN_TABLES,
+        effects=EFFECT_TABLES,
     output:
         page="results/report.html",
         record="results/report.json",
@@ -53,4 +63,5 @@ rule make_report:
         " --benchmarks {input.benchmarks} --pair-records {input.pair_records}"
         " --candidates {input.candidates} --kernels {input.kernels}"
         " --histories {input.histories} --rankings {input.rankings}"
+        " --droplet-gains {input.gains} --droplet-effects {input.effects}"
         " --page {output.page} --record {output.record} --log {log}"

@@ -89,14 +89,18 @@ def describe(options, settings, result):
                 "flops_covered",
             ):  # fmt: skip
                 setattr(row, column, facts[column])
-            # Droplet goes on where Ansor's search has ended.
-            before = read_record(logs["ansor"]).facts["search_seconds"]
-            compare_times(row, facts, ansor, before if method == "droplet" else 0.0)
+            compare_times(row, facts, ansor, seconds_before(method, logs))
         elif method == "untuned":
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
         rows.append(row)
     return rows
+
+
+def seconds_before(method, logs):
+    """Search time of the log that a method goes on from; droplet search does."""
+    start = {"droplet": "ansor", "transfer+droplet": "transfer"}.get(method)
+    return read_record(logs[start]).facts["search_seconds"] if start else 0.0
 
 
 def compare_times(row, facts, ansor, before):

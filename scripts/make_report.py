@@ -26,6 +26,8 @@ def report(job, options):
         rankings=options.rankings,
         config_json=json.dumps(options.settings["config"], indent=1),
         commit=commit(),
+        gains=options.droplet_gains,
+        effects=options.droplet_effects,
     )
     options.page.write_text(build_report(inputs), encoding="utf-8")
     job.tell(f"{options.page} ({options.page.stat().st_size // 1024} KiB)")
@@ -36,6 +38,8 @@ def report(job, options):
         *options.kernels,
         *options.histories,
         *(path.with_suffix(".json") for path in options.rankings),
+        *(path.with_suffix(".json") for path in options.droplet_gains),
+        *(path.with_suffix(".json") for path in options.droplet_effects),
     ]
     write_record(options.record, "report", options.subject, options.settings, read, [options.page])
 
@@ -57,6 +61,8 @@ def main():
     command.add("--kernels", type=Path, nargs="*", default=[], help="kernel tables")
     command.add("--histories", type=Path, nargs="*", default=[], help="trials.csv of all searches")
     command.add("--rankings", type=Path, nargs="*", default=[], help="rankings of sources")
+    command.add("--droplet-gains", type=Path, nargs="*", default=[], help="gains of droplet")
+    command.add("--droplet-effects", type=Path, nargs="*", default=[], help="effects of droplet")
     command.add("--page", type=Path, required=True, help="HTML file to write")
     return command.run(report)
 

@@ -2,78 +2,115 @@
 """Refine the best schedules of a log by droplet search.
 
 Inputs: the model's workloads, the source log, and their records.
-Outputs: the log with droplet (database and trials.csv) and its record.
+Outputs: the log with droplet (database and trials.csv), what each kernel gained (gains.csv), the
+way there (moves.csv), and their record.
 """
 
+import shutil
 import time
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.droplet import DropletSettings, refine_model
+from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
+from rivulet.droplet.moves import MOVES, write_moves
+from rivulet.droplet.settle import GainRow, settle_all
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
-from rivulet.provenance import write_record
+from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
-from rivulet.records.summary import log_facts
+from rivulet.records.log import TRIALS
+from rivulet.records.stored import read_log
+from rivulet.records.summary import stored_log_facts
+from rivulet.tables import write_table
+from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
+
+GAINS = "gains.csv"
+_CONDITIONS = ("measure", "fingerprint", "tvm")
 
 
 def refine(job, options):
-    """Refine one model's log."""
-    settings = options.settings
-    device = configured_device(settings)
+    """Refine one model's log, or finish what was begun."""
     inputs = [options.kernels_record, options.source_record]
-    folder = journal_folder(options.journal, settings, inputs)
-    combined = folder / "combined"
+    folder = journal_folder(options.journal, options.settings, inputs)
     facts = completed_facts(folder)
     if facts is None:
-        facts = measure(job, options, device, folder, combined)
+        facts = measure(job, options, folder)
         mark_complete(folder, facts)
     else:
         job.tell(f"complete already, taken from {folder}")
-    outputs = publish(combined, options.out)
+    outputs = publish(folder / "combined", options.out)
+    for name in (GAINS, MOVES):
+        shutil.copyfile(folder / name, options.out / name)
+        outputs.append(options.out / name)
     write_record(
-        options.record, "droplet", options.subject, settings, inputs, outputs,
+        options.record, "droplet", options.subject, options.settings, inputs, outputs,
         {**facts, "journal": str(folder)},
     )  # fmt: skip
 
 
-def measure(job, options, device, folder, combined):
-    """Run the descent, or what is left of it, and return the log's facts."""
+def measure(job, options, folder):
+    """Run the descents, or what is left of them, and return the log's facts."""
     settings = DropletSettings(**options.settings["droplet"])
+    device = configured_device(options.settings)
     measuring = {**options.settings["measure"], **options.execution}
     with job.device("cpu"):
+        load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
-        source, walk = TuningLog(options.source, job.logger), TuningLog(folder, job.logger)
-        progress = job.progress(
-            settings.trials, "trials", sum(t.strategy == "droplet" for t in walk.trials)
-        )
-        progress.update(0, f"{len(kernels)} kernels")
+        walk = TuningLog.resume(folder, job.logger)
+        done = sum(trial.strategy == "droplet" for trial in walk.trials)
+        progress = job.progress(settings.trials, "trials", done)
+        progress.update(done, f"{len(kernels)} kernels")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
-            refine_model(
-                kernels, target, settings, source, walk, bench, progress.update, job.logger
-            )
-            for path in combined.glob("*"):
-                path.unlink()  # of an earlier attempt that was cut off here
-            final = TuningLog(combined, job.logger)
-            started = time.monotonic()
-            gained = combine_logs(
-                kernels, target, settings, source, walk, final, bench,
-                lambda text: job.tell(f"{text}"), job.logger,
+        with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
+            source = read_source(
+                options.source, kernels, job.scratch, comparable(options), job.logger,
+                options.more_schedules,
             )  # fmt: skip
-            comparing = time.monotonic() - started
-        facts = log_facts(kernels, TuningLog(combined), "droplet")
-        facts["search_seconds"] = round(facts["search_seconds"] + comparing, 3)
-    job.tell(f"{gained} of {len(kernels)} kernels got faster")
-    code = stage_code("droplet")
-    return {**facts, "kernels_improved": gained, "code": code}
+            descents = refine_model(
+                kernels, target, settings, source, device.threads, walk, bench, progress.update,
+                job.logger,
+            )  # fmt: skip
+            started = time.monotonic()
+            settled = settle_all(descents, settings, bench, job.tell, job.logger)
+            settling = time.monotonic() - started
+    combine_logs(
+        settled, target, options.source, folder / TRIALS, job.scratch, folder / "combined",
+        job.logger,
+    )  # fmt: skip
+    write_moves(descents, folder / MOVES)
+    write_table(GainRow, [one.row for one in settled], folder / GAINS)
+    return describe(job, kernels, folder, settled, settling)
+
+
+def describe(job, kernels, folder, settled, settling):
+    """Facts of the finished log, and a line on it."""
+    facts = stored_log_facts(kernels, read_log(folder / "combined"), "droplet")
+    gained = sum(one.row.taken == "yes" for one in settled)
+    optimal = sum(one.row.ended == "local optimum" for one in settled)
+    job.tell(
+        f"{gained} of {len(kernels)} kernels got faster; {optimal} descent(s) came to their end"
+    )
+    return {
+        **facts,
+        # The last comparison is part of what it takes to know the schedules.
+        "search_seconds": round(facts["search_seconds"] + settling, 3),
+        "kernels_improved": gained,
+        "local_optima": optimal,
+        "code": stage_code("droplet"),
+    }
+
+
+def comparable(options):
+    """Were the source's candidates timed as they are now?"""
+    made = read_record(options.source_record).settings
+    return all(made.get(key) == options.settings.get(key) for key in _CONDITIONS)
 
 
 def main():
@@ -83,6 +120,10 @@ def main():
     command.add("--kernels-record", type=Path, required=True, help="record of the kernels")
     command.add("--source", type=Path, required=True, help="folder of the log to refine")
     command.add("--source-record", type=Path, required=True, help="record of that log")
+    command.add(
+        "--more-schedules", type=Path, nargs="*", default=[],
+        help="folders of logs of the same model with further schedules to begin from",
+    )  # fmt: skip
     command.add("--journal", type=Path, required=True, help="folder of this log's journals")
     command.add("--out", type=Path, required=True, help="folder of the finished log")
     command.add_execution()

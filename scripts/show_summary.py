@@ -12,7 +12,7 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
 from rivulet.measure.statistics import median
 
-ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "warm", "transfer")
+ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "warm", "transfer", "transfer+droplet")
 HEADINGS = (
     "hardware", "target", "trials", "method", "from", "latency ms", "95 % interval", "vs untuned",
     "vs ORT", "of Ansor", "search s", "FLOPs covered",
@@ -23,7 +23,7 @@ def summary_lines(rows):
     """The table's lines."""
     groups = {}
     for row in rows:
-        transferred = row["method"] == "transfer"
+        transferred = row["method"].startswith("transfer")
         origin = f"{row['source']} ({row['log']})" if transferred else ""
         key = (
             row["hardware"], row["target"], int(row["trials"]), ORDER.index(row["method"]), origin,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from comparison.figures import KernelSamples, geometric_mean, latency_ratio, rate_ratio
+from comparison.figures import geometric_mean, rate_ratio
 from comparison.histories import History, MeasuredTrial, net_rate, ratios_at_equal_time
 from comparison.launch import BENCHMARKS
 from comparison.plan import STOCK_BATCH, Conditions, Options, Planner, peer_batch
 from comparison.run import Run
+from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import bootstrap_median_interval, median
 
 GROWTH_SCRIPT = BENCHMARKS / "batch_cost.py"

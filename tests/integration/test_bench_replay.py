@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
-from rivulet.droplet import DropletSettings, refine_model
+from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
@@ -51,8 +51,9 @@ def strategies(sources, targets, target, folder, seed):
 
     source = search(sources, target, bench(), folder / "search", seed=seed)
     walk = TuningLog(folder / "walk")
-    settings = DropletSettings(seed, 16, 0.05, 6, 8)
-    refine_model(sources, target, settings, source, walk, bench(), quiet, LOGGER)
+    known = read_source(source.folder, sources, folder, True, LOGGER)
+    settings = DropletSettings(seed, 16, 0.05, 6, 8, 2, 1e-3)
+    refine_model(sources, target, settings, known, 2, walk, bench(), quiet, LOGGER)
     lent = load_source("model", source.folder, sources, folder, 2, LOGGER)
     moved, taken = TuningLog(folder / "transfer"), TuningLog(folder / "taken")
     settings = TransferSettings(seed, 3, 8, 12, 2, 0, 0.05, 4, 1e-3)

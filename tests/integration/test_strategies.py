@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from conftest import SEARCH
-from rivulet.droplet import DropletSettings, refine_model
+from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
+from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
 from rivulet.records import TuningLog
 from rivulet.records.log import record_latency
@@ -137,38 +138,38 @@ def test_decisions_are_read_changed_and_replayed(searched, kernels, target):
     assert other in kept
 
 
-def test_droplet_never_leaves_a_kernel_slower_than_it_was(
+def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     searched, kernels, target, tmp_path, bench, logger
 ):
-    settings = DropletSettings(1, 24, 0.05, 6, 8)
-    source, walk = TuningLog(searched), TuningLog(tmp_path / "walk", logger)
-    refine_model(kernels, target, settings, source, walk, bench, quiet, logger)
+    settings = DropletSettings(1, 24, 0.05, 6, 8, 2, 1e-3)
+    source = read_source(searched, kernels, tmp_path / "scratch", True, logger)
+    walk = TuningLog(tmp_path / "walk", logger)
+    descents = refine_model(kernels, target, settings, source, 1, walk, bench, quiet, logger)
     own = [t for t in walk.trials if t.strategy == "droplet"]
-    assert 0 < len(own) <= 24
+    assert len(own) == 24
     # Every kernel has a schedule from the start, so the model's latency is known throughout.
     sums = [float(trial.model_ms) for trial in walk.trials]
     assert sums == sorted(sums, reverse=True)
-    measured = {(t.kernel, t.candidate) for t in source.trials}
+    measured = {(t.kernel, t.candidate) for t in TuningLog(searched).trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
+    settled = settle_all(descents, settings, bench, quiet, logger)
+    combine_logs(
+        settled, target, searched, walk.folder / "trials.csv", tmp_path / "scratch",
+        tmp_path / "combined", logger,
+    )  # fmt: skip
     combined = TuningLog(tmp_path / "combined", logger)
-    gained = combine_logs(kernels, target, settings, source, walk, combined, bench, quiet, logger)
-    assert 0 <= gained <= len(kernels)
-    for kernel in kernels:
-        best = combined.best_records(kernel, 2)
-        assert best, kernel.task
-        if walk.best_records(kernel, 1) and len(best) > 1:
-            assert record_latency(best[0]) <= record_latency(best[1])
+    assert combined.trials == walk.trials
+    for one in settled:
+        kernel = one.descent.kernel
+        (best,) = combined.best_records(kernel, 1)
+        if one.winner is None:
+            (before,) = TuningLog(searched).best_records(kernel, 1)
+            assert record_latency(best) == record_latency(before)
+            assert one.row.reason
+        else:
+            assert record_latency(best) == one.winner.latency < one.start.latency
     # Going on with a finished walk measures nothing more.
     again = TuningLog(tmp_path / "walk", logger)
     count = len(again.trials)
-    refine_model(
-        kernels,
-        target,
-        DropletSettings(1, len(own), 0.05, 6, 8),
-        source,
-        again,
-        bench,
-        quiet,
-        logger,
-    )
+    refine_model(kernels, target, settings, source, 1, again, None, quiet, logger)
     assert len(again.trials) == count

@@ -15,12 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import search as command  # noqa: E402
-from comparison.figures import (  # noqa: E402
-    KernelSamples,
-    geometric_mean,
-    latency_ratio,
-    rate_ratio,
-)
+from comparison.figures import geometric_mean, rate_ratio  # noqa: E402
 from comparison.histories import (  # noqa: E402
     History,
     MeasuredTrial,
@@ -36,6 +31,7 @@ from comparison.sections import Comparison, summary  # noqa: E402
 from comparison.workfolder import RUNS, work_folder  # noqa: E402
 from rivulet.errors import UserError  # noqa: E402
 from rivulet.hardware import Device  # noqa: E402
+from rivulet.measure.ratios import KernelSamples, latency_ratio  # noqa: E402
 
 
 # --- Figures -----------------------------------------------------------------------------------

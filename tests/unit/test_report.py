@@ -18,8 +18,17 @@ from rivulet.errors import UserError
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
 from rivulet.report import ReportInputs, build_report
-from rivulet.report.inputs import BenchmarkRow, confidence_of, read_benchmarks, read_transfer
-from rivulet.report.page import compare, compare_runs, duration, latency_text, number, percent
+from rivulet.report.inputs import (
+    METHODS,
+    BenchmarkRow,
+    confidence_of,
+    read_benchmarks,
+    read_history,
+    read_transfer,
+)
+from rivulet.report.page import NAMES, compare, compare_runs
+from rivulet.report.plots import COLOURS
+from rivulet.report.wording import duration, latency_text, number, percent
 from rivulet.transfer.ranking import Ranked, write_ranking
 from rivulet.transfer.table import CandidateRow, write_candidates
 
@@ -47,13 +56,23 @@ MOVED = {
     ("squeezenet1_1", "alexnet", "droplet"): 5.1,
 }
 
+# Droplet search on what a transfer took.
+REFINED = {
+    ("squeezenet1_1", "resnet18", "droplet"): 1.50,
+    ("alexnet", "resnet18", "droplet"): 1.39,
+    ("alexnet", "squeezenet1_1", "ansor"): None,
+}
+
 
 def method_rows(
     source: str, target: str, log: str, moved: float | None, drift: float = 1.0
 ) -> list[MethodRow]:
     """Rows of one pair run, with intervals of 1 % to either side."""
     rows = []
-    for method, latency in [*OWN[target].items(), ("transfer", moved)]:
+    latencies = OWN[target] | {"transfer": moved}
+    if (pair := (source, target, log)) in REFINED:
+        latencies["transfer+droplet"] = REFINED[pair]
+    for method, latency in latencies.items():
         row = MethodRow("local", target, source, method, log, 128, fingerprint="0123456789ab")
         row.tvm_version = "0.26.0"
         if latency is None:
@@ -75,6 +94,11 @@ def method_rows(
             row.ansor_seconds_to_match = "never" if source == "alexnet" else 34.4
             row.ansor_sum_ms_at_equal_time = "" if target == "alexnet" else 1.75
             row.kernels_total, row.kernels_covered, row.flops_covered = 3, 2, 0.9
+        if method == "transfer+droplet":
+            row.search_seconds, row.trials_measured = 8.4, 24
+            row.kernel_sum_ms, row.source_search_seconds = 1.45, 52.0
+            row.ansor_seconds_to_match, row.ansor_sum_ms_at_equal_time = 34.4, 1.5
+            row.kernels_total, row.kernels_covered, row.flops_covered = 3, 3, 1.0
         rows.append(row)
     return rows
 
@@ -169,6 +193,9 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
     for model in OWN if moved else ():
         path = hardware / f"logs/ansor-128/{model}/trials.csv"
         histories.append(write_history(path, (10.0, 2.5), (34.4, 1.5), (52.1, 1.3)))
+    for source, target, log in REFINED if moved else ():
+        path = hardware / f"transfer-droplet/{log}-128/{source}-to-{target}/trials.csv"
+        histories.append(write_history(path, (2.0, 1.48), (8.0, 1.45)))
     if moved:
         path = hardware / "logs/warm-128/resnet18/trials.csv"
         histories.append(write_history(path, (3.0, 1.9), (12.0, 1.25)))
@@ -263,6 +290,11 @@ def tree(page: str) -> Element:
 
 def words(element: Element) -> str:
     return " ".join(element.text.split())
+
+
+def figure(page: str, title: str) -> Element:
+    """The figure with a title."""
+    return next(f for f in tree(page).all("svg") if words(f.all("title")[0]) == title)
 
 
 def table(page: str, caption: str) -> list[list[str]]:
@@ -384,6 +416,35 @@ def test_table_of_methods(page: str) -> None:
     assert failed[-1] == "4.0e-01"
 
 
+def test_droplet_on_a_transfer_stands_beside_the_transfer(page: str) -> None:
+    rows = table(page, "Methods by target: local, 128 trials")
+    names = [row[0] for row in rows]
+    place = names.index("transfer + droplet from squeezenet1_1, droplet log")
+    assert names[place - 1] == "transfer from squeezenet1_1, droplet log"
+    assert rows[place][1:] == [
+        *("1.50 1.49–1.52", "40.0", "1.27", "0.95", "slower", "8.40", "24", "3 of 3 100 %"),
+        "1.3e-06",
+    ]
+    assert "transfer+droplet" not in names
+    said = words(tree(page))
+    assert (
+        "Droplet, which goes on from the transfer from squeezenet1_1, droplet log, takes 1.50 ms "
+        "(95 % interval 1.49–1.52); no difference to the transfer alone shown."
+    ) in said
+    assert f"No latency for transfer + droplet from alexnet, ansor log: {WRONG}." in said
+    drawn = figure(page, "Latency of resnet18 by method: local, 128 trials")
+    labels = [words(text) for text in drawn.all("text")]
+    assert "from squeezenet1_1, droplet, + droplet" in labels
+    assert COLOURS["transfer+droplet"] in page
+
+
+def test_droplet_on_a_transfer_counts_in_no_sum_over_transfers(page: str) -> None:
+    cells = {words(t) for f in tree(page).all("svg")[:2] for t in f.all("text")}
+    assert {"0.93", "0.92"} <= cells
+    assert not {"0.95", "1.02"} & cells
+    assert len(table(page, "Coverage by pair: local, droplet log, 128 trials")) == 6
+
+
 def test_heat_map_prints_its_shares(page: str) -> None:
     first = tree(page).all("svg")[0]
     cells = {words(t) for t in first.all("text")}
@@ -445,6 +506,38 @@ def test_search_time_stands_beside_ansors(page: str) -> None:
     )
     assert "pool had it after 2 trials and 12 s." in words(tree(page))
     assert "Latency of resnet18 over search time" in page
+
+
+def test_time_of_droplet_on_a_transfer_comes_on_top_of_the_transfers(page: str) -> None:
+    rows = {(row[0], row[1]): row[2:] for row in table(page, "Search time")}
+    labels = [label for target, label in rows if target == "resnet18"]
+    assert labels[-2:] == [
+        "from squeezenet1_1, droplet log",
+        "from squeezenet1_1, droplet log, + droplet",
+    ]
+    # No ratio: Ansor's time to match would stand against a part of what was spent.
+    assert rows["resnet18", "from squeezenet1_1, droplet log, + droplet"] == [
+        *("8.40", "1.45", "1.50", "34.4", "–", "52.0", "26.0"),
+    ]
+    drawn = figure(page, "Latency of resnet18 over search time: local, 128 trials")
+    told = words(drawn.all("desc")[0])
+    assert "from squeezenet1_1, droplet: 1.5 ms after 17 s" in told
+    assert "from squeezenet1_1, droplet, + droplet: 1.45 ms after 25 s" in told
+    legend = [words(text) for text in drawn.all("text")]
+    assert "from alexnet, droplet, + droplet" in legend
+
+
+def test_folders_of_a_history_say_what_it_is_of(tmp_path: Path) -> None:
+    def kind(folder: str) -> tuple[str, str, str, str, int]:
+        one = read_history(write_history(tmp_path / "local" / folder / "trials.csv", (1.0, 2.0)))
+        return one.kind, one.source, one.log, one.target, one.trials
+
+    assert kind("logs/droplet-64/a") == ("droplet", "", "", "a", 64)
+    assert kind("transfer/ansor-64/a-to-b") == ("transfer", "a", "ansor", "b", 64)
+    assert kind("transfer-droplet/ansor-64/a-to-b") == ("transfer+droplet", "a", "ansor", "b", 64)
+    for folder in ("transfer-droplet/ansor-64/a", "transfer-droplet/ansor/a-to-b", "x/ansor-64/a"):
+        with pytest.raises(UserError, match=r"trials\.csv: the folders do not say"):
+            kind(folder)
 
 
 def test_the_ranking_is_held_against_what_was_measured(page: str) -> None:
@@ -526,6 +619,11 @@ def test_numbers_as_text() -> None:
     assert [duration(s) for s in (0.5, 17.2, 600, 9000)] == ["0.50 s", "17 s", "10 min", "2.5 h"]
     assert latency_text(1.42, 1.4196, 1.4204) == ("1.4200", "1.4196", "1.4204")
     assert latency_text(1.42, 1.40, 1.45) == ("1.42", "1.40", "1.45")
+
+
+def test_every_method_has_a_name_and_a_colour_of_its_own() -> None:
+    assert set(METHODS) == set(NAMES) == set(COLOURS)
+    assert len(set(COLOURS.values())) == len(METHODS)
 
 
 def test_confidence_comes_from_the_configuration() -> None:

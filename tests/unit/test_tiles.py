@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.schedules.tiles import (
     divisors,
+    move_factor,
     nearest_split,
     neighbour_splits,
     prime_factors,
@@ -102,6 +103,37 @@ def test_neighbours_connect_all_splits(extent):
             seen.add(split)
             front += neighbour_splits(split)
     assert seen == everything
+
+
+@given(split_of(), st.sampled_from([0, 8, 64]), st.data())
+def test_a_factor_that_has_moved_may_move_back(split, limit, data):
+    if limit and split[-1] > limit:
+        return
+    source, to = data.draw(st.permutations(range(len(split))))[:2]
+    for prime in prime_factors(split[source]):
+        moved = move_factor(split, source, to, prime, limit)
+        if moved is None:
+            assert to == len(split) - 1
+            assert split[-1] * prime > limit > 0
+            continue
+        assert (math.prod(moved), len(moved)) == (math.prod(split), len(split))
+        assert (moved[source], moved[to]) == (split[source] // prime, split[to] * prime)
+        assert not limit or moved[-1] <= limit
+        assert move_factor(moved, to, source, prime, limit) == split
+
+
+def test_a_factor_that_is_not_there_does_not_move():
+    assert move_factor((4, 9), 0, 1, 2) == (2, 18)
+    assert move_factor((4, 9), 0, 1, 3) is None
+    assert move_factor((4, 1), 1, 0, 2) is None
+
+
+def test_an_innermost_factor_beyond_the_limit_comes_back_step_by_step():
+    # A record of another space may be beyond the limit of this one.
+    assert move_factor((1, 2, 128), 2, 0, 2, innermost_limit=16) == (2, 2, 64)
+    assert move_factor((1, 2, 128), 1, 0, 2, innermost_limit=16) == (2, 1, 128)
+    assert move_factor((1, 2, 128), 1, 2, 2, innermost_limit=16) is None
+    assert move_factor((8, 2, 16), 0, 2, 2, innermost_limit=16) is None
 
 
 def test_divisors_and_primes():

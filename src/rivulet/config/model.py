@@ -575,17 +575,31 @@ class Droplet(_Settings):
         default=200, ge=0, le=1_000_000, description="Trials per model [candidates]"
     )
     significance: Significance = Field(
-        default=0.05, description="p-value below which a faster challenger counts as faster"
+        default=0.05,
+        description="Share of races without a faster challenger that may end with a move all "
+        "the same",
     )
     confirm_repeats: int = Field(
         default=8,
         ge=2,
         le=100,
-        description="Samples of the incumbent and of the challenger each, before a move "
-        "counts [samples]",
+        description="Samples of the incumbent and of each challenger in a race's first look; "
+        "near misses get up to four times as many [samples]",
     )
     neighbours_per_round: int = Field(
         default=16, ge=1, le=512, description="Neighbours measured per round [candidates]"
+    )
+    starts: int = Field(
+        default=3,
+        ge=1,
+        le=12,
+        description="Schedules of a kernel that descents may begin from, the best and others "
+        "unlike it, where the budget allows [schedules]",
+    )
+    tolerance: Tolerance = Field(
+        default=0.001,
+        description="Largest relative error of a kernel's output against the schedule that the "
+        "descent began from",
     )
 
 
@@ -691,6 +705,33 @@ class Benchmark(_Settings):
     )
 
 
+class DropletStudy(_Settings):
+    """What droplet search is worth: before and after a transfer, and beside more search."""
+
+    after_transfer: bool = Field(
+        default=True,
+        description="Whether what a transfer from a log without droplet has taken is refined by "
+        "droplet search, as one more method of its pair",
+    )
+    gain: bool = Field(
+        default=True,
+        description="Whether droplet's gain is measured beside Ansor's search gone on for as many "
+        "trials and seconds, for which that search goes beyond the largest trial count by twice "
+        "droplet's trials",
+    )
+    effect: bool = Field(
+        default=True,
+        description="Whether each pair's variants without and with droplet are timed beside each "
+        "other, where both kinds of logs are configured",
+    )
+    rounds: int = Field(
+        default=9, ge=5, le=1000, description="Samples of each schedule of a kernel [samples]"
+    )
+    repetitions: int = Field(
+        default=5, ge=3, le=100, description="Processes that time a pair's variants [processes]"
+    )
+
+
 # --- The whole -----------------------------------------------------------------------------------
 _WHAT_DIFFERS = {
     TorchvisionModel: "give one of them another seed, shape or weights",
@@ -698,11 +739,11 @@ _WHAT_DIFFERS = {
 }
 
 
-def _undecidable(section: str, settings: "Droplet | Transfer") -> list[Problem]:
+def _undecidable(section: str, settings: "Droplet | Transfer", times: int) -> list[Problem]:
     """A rank test of too few samples cannot reach the level: nothing would ever be accepted."""
 
     def smallest_p(samples: int) -> float:
-        return 1 / math.comb(2 * samples, samples)
+        return 1 / math.comb(2 * times * samples, times * samples)
 
     if smallest_p(settings.confirm_repeats) < settings.significance:
         return []
@@ -821,9 +862,12 @@ class Config(_Settings):
         default=WarmStart(), description="Ansor's search started from transfers"
     )
     benchmark: Benchmark = Field(default=Benchmark(), description="The comparison of models")
+    droplet_study: DropletStudy = Field(
+        default=DropletStudy(), description="What droplet search is worth"
+    )
 
     SECTIONS: ClassVar[tuple[str, ...]] = (
-        "search", "measure", "droplet", "transfer", "warm_start", "benchmark",
+        "search", "measure", "droplet", "transfer", "warm_start", "benchmark", "droplet_study",
     )  # fmt: skip
 
     @model_validator(mode="after")
@@ -834,8 +878,9 @@ class Config(_Settings):
             *_case_clashes("library", list(self.library), list(self.models)),
             *self._same_definitions(_base_dir(info)),
             *self._bad_pairs(),
-            *_undecidable("droplet", self.droplet),
-            *_undecidable("transfer", self.transfer),
+            # What a descent has found is decided by twice as many samples.
+            *_undecidable("droplet", self.droplet, 2),
+            *_undecidable("transfer", self.transfer, 1),
         ]
         if problems:
             refuse(*problems)

@@ -12,7 +12,12 @@ STAGE_ROOMS = {
     "kernels": ("models/prepare.py", "kernels"),
     "compile": ("models/prepare.py", "benchmark/compile.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
-    "droplet": ("droplet", "schedules", "measure", "records", "tvm_compat"),
+    "droplet": (
+        "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
+        "tvm_compat",
+    ),
+    "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
+    "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", "models/prepare.py",

@@ -98,6 +98,36 @@ def sample_log(out: Path, log: StoredLog, best: int, others: int) -> None:
         _write_trials(folder, [])
 
 
+def supersede_records(folder: Path, log: StoredLog, newer: StoredLog) -> None:
+    """Write the database of a log in which some kernels' schedules were found to be beaten.
+
+    Of a workload that ``newer`` has, its records come first, and of the older ones the fastest is
+    left out, which ``newer`` has with another time, and all that claim to be faster than those of
+    ``newer`` without having been measured beside them.
+
+    Args:
+        folder: Folder to write the database to.
+        log: The log.
+        newer: Schedules of some of its workloads with times that count.
+    """
+    best = {_key(newer, number): records[0].seconds for number, records in _ranked(newer).items()}
+    beaten = {
+        record.line
+        for number, records in _ranked(log).items()
+        if (key := _key(log, number)) in best
+        for place, record in enumerate(records)
+        if place == 0 or record.seconds <= best[key]
+    }
+    kept = [record for record in log.records if record.line not in beaten]
+    _write_records(folder, [(newer, newer.records), (log, kept)])
+
+
+def _key(log: StoredLog, number: int) -> str:
+    """What tells a workload from others, in whichever log it is."""
+    key: str = json.loads(log.workloads[number])[0]
+    return key
+
+
 def _ranked(log: StoredLog) -> dict[int, list[StoredRecord]]:
     """The valid records of each workload, fastest first."""
     ranked: dict[int, list[StoredRecord]] = defaultdict(list)
@@ -205,21 +235,26 @@ def new_log(out: Path) -> Iterator[Path]:
 
 def _merge_databases(folder: Path, logs: list[StoredLog]) -> list[int]:
     """Write both files; returns how many records came from each log."""
+    return _write_records(folder, [(log, log.records) for log in logs])
+
+
+def _write_records(folder: Path, parts: list[tuple[StoredLog, list[StoredRecord]]]) -> list[int]:
+    """Write the workloads of some logs and some of their records, equal ones once."""
     positions: dict[str, int] = {}
     workloads: list[bytes] = []
     known: set[tuple[int, str]] = set()
     counts = []
     with (folder / RECORDS).open("wb") as stream:
-        for log in logs:
+        for log, records in parts:
             place = {}
             for number, line in log.workloads.items():
-                key = json.loads(line)[0]
+                key = _key(log, number)
                 if key not in positions:
                     positions[key] = len(workloads)
                     workloads.append(line)
                 place[number] = positions[key]
             before = len(known)
-            for record in log.records:
+            for record in records:
                 one = (place[record.workload], record.trace_key)
                 if one not in known:
                     known.add(one)

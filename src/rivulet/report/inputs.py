@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
+from rivulet.report.reading import optional_number, read_rows, read_table, unreadable
 
 TRANSFER = "transfer"
+REFINED = "transfer+droplet"
 WARM = "warm"
 POOL = "pool"
-METHODS = ("untuned", "onnxruntime", "ansor", "droplet", WARM, TRANSFER)
-NEVER = "never"
+METHODS = ("untuned", "onnxruntime", "ansor", "droplet", WARM, TRANSFER, REFINED)
+MOVED = (TRANSFER, REFINED)  # those that a source has a part in
+_ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class ReportInputs:
         pair_records: The record beside the table of each benchmarked pair.
         candidates: ``.../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv`` files.
         kernels: ``.../{hardware}/kernels/{model}.csv`` files.
-        histories: ``trials.csv`` of the models' own logs and of transfers.
+        histories: ``trials.csv`` of the models' own logs, of transfers and of droplet on these.
         rankings: ``.../{hardware}/transfer/ranking.csv`` files.
         config_json: The resolved configuration as JSON.
         commit: Git commit of the workflow, or ``unknown``.
+        gains: ``.../{hardware}/droplet_gain.csv`` files.
+        effects: ``.../{hardware}/droplet_effect.csv`` files.
     """
 
     benchmarks: Path
@@ -44,6 +46,8 @@ class ReportInputs:
     rankings: list[Path]
     config_json: str
     commit: str
+    gains: list[Path] = field(default_factory=list)
+    effects: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True, order=True)
@@ -113,7 +117,7 @@ class History:
         path: Its table.
         hardware: Where it ran.
         trials: Trial count of the log, or of the log that a transfer started from.
-        kind: ``ansor``, ``droplet``, ``warm`` or ``transfer``.
+        kind: ``ansor``, ``droplet``, ``warm``, ``transfer`` or ``transfer+droplet``.
         source: Source of a transfer; otherwise empty.
         log: Kind of the log that a transfer started from; otherwise empty.
         target: The model.
@@ -198,16 +202,7 @@ def read_benchmarks(path: Path) -> list[BenchmarkRow]:
     Raises:
         UserError: It is not readable as such.
     """
-    names = [field.name for field in fields(BenchmarkRow)]
-    texts = ("hardware", "target", "source", "method", "log", "fingerprint", "tvm_version", "error")
-    rows = []
-    for line in _read_table(path, names):
-        try:
-            values: dict[str, Any] = {n: line[n] if n in texts else _number(line[n]) for n in names}
-            rows.append(BenchmarkRow(**values | {"trials": int(line["trials"])}))
-        except ValueError as error:
-            raise _unreadable(path, error) from error
-    return rows
+    return read_rows(path, BenchmarkRow)
 
 
 def read_transfer(path: Path) -> TransferTable:
@@ -225,12 +220,12 @@ def read_transfer(path: Path) -> TransferTable:
         )
     setting = Setting(path.absolute().parts[-5], int(trials), log)
     grouped: dict[str, list[dict[str, str]]] = {}
-    for row in _read_table(path, ["kernel", "kernel_class", "kind", "correct", "chosen", "reason"]):
+    for row in read_table(path, ["kernel", "kernel_class", "kind", "correct", "chosen", "reason"]):
         grouped.setdefault(row["kernel"], []).append(row)
     try:
         kernels = [_outcome(rows) for rows in grouped.values()]
     except (KeyError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return TransferTable(path, setting, source, target, kernels)
 
 
@@ -240,12 +235,12 @@ def read_kernels(path: Path) -> KernelTable:
     Raises:
         UserError: It is not readable as such.
     """
-    rows = _read_table(path, ["class", "flops", "weight"])
+    rows = read_table(path, ["class", "flops", "weight"])
     try:
         runs = [float(r["weight"]) for r in rows]
         flops = [float(r["flops"]) for r in rows]
     except ValueError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return KernelTable(
         path=path,
         hardware=path.absolute().parts[-3],
@@ -264,19 +259,21 @@ def read_history(path: Path) -> History:
         UserError: It is not readable as such, or lies elsewhere.
     """
     parts = path.absolute().parts
-    folder, name = parts[-3], parts[-2]
-    kind, _, trials = folder.rpartition("-")
-    source, joined, target = name.partition("-to-")
-    if parts[-4] not in ("logs", "transfer") or not (kind and trials.isdigit()):
+    room, folder, name = parts[-4], parts[-3], parts[-2]
+    log, _, trials = folder.rpartition("-")
+    source, _, target = name.partition("-to-")
+    moved = _ROOMS.get(room)
+    if (room != "logs" and not (moved and target)) or not (log and trials.isdigit()):
         raise UserError(
             f"{path}: the folders do not say of what it is; expected "
-            ".../logs/{log}-{trials}/{model}/trials.csv or "
-            ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv"
+            ".../logs/{log}-{trials}/{model}/trials.csv, or "
+            ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv, "
+            "or the latter below transfer-droplet/"
         )
     curve = read_curve(path)
-    if joined:
-        return History(path, parts[-5], int(trials), TRANSFER, source, kind, target, curve)
-    return History(path, parts[-5], int(trials), kind, "", "", name, curve)
+    if moved:
+        return History(path, parts[-5], int(trials), moved, source, log, target, curve)
+    return History(path, parts[-5], int(trials), log, "", "", name, curve)
 
 
 def read_pair_records(paths: list[Path]) -> dict[Path, Record]:
@@ -295,7 +292,7 @@ def _outcome(rows: list[dict[str, str]]) -> KernelOutcome:
     reasons = Counter(r["reason"] for r in rows if r["kind"] != "default" and r["reason"])
     speedup = None
     if default and chosen:
-        before, after = _number(default["median_us"]), _number(chosen["median_us"])
+        before, after = optional_number(default["median_us"]), optional_number(chosen["median_us"])
         if before and after:
             speedup = before / after
     return KernelOutcome(
@@ -312,31 +309,6 @@ def _outcome(rows: list[dict[str, str]]) -> KernelOutcome:
             for text, count in reasons.most_common()
         ),
     )
-
-
-def _read_table(path: Path, needed: list[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="") as stream:
-            reader = csv.DictReader(stream, restval="")
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"no column {', '.join(missing)}")
-            return list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{path}: not readable as the table that the report expects ({error}); delete it, and the "
-        "workflow makes it again"
-    )
-
-
-def _number(text: str) -> float | None:
-    if text == NEVER:
-        return math.inf
-    return float(text) if text else None
 
 
 def confidence_of(config_json: str) -> float:

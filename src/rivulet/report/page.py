@@ -14,8 +14,11 @@ import jinja2
 from markupsafe import Markup
 
 from rivulet.provenance import Record
+from rivulet.report.droplet import droplet_worth
 from rivulet.report.inputs import (
     METHODS,
+    MOVED,
+    REFINED,
     TRANSFER,
     WARM,
     BenchmarkRow,
@@ -34,6 +37,16 @@ from rivulet.report.inputs import (
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
 from rivulet.report.search_time import search_times
+from rivulet.report.wording import (
+    SAME,
+    counted,
+    duration,
+    latency_text,
+    number,
+    percent,
+    range_text,
+    share,
+)
 
 _FOLDER = Path(__file__).parent
 NAMES = {
@@ -43,8 +56,8 @@ NAMES = {
     "droplet": "droplet",
     "warm": "warm start",
     "transfer": "transfer",
+    "transfer+droplet": "transfer + droplet",
 }
-SAME = "no difference shown"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -144,10 +157,11 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         paragraphs=[(b.target, b.setting, _sentences(b, confidence)) for b in blocks],
         warnings=_warnings(rows),
         tables=_grouped(blocks, lambda b: b.setting),
-        samples=_range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
+        samples=range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
         charts=[_chart(i, block) for i, block in enumerate(blocks)],
         times=search_times(rows, [read_history(path) for path in inputs.histories]),
+        droplet=droplet_worth(inputs.gains, inputs.effects),
         rankings=rankings(inputs.rankings, rows),
         coverage=[_coverage(*group) for group in _grouped(transfers, lambda t: t.setting)],
         models=sorted(
@@ -158,59 +172,6 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         config=_pretty(inputs.config_json),
     )
     return str(page)
-
-
-# --- Numbers as text
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with some significant digits, never in exponent form; an en dash for none."""
-    if value is None:
-        return "–"
-    return f"{value:.{_decimals(value, digits)}f}"
-
-
-def percent(value: float | None) -> str:
-    """A share as a percentage; only a full share is written as 100 %."""
-    if value is None:
-        return "–"
-    text = f"{value * 100:.1f}"
-    return f"{'> 99.9' if text == '100.0' and value < 1 else text.removesuffix('.0')} %"
-
-
-def share(value: float | None) -> str:
-    """A ratio that is near one, or far below."""
-    return number(value, 2) if value is None or value < 0.1 else f"{value:.2f}"
-
-
-def duration(seconds: float) -> str:
-    """A duration as one says it."""
-    if seconds < 120:
-        return f"{number(seconds, 2)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def latency_text(middle: float, low: float, high: float) -> tuple[str, str, str]:
-    """Three latencies with equal decimals, enough of them to tell the ends apart."""
-    least = _decimals(middle, 3)
-    for decimals in range(least, least + 4):
-        if f"{low:.{decimals}f}" != f"{high:.{decimals}f}" or low == high:
-            break
-    return (f"{middle:.{decimals}f}", f"{low:.{decimals}f}", f"{high:.{decimals}f}")
-
-
-def _decimals(value: float, digits: int) -> int:
-    """Decimals that leave a number so many significant digits, but at most nine."""
-    exponent = int(f"{value:e}".partition("e")[2])
-    return min(max(digits - 1 - exponent, 0), 9) if value else 0
-
-
-def _range_text(values: Iterable[float | None], form: str) -> str:
-    present = [v for v in values if v is not None]
-    if not present:
-        return "–"
-    low, high = f"{min(present):{form}}", f"{max(present):{form}}"
-    return low if low == high else f"{low}–{high}"
 
 
 # --- What may be claimed
@@ -293,7 +254,8 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     best = lines[0].rows[0]
     text = f"({_origin(best)}) "
     if best.share_of_ansor_speedup is None:
-        return [f"A transfer {text}runs in {_measured([best], confidence)}."]
+        text = f"A transfer {text}runs in {_measured([best], confidence)}."
+        return [text, *_refined(block, best, confidence)]
     text = (
         f"The {'best transfer' if len(lines) > 1 else 'transfer'} {text}runs in "
         f"{_measured([best], confidence)} and reaches {best.share_of_ansor_speedup:.2f} of "
@@ -308,7 +270,20 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     if rivals:
         listed = "; ".join(_origin(row) for row in rivals)
         text += f". No difference is shown between it and the transfer {listed}"
-    return [f"{text}."]
+    return [f"{text}.", *_refined(block, best, confidence)]
+
+
+def _refined(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
+    """What droplet search made of a transfer; both were timed in one process."""
+    for row in (row for x in block.lines if x.method == REFINED for row in x.timed):
+        if row.pair == transfer.pair:
+            verdict = compare(row, transfer)
+            ending = "no difference to the transfer alone shown"
+            if verdict != SAME:
+                ending = f"{verdict} than the transfer alone"
+            start = f"Droplet, which goes on from the transfer {_origin(transfer)}, takes"
+            return [f"{start} {_measured([row], confidence)}; {ending}."]
+    return []
 
 
 def _against_ansor(verdict: str) -> str:
@@ -322,8 +297,8 @@ def _overall(rows: list[BenchmarkRow]) -> list[str]:
         return []
     targets, hardware = {r.target for r in rows}, sorted({r.hardware for r in rows})
     said = [
-        f"The table holds {_counted(len(pairs), 'pair run')} of "
-        f"{_counted(len(targets), 'target model')} on {', '.join(hardware)}; a pair run times one "
+        f"The table holds {counted(len(pairs), 'pair run')} of "
+        f"{counted(len(targets), 'target model')} on {', '.join(hardware)}; a pair run times one "
         "transfer and the target's own methods by turns in one process."
     ]
     ansor = [row for row in rows if row.method == "ansor"]
@@ -336,11 +311,11 @@ def _overall(rows: list[BenchmarkRow]) -> list[str]:
             f"{judged.count('slower')} slower",
             f"{judged.count(SAME)} with no difference shown",
         ]
-        said.append(f"Of {_counted(len(judged), 'transfer')} compared: {', '.join(counts)}.")
+        said.append(f"Of {counted(len(judged), 'transfer')} compared: {', '.join(counts)}.")
     if shares := [r.share_of_ansor_speedup for r in moved if r.share_of_ansor_speedup is not None]:
         said.append(
             f"The median transfer reaches {statistics.median(shares):.2f} of Ansor's speedup "
-            f"(range {_range_text(shares, '.2f')})."
+            f"(range {range_text(shares, '.2f')})."
         )
     if missing := sum(row.latency_ms is None for row in rows):
         said.append(f"Rows without a latency: {missing}; the reasons are given below.")
@@ -369,14 +344,15 @@ def _blocks(rows: list[BenchmarkRow]) -> list[Block]:
     for (setting, target), group in sorted(groups, key=lambda g: g[0]):
         ansor = [row for row in group if row.method == "ansor"]
         lines = []
-        for method in METHODS[:-1]:
+        for method in (m for m in METHODS if m not in MOVED):
             own = [row for row in group if row.method == method]
             if own:
                 verdict = compare_runs(own, ansor) if method != "ansor" else ""
                 lines.append(Line(NAMES[method], method, own, verdict))
-        for row in sorted((r for r in group if r.method == TRANSFER), key=lambda r: r.pair):
-            label = f"transfer {_origin(row)}"
-            lines.append(Line(label, TRANSFER, [row], compare_runs([row], ansor)))
+        moved = [row for row in group if row.method in MOVED]
+        for row in sorted(moved, key=lambda r: (r.pair, MOVED.index(r.method))):
+            label = f"{NAMES[row.method]} {_origin(row)}"
+            lines.append(Line(label, row.method, [row], compare_runs([row], ansor)))
         blocks.append(Block(setting, target, lines))
     return blocks
 
@@ -424,13 +400,19 @@ def _chart(index: int, block: Block) -> dict[str, Any]:
             for row in line.rows
             if row.latency_ms is not None and row.interval is not None
         ]
-        label = line.label.removeprefix("transfer ").removesuffix(" log")
-        methods.append(
-            Measured(label, line.method, runs, line.latency[0] if runs else "no latency")
-        )
+        text = line.latency[0] if runs else "no latency"
+        methods.append(Measured(_short(line), line.method, runs, text))
     title = f"Latency of {block.target} by method: {block.setting}"
     svg = latency_chart(f"chart{index}", title, methods)
     return {"title": f"{block.target}: {block.setting}", "svg": Markup(svg)}
+
+
+def _short(line: Line) -> str:
+    """A line's label where there is little room."""
+    if line.method not in MOVED:
+        return line.label
+    origin = _origin(line.rows[0]).removesuffix(" log")
+    return f"{origin}, + droplet" if line.method == REFINED else origin
 
 
 def _coverage(setting: Setting, tables: list[TransferTable]) -> dict[str, Any]:
@@ -520,7 +502,7 @@ def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:
 
 
 def _load(facts: list[dict[str, Any]]) -> str:
-    text = _range_text([f.get("load_1min") for f in facts], "g")
+    text = range_text([f.get("load_1min") for f in facts], "g")
     return "unknown" if text == "–" else f"{text} (mean over one minute)"
 
 
@@ -540,7 +522,3 @@ def _grouped(items: Iterable[V], key: Callable[[V], K]) -> list[tuple[K, list[V]
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return list(groups.items())
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

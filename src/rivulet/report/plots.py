@@ -1,23 +1,18 @@
-"""Figures as SVG to stand inside the page, in the page's own font and colours.
-
-Matplotlib's output is a document of its own. Inside a page it would bring XML namespaces, ids
-that clash with those of the next figure, and black lines that vanish in dark mode.
-"""
+"""The figures of latencies, shares and search times, as SVG to stand inside the page."""
 
 from __future__ import annotations
 
-import io
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from rivulet.report.svg import GRID, STYLE, inline
 
 LOG_RANGE = 20  # slowest over fastest above which a linear axis would squeeze the fast ones
 
@@ -29,21 +24,12 @@ COLOURS = {
     "droplet": "#d9822b",
     "warm": "#c2456b",
     "transfer": "#2f9e62",
+    "transfer+droplet": "#8f8a1c",
 }
-_GRID = "#8a8f98"
 _DASHES = ("-", "--", ":", "-.")  # tell apart what has one colour
 # Not black and white: pure black would follow the page's text colour, and a cell keeps its own.
 _ON_LIGHT, _ON_DARK = "#101418", "#fefefe"
 _SHARES = LinearSegmentedColormap.from_list("shares", ["#e4eef8", "#8fbbe3", "#2f74b5", "#123a66"])
-
-_RC = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,  # a name with dollar signs is a name
-    "font.family": "DejaVu Sans",  # wider than most, so that the page's font fits its place
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 @dataclass(frozen=True)
@@ -107,7 +93,7 @@ def heat_map(
         targets: Columns.
         cells: (source, target) to what was measured; others stay empty.
     """
-    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
         size = (1.9 + 0.85 * len(targets), 1.0 + 0.46 * len(sources))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
@@ -126,7 +112,7 @@ def heat_map(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         told = "; ".join(f"{pair[0]} to {pair[1]}: {c.text}" for pair, c in cells.items())
-        return _inline(figure, name, title, told)
+        return inline(figure, name, title, told)
 
 
 def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
@@ -139,8 +125,9 @@ def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
     """
     values = [value for m in methods for run in m.runs for value in run]
     logarithmic = bool(values) and max(values) > LOG_RANGE * min(values) > 0
-    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(5.1, 0.75 + 0.34 * len(methods)), layout="constrained")
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+        width = 5.1 + _room(m.label for m in methods)
+        figure = Figure(figsize=(width, 0.75 + 0.34 * len(methods)), layout="constrained")
         axes = figure.add_subplot()
         if logarithmic:
             axes.set_xscale("log")
@@ -156,12 +143,12 @@ def latency_chart(name: str, title: str, methods: list[Measured]) -> str:
         axes.set_ylim(len(methods) - 0.4, -0.6)
         axes.set_yticks(range(len(methods)), [m.label for m in methods])
         axes.set_xlabel(f"latency in ms{', logarithmic' if logarithmic else ''}")
-        axes.grid(axis="x", color=_GRID, alpha=0.35, linewidth=0.6)
+        axes.grid(axis="x", color=GRID, alpha=0.35, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         told = "; ".join(f"{m.label}: {m.text}{' ms' if m.runs else ''}" for m in methods)
-        return _inline(figure, name, title, told)
+        return inline(figure, name, title, told)
 
 
 def curve_chart(name: str, title: str, lines: list[Line]) -> str:
@@ -172,8 +159,9 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
         title: What it shows, for those who do not see it.
         lines: In the order of the legend; each has a point at least.
     """
-    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+        width = 6.4 + _room(line.label for line in lines)
+        figure = Figure(figsize=(width, 3.4), layout="constrained")
         axes = figure.add_subplot()
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -183,11 +171,11 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
             style = _DASHES[number % len(_DASHES)]
             seconds, latencies = zip(*line.points, strict=True)
             axes.step(
-                seconds, latencies, where="post", color=COLOURS.get(line.method, _GRID),
+                seconds, latencies, where="post", color=COLOURS.get(line.method, GRID),
                 linestyle=style, linewidth=1.5, label=line.label,
             )  # fmt: skip
             axes.plot(
-                seconds[-1], latencies[-1], "o", markersize=4, color=COLOURS.get(line.method, _GRID)
+                seconds[-1], latencies[-1], "o", markersize=4, color=COLOURS.get(line.method, GRID)
             )
         for place, axis in enumerate((axes.xaxis, axes.yaxis)):
             values = [point[place] for line in lines for point in line.points]
@@ -199,19 +187,19 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
             axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("search time in s, logarithmic")
         axes.set_ylabel("sum of kernels in ms, logarithmic")
-        axes.grid(color=_GRID, alpha=0.35, linewidth=0.6)
+        axes.grid(color=GRID, alpha=0.35, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         told = "; ".join(
             f"{line.label}: {line.points[-1][1]:.3g} ms after {line.points[-1][0]:.3g} s"
             for line in lines
         )
-        return _inline(figure, name, title, told)
+        return inline(figure, name, title, told)
 
 
 def _draw_cell(axes: Any, column: int, row: int, cell: Cell) -> None:
     fill, colour = "none", "black"
-    outline: dict[str, Any] = {"edgecolor": _GRID, "linestyle": ":"}
+    outline: dict[str, Any] = {"edgecolor": GRID, "linestyle": ":"}
     if cell.share is not None:
         rgba = _SHARES(min(max(cell.share, 0.0), 1.0))
         fill, outline = to_hex(rgba), {}
@@ -228,7 +216,7 @@ def _luminance(rgba: tuple[float, ...]) -> float:
 
 
 def _draw_method(axes: Any, row: int, method: Measured) -> None:
-    colour = COLOURS.get(method.method, _GRID)
+    colour = COLOURS.get(method.method, GRID)
     if not method.runs:
         axes.text(
             0.01,
@@ -265,31 +253,10 @@ def _draw_method(axes: Any, row: int, method: Measured) -> None:
     )
 
 
+def _room(labels: Iterable[str]) -> float:
+    """Inches that long labels need besides, lest they take the axes' room."""
+    return 0.08 * max(0, max(map(len, labels), default=0) - 24)
+
+
 def _log_steps(span: float) -> tuple[float, ...]:
     return (1.0, 2.0, 5.0) if span < 2000 else (1.0,)
-
-
-def _inline(figure: Figure, name: str, title: str, description: str) -> str:
-    """Draw a figure as an SVG element that fits into the page and no longer stands alone."""
-    FigureCanvasSVG(figure)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
-    found = re.search(r'<svg[^>]*?width="([\d.]+)pt"[^>]*?viewBox="([^"]+)"', text)
-    if found is None:
-        raise RuntimeError("matplotlib wrote an SVG of another form")
-    width = round(float(found[1]) * 4 / 3)  # points to CSS pixels
-    body = text[text.index(">", found.start()) + 1 :]
-    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.S)
-    body = body.replace("xlink:href=", "href=")
-    body = re.sub(r'\bid="', f'id="{name}-', body)
-    body = re.sub(r'href="#', f'href="#{name}-', body)
-    body = re.sub(r"url\(#", f"url(#{name}-", body)
-    body = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", body)
-    body = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", body)
-    return (
-        f'<svg role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" '
-        f'viewBox="{found[2]}" style="width: {width}px; min-width: {round(0.72 * width)}px" '
-        f'fill="currentColor">\n<title id="{name}-title">{escape(title)}</title>\n'
-        f'<desc id="{name}-desc">{escape(description)}</desc>{body}'
-    )

@@ -8,10 +8,21 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rivulet.report.inputs import POOL, TRANSFER, WARM, BenchmarkRow, History, Setting
+from rivulet.report.inputs import (
+    MOVED,
+    POOL,
+    REFINED,
+    TRANSFER,
+    WARM,
+    BenchmarkRow,
+    History,
+    Setting,
+)
 from rivulet.report.plots import Line, curve_chart
 
-_SHOWN = ("droplet", WARM, TRANSFER)
+_SHOWN = ("droplet", WARM, *MOVED)
+_DRAWN = ("ansor", *_SHOWN)
+_GOES_ON = {"droplet": "ansor", REFINED: TRANSFER}  # what each of these starts from
 
 
 def search_times(rows: list[BenchmarkRow], histories: list[History]) -> list[dict[str, Any]]:
@@ -48,7 +59,7 @@ def search_times(rows: list[BenchmarkRow], histories: list[History]) -> list[dic
 
 def _warm(target: str, histories: list[History]) -> str:
     """When the search started from the pool had what Ansor's own search ended with."""
-    own = {h.kind: h.curve for h in histories if h.target == target and h.kind != TRANSFER}
+    own = {h.kind: h.curve for h in histories if h.target == target and h.kind not in MOVED}
     if WARM not in own or "ansor" not in own or not own["ansor"].moments:
         return ""
     last = own["ansor"].moments[-1]
@@ -67,14 +78,18 @@ def _distinct(rows: list[BenchmarkRow]) -> list[BenchmarkRow]:
     seen: dict[tuple[str, ...], BenchmarkRow] = {}
     for row in rows:
         if row.method in _SHOWN:
-            moved = (row.source, row.log) if row.method == TRANSFER else ("", "")
+            moved = (row.source, row.log) if row.method in MOVED else ("", "")
             seen.setdefault((row.target, row.method, *moved), row)
-    order = {method: place for place, method in enumerate(_SHOWN)}
-    return sorted(seen.values(), key=lambda r: (r.target, order[r.method], r.source, r.log))
+    # What droplet made of a transfer stands under the transfer.
+    place = {m: _SHOWN.index(TRANSFER if m == REFINED else m) for m in _SHOWN}
+    return sorted(
+        seen.values(),
+        key=lambda r: (r.target, place[r.method], r.source, r.log, _SHOWN.index(r.method)),
+    )
 
 
 def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dict[str, Any]:
-    transfer = row.method == TRANSFER
+    moved = row.method in MOVED
     seconds, match = row.search_seconds, row.ansor_seconds_to_match
     never = match is not None and math.isinf(match)
     sources = row.source_search_seconds
@@ -82,7 +97,7 @@ def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dic
     equal = row.ansor_sum_ms_at_equal_time
     return {
         "target": row.target,
-        "label": f"from {row.source}, {row.log} log" if transfer else row.method,
+        "label": _label(row.method, row.source, f"{row.log} log"),
         "seconds": seconds,
         "sum_ms": row.kernel_sum_ms,
         "ansor_ms": equal,
@@ -90,29 +105,39 @@ def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dic
         "match": None if never else match,
         "never": never,
         "ratio": _ratio(row) if not never else None,
-        "source_seconds": sources if transfer or row.method == WARM else None,
-        "amortised": sources / targets if transfer and sources is not None and targets else None,
+        "source_seconds": sources if moved or row.method == WARM else None,
+        "amortised": sources / targets if moved and sources is not None and targets else None,
     }
 
 
 def _ratio(row: BenchmarkRow) -> float | None:
     """Ansor's time to the same latency over the method's; droplet's is no time of its own."""
-    if not row.ansor_seconds_to_match or not row.search_seconds or row.method == "droplet":
+    if not row.ansor_seconds_to_match or not row.search_seconds or row.method in _GOES_ON:
         return None
     return row.ansor_seconds_to_match / row.search_seconds
 
 
 def _figure(name: str, target: str, setting: Setting, histories: list[History]) -> dict[str, Any]:
-    own = [h for h in histories if h.target == target and h.curve.moments]
-    ansor = next((h for h in own if h.kind == "ansor"), None)
-    order = ["ansor", "droplet", WARM, TRANSFER]
+    own = [h for h in histories if h.target == target]
+    own.sort(key=lambda h: (_DRAWN.index(h.kind), h.source != POOL, h.source, h.log))
     lines = []
-    for one in sorted(own, key=lambda h: (order.index(h.kind), h.source != POOL, h.source, h.log)):
-        # Droplet goes on where Ansor's search has ended.
-        before = ansor.curve.seconds if one.kind == "droplet" and ansor else 0.0
+    for one in (h for h in own if h.curve.moments):
+        before = _seconds_before(one, own)
         points = [(max(before + m.seconds, 0.1), m.model_ms) for m in one.curve.moments]
-        label = f"from {one.source}, {one.log}" if one.kind == TRANSFER else one.kind
-        lines.append(Line(label, one.kind, points))
+        lines.append(Line(_label(one.kind, one.source, one.log), one.kind, points))
     title = f"Latency of {target} over search time: {setting}"
     svg = curve_chart(name, title, lines) if lines else ""
     return {"title": f"{target}: {setting}", "svg": Markup(svg)}
+
+
+def _seconds_before(one: History, histories: list[History]) -> float:
+    """Time of the search that a droplet search goes on from; its own log begins where that ends."""
+    start = (_GOES_ON.get(one.kind), one.source, one.log)
+    found = (h.curve.seconds for h in histories if (h.kind, h.source, h.log) == start)
+    return next(found, 0.0)
+
+
+def _label(method: str, source: str, log: str) -> str:
+    if method not in MOVED:
+        return method
+    return f"from {source}, {log}{', + droplet' if method == REFINED else ''}"

@@ -79,6 +79,33 @@ def repaired_split(source: Sequence[int], extent: int) -> Split:
     return tuple(factors)
 
 
+def move_factor(
+    split: Sequence[int], source: int, to: int, prime: int, innermost_limit: int = 0
+) -> Split | None:
+    """The split after one prime factor has moved from one level to another.
+
+    Args:
+        split: Factors, outermost first.
+        source: Level that gives the factor.
+        to: Level that gets it.
+        prime: The factor.
+        innermost_limit: Largest innermost factor; 0 for none.
+
+    Returns:
+        A split of the same extent; None where the level has no such factor, or the innermost
+        one would become too large.
+    """
+    if split[source] % prime:
+        return None
+    moved = list(split)
+    moved[source] //= prime
+    moved[to] *= prime
+    # What is beyond the limit already may come back step by step.
+    if innermost_limit and to == len(split) - 1 and moved[-1] > innermost_limit:
+        return None
+    return tuple(moved)
+
+
 def neighbour_splits(split: Sequence[int], innermost_limit: int = 0) -> list[Split]:
     """Splits one step away: one prime factor moved to an adjacent level.
 

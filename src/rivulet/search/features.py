@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rivulet.search.cost_model import Features, summarise
+from rivulet.search.cost_model import CostModel, Features, summarise
 
 
 def describe_schedules(schedules: list[Any], context: Any) -> list[Features]:
@@ -22,3 +24,32 @@ def describe_schedules(schedules: list[Any], context: Any) -> list[Features]:
     candidates = [MeasureCandidate(schedule, []) for schedule in schedules]
     found = PerStoreFeature().extract_from(context, candidates)
     return [summarise(stores.numpy()) for stores in found]
+
+
+def learn_records(
+    name: str, records: Sequence[Any], cost_model: CostModel, context: Any, threads: int
+) -> None:
+    """Teach a cost model the records of one kernel.
+
+    Args:
+        name: Name of the kernel.
+        records: Its records, of which the latencies compare.
+        cost_model: The model.
+        context: A ``TuneContext`` with the target.
+        threads: Threads for applying schedules.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        schedules = list(pool.map(_replayed, records))
+    ran = [(s, r) for s, r in zip(schedules, records, strict=True) if s is not None]
+    cost_model.add(
+        name,
+        describe_schedules([schedule for schedule, _ in ran], context),
+        [float(record.run_secs[0]) for _, record in ran],
+    )
+
+
+def _replayed(record: Any) -> Any:
+    try:
+        return record.as_measure_candidate().sch
+    except Exception:  # a record that TVM cannot replay teaches nothing
+        return None

@@ -15,7 +15,7 @@ from rivulet.kernels import Kernel
 from rivulet.kernels.structure import KernelStructure, kernel_structure
 from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
 from rivulet.schedules.register_tiles import RegisterTiles
-from rivulet.search.cost_model import CostModel, Features
+from rivulet.search.cost_model import Features
 from rivulet.search.features import describe_schedules
 from rivulet.transfer.mapping import AS_IS, Lent, map_schedule
 from rivulet.transfer.matching import EXACT, Match, match_kernels
@@ -165,35 +165,6 @@ class KernelCandidates:
             self._lent[id(record)] = Lent.of(record.trace)
         source = match.kernel.structure.anchor
         return map_schedule(self._lent[id(record)], source, self._space, self._structure.anchor)
-
-
-def learn_records(
-    name: str, records: Sequence[Any], cost_model: CostModel, context: Any, threads: int
-) -> None:
-    """Teach a cost model the records of one source kernel.
-
-    Args:
-        name: Name of the kernel.
-        records: Its records, of which the latencies compare.
-        cost_model: The model.
-        context: A ``TuneContext`` with the target.
-        threads: Threads for applying schedules.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        schedules = list(pool.map(_replayed, records))
-    ran = [(s, r) for s, r in zip(schedules, records, strict=True) if s is not None]
-    cost_model.add(
-        name,
-        describe_schedules([schedule for schedule, _ in ran], context),
-        [float(record.run_secs[0]) for _, record in ran],
-    )
-
-
-def _replayed(record: Any) -> Any:
-    try:
-        return record.as_measure_candidate().sch
-    except Exception:  # a record that TVM cannot replay teaches nothing
-        return None
 
 
 def _apply_all(points: list[Candidate], space: DesignSpace, threads: int) -> list[Candidate]:

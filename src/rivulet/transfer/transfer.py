@@ -24,7 +24,8 @@ from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text, why_nothing_ran
 from rivulet.schedules.space import space_tiles
 from rivulet.search.cost_model import BoostedTrees
-from rivulet.transfer.candidates import KernelCandidates, learn_records
+from rivulet.search.features import learn_records
+from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.case import Case, Tried
 from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch
 from rivulet.transfer.mapping import Lent

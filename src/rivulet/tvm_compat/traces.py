@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,11 @@ LOCATION = "SampleComputeLocation"
 _TILING = "meta_schedule.tiling_structure"
 # Limits that the space generator fixes and does not sample, but that a kernel's speed depends on.
 LIMITS = ("meta_schedule.parallel", "meta_schedule.vectorize")
+
+# Compute locations that are no loops.
+INLINE = -1
+ROOT = -2
+_DEEPEST = 24  # loops around a block, at most
 
 
 class ReplayFailure(Exception):
@@ -88,6 +94,34 @@ def with_values(trace: Any, values: Mapping[int, Sequence[int]], free: Collectio
 def categories(trace: Any, index: int) -> list[int]:
     """The categories that the decision at an instruction position chooses from."""
     return [int(value) for value in trace.insts[index].attrs[0]]
+
+
+def locations(module: Any, trace: Any, index: int) -> list[int]:
+    """The compute locations that are possible at an instruction position of a trace.
+
+    Args:
+        module: The kernel's unscheduled module.
+        trace: A trace that applies to it.
+        index: Position of a `LOCATION` decision.
+    """
+    from tvm.s_tir import Schedule
+    from tvm.s_tir.schedule import Trace
+
+    part = _schedule_part(trace)[: index + 1]
+    chosen = {inst: trace.decisions[inst] for inst in part if inst in trace.decisions}
+    possible = []
+    for location in (ROOT, INLINE, *range(_DEEPEST)):
+        schedule = Schedule(module, seed=1, debug_mask=0, error_render_level="fast")
+        try:
+            Trace(part, chosen | {part[-1]: location}).apply_to_schedule(
+                schedule, remove_postproc=True
+            )
+        except Exception:  # TVM raises all kinds for a location that is none
+            continue
+        # An impossible location is replaced by another one without a word.
+        if int(schedule.trace.decisions[schedule.trace.insts[index]]) == location:
+            possible.append(location)
+    return possible
 
 
 def tiled_blocks(
@@ -199,6 +233,37 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | 
         raise ReplayFailure(f"the trace does not apply: {_reason(error)}") from error
     postprocessing.apply(schedule)
     return schedule
+
+
+def trace_text(trace: Any) -> str:
+    """A trace, its postprocessing included, as JSON text."""
+    return json.dumps(_plain(trace.as_json()), separators=(",", ":"))
+
+
+def traced_module(module: Any, text: str) -> Any:
+    """The scheduled module that `trace_text` tells of.
+
+    Args:
+        module: The kernel's unscheduled module.
+        text: The text.
+    """
+    from tvm.s_tir import Schedule
+    from tvm.s_tir.schedule import Trace
+
+    schedule = Schedule(module, debug_mask=0, error_render_level="fast")
+    Trace.apply_json_to_schedule(json.loads(text), schedule)
+    return schedule.mod
+
+
+def _plain(value: Any) -> Any:
+    """TVM's containers as Python's."""
+    if isinstance(value, str):
+        return str(value)
+    if hasattr(value, "items"):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if hasattr(value, "__iter__"):
+        return [_plain(one) for one in value]
+    return getattr(value, "value", value)  # a constant of TVM's
 
 
 def _schedule_part(trace: Any) -> list[Any]:

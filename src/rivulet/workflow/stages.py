@@ -16,13 +16,16 @@ from rivulet.tvm_compat import installed_version
 FORMATS = {
     "kernels": 1,
     "search": 2,
-    "droplet": 1,
+    "droplet": 2,
+    "gain": 1,
+    "effect": 1,
     "transfer": 2,
     "warm": 1,
     "ranking": 1,
     "compile": 1,
     "benchmark": 1,
     "collect": 1,
+    "collect-droplet": 1,
     "report": 1,
 }
 
@@ -47,6 +50,34 @@ def transfer_names(config: Config) -> list[str]:
     """``{source}-to-{target}`` of every transfer, pools after pairs."""
     pools = [(POOL, target) for target in config.pooled_targets]
     return [f"{source}-to-{target}" for source, target in [*config.pair_list, *pools]]
+
+
+def gain_trials(config: Config) -> tuple[list[int], int]:
+    """Trial counts of Ansor's search that are of use to measure droplet's gain.
+
+    Returns:
+        The counts that cost as many candidates as a log with droplet, and the furthest one, which
+        leaves room for a comparison at equal time too: a trial of droplet search takes longer.
+    """
+    budget = config.droplet.trials
+    return [n + budget for n in config.trials], max(config.trials) + 2 * budget
+
+
+def studies_gain(config: Config) -> bool:
+    """Whether droplet's gain is measured."""
+    return config.droplet_study.gain and config.droplet.trials > 0
+
+
+def studies_effect(config: Config) -> bool:
+    """Whether the pairs' variants without and with droplet are timed beside each other."""
+    return config.droplet_study.effect and refines_transfers(config) and "droplet" in config.logs
+
+
+def refines_transfers(config: Config) -> bool:
+    """Whether what transfers from logs without droplet have taken is refined by droplet search."""
+    return (
+        config.droplet_study.after_transfer and config.droplet.trials > 0 and "ansor" in config.logs
+    )
 
 
 def transfer_sources(config: Config, source: str, target: str) -> list[str]:
@@ -108,9 +139,18 @@ def stage_settings(
         settings["library"] = {
             name: data["library"][name] for name in settings["sources"] if name in config.library
         }
-    if stage == "benchmark":
+    if stage in ("benchmark", "effect"):
         settings["benchmark"] = data["benchmark"]
         settings["onnxruntime"] = version("onnxruntime")
+    if stage == "effect":
+        settings["repetitions"] = data["droplet_study"]["repetitions"]
+    if stage == "gain":
+        settings["measure"] = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
+        settings["rounds"] = data["droplet_study"]["rounds"]
+        settings["significance"] = data["droplet"]["significance"]
+        settings |= {
+            key: data["benchmark"][key] for key in ("seed", "confidence", "bootstrap_resamples")
+        }
     if stage in ("collect", "report"):
         settings["pairs"] = transfer_names(config)
     if stage == "collect":

@@ -1,0 +1,68 @@
+"""Process: Rivulet's droplet and upstream's on the same log, both winners timed again in turns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from comparison.child import Child, serve
+from comparison.post_opt import WINNERS
+from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet.settle import settle_all
+from rivulet.kernels import load_kernels
+from rivulet.measure.bench import Bench
+from rivulet.measure.side_by_side import measure_side_by_side
+from rivulet.records import TuningLog
+from rivulet.tvm_compat.arguments import model_weight_bytes
+
+WALK = "walk"
+
+
+def refine(child: Child) -> dict[str, Any]:
+    """Refine the log within as many trials as upstream took, and measure both sides' winners."""
+    from rivulet.hardware.target import resolve_target
+
+    spec, threads = child.spec, child.device.threads
+    target = resolve_target(child.device)
+    kernels = load_kernels(Path(spec["workloads"]))
+    settings = DropletSettings(**{**spec["droplet"], "trials": spec["trials"]})
+    weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+    patient = {**spec["measure"], "run_timeout_s": 120.0}
+    with Bench(target, threads, patient, child.scratch, weights, True) as bench:
+        source = read_source(Path(spec["source"]), kernels, child.scratch, True, child.logger)
+        walk = TuningLog(child.folder / WALK, child.logger)
+        descents = refine_model(
+            kernels, target, settings, source, threads, walk, bench,
+            lambda done, text: child.count(), child.logger,
+        )  # fmt: skip
+        settled = settle_all(descents, settings, bench, child.logger.info, child.logger)
+        seconds = child.elapsed()
+        theirs = TuningLog(child.other("upstream") / WINNERS, child.logger)
+        variants: dict[str, dict[str, Any]] = {"start": {}, "ours": {}, "upstream": {}}
+        for one in settled:
+            kernel = one.descent.kernel
+            if one.descent.begun is None:
+                continue
+            best = one.descent.best if one.winner is not None else one.descent.begun
+            variants["start"][kernel.task] = one.descent.begun.mod
+            variants["ours"][kernel.task] = best.mod
+            record = theirs.best_records(kernel, 1)[0]
+            variants["upstream"][kernel.task] = record.as_measure_candidate().sch.mod
+        samples = measure_side_by_side(
+            kernels, variants, bench, spec["rounds"], spec["seed"], lambda number, text: None
+        )
+    return {
+        "seconds": seconds,
+        "trials": sum(d.trials for d in descents),
+        "kernels": [
+            {
+                "task": kernel.task, "weight": kernel.weight,
+                "samples": {name: samples[name][number][1] for name in variants},
+            }
+            for number, kernel in enumerate(kernels)
+        ],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(serve(refine))

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What droplet search changes for one pair: before a transfer, after it, and in the own log.
+
+Inputs: the exported target, its variants compiled without and with droplet, and their records.
+Outputs: one row per comparison, and a record with every sample.
+"""
+
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.benchmark.interleave import TimingSettings
+from rivulet.benchmark.repeat import Subject, effect_of, function_changes, repeat_benchmark
+from rivulet.hardware.fingerprint import environment
+from rivulet.jobs.cli import Command, configured_device
+from rivulet.measure.side_by_side import Compared
+from rivulet.measure.statistics import median
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.code import stage_code
+from rivulet.report.droplet_tables import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
+from rivulet.tables import write_table
+
+ANSOR, DROPLET = "ansor", "droplet"
+TRANSFER, FROM_DROPLET, REFINED = "transfer", "transfer from droplet", "transfer+droplet"
+METHODS = (ANSOR, DROPLET, TRANSFER, FROM_DROPLET, REFINED)
+COMPARISONS = {
+    OWN_LOG: (DROPLET, ANSOR),
+    BEFORE_TRANSFER: (FROM_DROPLET, TRANSFER),
+    AFTER_TRANSFER: (REFINED, TRANSFER),
+}
+# Changes of a function below this share of the model's time explain nothing.
+TOLD = 0.005
+MOST_TOLD = 3
+
+
+def effect(job, options):
+    """Measure one pair."""
+    settings = options.settings
+    chosen = settings["benchmark"]
+    device = configured_device(settings)
+    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    subject = Subject(
+        options.onnx, dict(zip(METHODS, options.libraries, strict=True)),
+        read_record(options.model_record).facts["inputs"], device, timing, chosen["tolerance"],
+    )  # fmt: skip
+    with job.device("cpu"):
+        state = environment(device)
+        progress = job.progress(settings["repetitions"], "repetitions")
+        found = repeat_benchmark(subject, settings["repetitions"], progress.update)
+    rows = [row_of(options, name, *pair, found) for name, pair in COMPARISONS.items()]
+    options.table.parent.mkdir(parents=True, exist_ok=True)
+    write_table(EffectRow, rows, options.table)
+    for row in rows:
+        job.tell(
+            f"droplet, {row.comparison}: {row.effect}x ({row.effect_low}-{row.effect_high}), "
+            f"{row.verdict}"
+        )
+    facts = {
+        "environment": state,
+        "samples_ms": [one.samples for one in found],
+        "functions_us": [one.functions for one in found],
+        "code": stage_code("effect"),
+    }
+    inputs = [options.model_record, *options.library_records]
+    write_record(
+        options.record, "effect", options.subject, settings, inputs, [options.table], facts
+    )
+
+
+def row_of(options, comparison, method, baseline, found):
+    """One row of the table."""
+    subject, confidence = options.subject, options.settings["benchmark"]["confidence"]
+    one = effect_of(found, baseline, method, confidence)
+    verdict = Compared(one.value, one.low, one.high).verdict
+    before, after = (
+        median([median(repetition.samples[name]) for repetition in found])
+        for name in (baseline, method)
+    )
+    return EffectRow(
+        subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),
+        comparison, method, baseline, round(before, 6), round(after, 6),
+        *(round(value, 4) for value in (one.value, one.low, one.high)), one.repetitions, verdict,
+        reason_of(found, baseline, method),
+    )  # fmt: skip
+
+
+def reason_of(found, baseline, method):
+    """The kernels that take most of the difference."""
+    changes = function_changes(found, baseline, method, TOLD)
+    told = [f"{name} {before:.0f} to {after:.0f} us" for name, before, after in changes[:MOST_TOLD]]
+    if len(changes) > MOST_TOLD:
+        told.append(f"{len(changes) - MOST_TOLD} more")
+    return ", ".join(told)
+
+
+def main():
+    """Run the command line."""
+    command = Command(
+        "Time a pair's variants without and with droplet beside each other.", "effect"
+    )
+    command.add("--onnx", type=Path, required=True, help="exported target model")
+    command.add("--model-record", type=Path, required=True, help="its record")
+    command.add(
+        "--libraries", type=Path, nargs=len(METHODS), required=True, metavar="LIBRARY",
+        help=f"compiled variants, in this order: {', '.join(METHODS)}",
+    )  # fmt: skip
+    command.add("--library-records", type=Path, nargs="+", required=True, help="their records")
+    command.add("--table", type=Path, required=True, help="CSV to write")
+    return command.run(effect)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
