@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo bench bench-transfer test lint lint-fix clean
+.PHONY: help env demo bench bench-transfer bench-droplet test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -33,6 +33,9 @@ bench: env ## compare the search with TVM's own, for hours (a rough answer: ARGS
 
 bench-transfer: env ## see what transfer-tuning reaches on real models (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/transfer.py $(ARGS)
+
+bench-droplet: env ## see what droplet search finds and gains (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/droplet.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)

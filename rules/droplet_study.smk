@@ -133,6 +133,7 @@ rule measure_droplet_effect:
     input:
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
+        kernels="results/{hardware}/kernels/{target}.csv",
         own=ancient(
             expand(
                 "results/{{hardware}}/libraries/{log}-{{trials}}/{{target}}.so",
@@ -174,6 +175,7 @@ rule measure_droplet_effect:
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --kernels {input.kernels}"
         " --libraries {input.own} {input.transferred} {input.refined}"
         " --library-records {input.own_records} {input.transfers} {input.refined_record}"
         " --table {output.table} --record {output.record} --log {log}"

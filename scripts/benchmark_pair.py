@@ -90,6 +90,9 @@ def describe(options, settings, result):
             ):  # fmt: skip
                 setattr(row, column, facts[column])
             compare_times(row, facts, ansor, seconds_before(method, logs))
+            # Droplet search on a transfer leans on the same sources.
+            leaning = logs["transfer"] if method == "transfer+droplet" else logs[method]
+            row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds", "")
         elif method == "untuned":
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
@@ -112,7 +115,6 @@ def compare_times(row, facts, ansor, before):
     # has the default loops of those kernels in it.
     if row.method == "transfer" or facts["kernels_covered"] == facts["kernels_total"]:
         row.kernel_sum_ms = facts["kernel_latency_sum_ms"]
-    row.source_search_seconds = facts.get("source_search_seconds", "")
     if row.method == "ansor" or row.kernel_sum_ms == "":
         return
     at_equal_time = ansor.at(before + facts["search_seconds"])

@@ -16,8 +16,11 @@ from rivulet.measure.side_by_side import Compared
 from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
+from rivulet.records.best import best_traces
+from rivulet.records.stored import read_kernel_table, read_log
 from rivulet.report.droplet_tables import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.tables import write_table
+from rivulet.tvm_compat import load_tvm
 
 ANSOR, DROPLET = "ansor", "droplet"
 TRANSFER, FROM_DROPLET, REFINED = "transfer", "transfer from droplet", "transfer+droplet"
@@ -30,6 +33,7 @@ COMPARISONS = {
 # Changes of a function below this share of the model's time explain nothing.
 TOLD = 0.005
 MOST_TOLD = 3
+PACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
 
 
 def effect(job, options):
@@ -46,7 +50,8 @@ def effect(job, options):
         state = environment(device)
         progress = job.progress(settings["repetitions"], "repetitions")
         found = repeat_benchmark(subject, settings["repetitions"], progress.update)
-    rows = [row_of(options, name, *pair, found) for name, pair in COMPARISONS.items()]
+        changed = changed_kernels(options)
+    rows = [row_of(options, name, *pair, found, changed) for name, pair in COMPARISONS.items()]
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_table(EffectRow, rows, options.table)
     for row in rows:
@@ -66,7 +71,30 @@ def effect(job, options):
     )
 
 
-def row_of(options, comparison, method, baseline, found):
+def changed_kernels(options):
+    """Names of the kernels whose schedules differ in each comparison."""
+    load_tvm(configured_device(options.settings).threads)
+    tasks = {row["workload"]: name for name, row in read_kernel_table(options.kernels).items()}
+    taken = {
+        method: best_traces(read_log(log_of(path)))
+        for method, path in zip(METHODS, options.library_records, strict=True)
+    }
+    return {
+        name: {
+            task for workload, task in tasks.items()
+            if taken[method].get(workload) != taken[baseline].get(workload)
+        }
+        for name, (method, baseline) in COMPARISONS.items()
+    }  # fmt: skip
+
+
+def log_of(record):
+    """Folder of the log behind a compiled model; a transfer's record is the log's own."""
+    logs = [Path(name) for name in read_record(record).inputs if Path(name).name == "log.json"]
+    return record.parent if record.name == "log.json" else logs[0].parent
+
+
+def row_of(options, comparison, method, baseline, found, changed):
     """One row of the table."""
     subject, confidence = options.subject, options.settings["benchmark"]["confidence"]
     one = effect_of(found, baseline, method, confidence)
@@ -79,13 +107,17 @@ def row_of(options, comparison, method, baseline, found):
         subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),
         comparison, method, baseline, round(before, 6), round(after, 6),
         *(round(value, 4) for value in (one.value, one.low, one.high)), one.repetitions, verdict,
-        reason_of(found, baseline, method),
+        reason_of(found, baseline, method, changed[comparison]),
     )  # fmt: skip
 
 
-def reason_of(found, baseline, method):
-    """The kernels that take most of the difference."""
-    changes = function_changes(found, baseline, method, TOLD)
+def reason_of(found, baseline, method, changed):
+    """The kernels with other schedules that make most of the difference."""
+    changes = [
+        (kernel, *times)
+        for name, *times in function_changes(found, baseline, method, TOLD)
+        if (kernel := name.removesuffix(PACKED)) in changed
+    ]
     told = [f"{name} {before:.0f} to {after:.0f} us" for name, before, after in changes[:MOST_TOLD]]
     if len(changes) > MOST_TOLD:
         told.append(f"{len(changes) - MOST_TOLD} more")
@@ -99,6 +131,7 @@ def main():
     )
     command.add("--onnx", type=Path, required=True, help="exported target model")
     command.add("--model-record", type=Path, required=True, help="its record")
+    command.add("--kernels", type=Path, required=True, help="table of its kernels")
     command.add(
         "--libraries", type=Path, nargs=len(METHODS), required=True, metavar="LIBRARY",
         help=f"compiled variants, in this order: {', '.join(METHODS)}",

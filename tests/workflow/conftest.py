@@ -21,6 +21,7 @@ SMALL = {
     "measure": {"repeats": 3, "min_repeat_ms": 1, "build_workers": 2},
     "droplet": {"trials": 8, "neighbours_per_round": 4, "confirm_repeats": 4},
     "transfer": {"candidates_per_kernel": 1, "records_per_source_kernel": 1},
+    "droplet_study": {"after_transfer": False, "gain": False, "effect": False},
     "benchmark": {"samples": 5, "min_sample_ms": 1, "settle_ms": 1, "bootstrap_resamples": 200},
 }
 
