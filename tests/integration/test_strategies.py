@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from conftest import SEARCH
+from conftest import MEASURE, SEARCH
 from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
+from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.log import record_latency
 from rivulet.records.summary import log_facts
@@ -31,9 +32,6 @@ def search(kernels, target, trials, folder, bench, logger, report=quiet):
 def searched(kernels, target, tmp_path_factory):
     """A finished search, shared by the tests that build on one."""
     import logging
-
-    from conftest import MEASURE
-    from rivulet.measure.bench import Bench
 
     folder = tmp_path_factory.mktemp("log")
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
@@ -139,20 +137,21 @@ def test_decisions_are_read_changed_and_replayed(searched, kernels, target):
 
 
 def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
-    searched, kernels, target, tmp_path, bench, logger
+    searched, kernels, target, tmp_path, logger
 ):
-    settings = DropletSettings(1, 24, 0.05, 6, 8, 2, 1e-3)
+    settings = DropletSettings(1, 16, 0.05, 6, 8, 2, 1e-3)
     source = read_source(searched, kernels, tmp_path / "scratch", True, logger)
     walk = TuningLog(tmp_path / "walk", logger)
-    descents = refine_model(kernels, target, settings, source, 1, walk, bench, quiet, logger)
+    with Bench(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
+        descents = refine_model(kernels, target, settings, source, 1, walk, bench, quiet, logger)
+        settled = settle_all(descents, settings, bench, quiet, logger)
     own = [t for t in walk.trials if t.strategy == "droplet"]
-    assert len(own) == 24
+    assert len(own) == 16
     # Every kernel has a schedule from the start, so the model's latency is known throughout.
     sums = [float(trial.model_ms) for trial in walk.trials]
     assert sums == sorted(sums, reverse=True)
     measured = {(t.kernel, t.candidate) for t in TuningLog(searched).trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
-    settled = settle_all(descents, settings, bench, quiet, logger)
     combine_logs(
         settled, target, searched, walk.folder / "trials.csv", tmp_path / "scratch",
         tmp_path / "combined", logger,

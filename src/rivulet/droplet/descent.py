@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from rivulet.droplet.axes import Point
-from rivulet.droplet.race import race
+from rivulet.droplet.race import Sample, race, time_survivors
 from rivulet.droplet.walk import Order, Proposal, Walk
 from rivulet.measure.protocol import Measurement
 
@@ -29,6 +29,8 @@ _NEAR_NOISES = 1.5
 _NEAR_POINTS = 24
 _NOISE_WINDOW = 64
 
+SAME_CODE = 1.0
+
 
 class PointBench(Protocol):
     """Measures points of one space."""
@@ -38,7 +40,9 @@ class PointBench(Protocol):
 
         Returns:
             For each point its latency over the incumbent's where it is known, infinite for one
-            that is no valid schedule or is known without a time; None for one to be measured.
+            that is no valid schedule or is known without a time; `SAME_CODE` where it is the
+            incumbent by another name; not a number for another name of a point that is to be
+            measured; None for one to be measured.
         """
 
     def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
@@ -106,6 +110,7 @@ class Descent:
         self._order, self._logger = order, logger
         self._noise = _Noise()
         self._second_looks = 0
+        self._seconds: float | None = None  # of the incumbent, when it was looked at last
 
     def round(self, count: int) -> Round:
         """Look at up to ``count`` new points; move to the best that is significantly faster."""
@@ -129,7 +134,9 @@ class Descent:
             for one, ratio in zip(proposals, known, strict=True):
                 if ratio is None:
                     fresh.append(one)
-                else:
+                elif ratio == SAME_CODE:
+                    self.walk.go_on(one)
+                elif not math.isnan(ratio):
                     self.walk.learn(one, ratio)
                     looked.append((ratio, one))
         return fresh, looked
@@ -147,12 +154,15 @@ class Descent:
         near = [one for _, one in self.walk.near(margin, _NEAR_POINTS)]
         if near:
             points = [self.walk.point, *(one.point for one in near)]
-            self._learn(
-                near,
-                self._bench.in_turns(
-                    points, self._acceptance.repeats * 2 ** (self._second_looks - 1)
-                ),
+            rounds = self._acceptance.repeats * 2 ** (self._second_looks - 1)
+            results = time_survivors(
+                self._in_turns(points), range(1, len(points)), rounds, self._logger
             )
+            survivors = [number for number in results if number]
+            if survivors:
+                self._learn(
+                    [near[n - 1] for n in survivors], [results[0], *(results[n] for n in survivors)]
+                )
             self.walk.gather()
         return self.walk.near(0.0, _CHALLENGERS)
 
@@ -161,12 +171,25 @@ class Descent:
     ) -> list[tuple[float, Proposal]]:
         incumbent, *others = results
         self._noise.learn(results)
+        base = self._base(incumbent, others)
         looked = []
         for one, result in zip(proposals, others, strict=True):
-            ratio = result.latency / incumbent.latency if incumbent.samples else math.inf
+            ratio = result.latency / base
             self.walk.learn(one, ratio, max(1, len(result.samples)))
             looked.append((ratio, one))
         return looked
+
+    def _base(self, incumbent: Measurement, others: list[Measurement]) -> float:
+        """Latency to compare with: the incumbent's, or what comes nearest where that failed."""
+        if incumbent.samples:
+            self._seconds = incumbent.latency
+        if self._seconds is not None:
+            return self._seconds
+        ran = [result.latency for result in others if result.samples]
+        return float(np.median(ran)) if ran else 1.0
+
+    def _in_turns(self, points: Sequence[Point]) -> Sample:
+        return lambda numbers, rounds: self._bench.in_turns([points[n] for n in numbers], rounds)
 
     def _race(self, looked: list[tuple[float, Proposal]]) -> float:
         """Race the best of what was looked at; returns the winner's ratio to the incumbent."""
@@ -176,14 +199,15 @@ class Descent:
             return 1.0
         contestants = [self.walk.point, *(one.point for one in challengers)]
         outcome = race(
-            lambda numbers, rounds: self._bench.in_turns([contestants[n] for n in numbers], rounds),
-            len(challengers), self._acceptance.significance, self._acceptance.repeats,
-            self._logger,
+            self._in_turns(contestants), len(challengers), self._acceptance.significance,
+            self._acceptance.repeats, self._logger,
         )  # fmt: skip
         if outcome.winner is None:
             return 1.0
         self.walk.move(challengers[outcome.winner - 1])
         self._second_looks = 0
+        if self._seconds is not None:
+            self._seconds *= outcome.ratio
         return outcome.ratio
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rivulet.droplet.axes import Point
-from rivulet.droplet.descent import Acceptance, Descent
+from rivulet.droplet.descent import SAME_CODE, Acceptance, Descent
 from rivulet.droplet.kernel_space import KernelSpace
 from rivulet.droplet.ordering import ScheduleOrder
 from rivulet.droplet.race import race
@@ -110,8 +110,8 @@ class KernelDescent:
         self._expected = _FIRST_GAIN / math.sqrt(1 + source.trials)
         self._descent: Descent | None = None
         self._space: KernelSpace | None = None
-        # The present descent's own incumbent: the best itself, but for later descents.
-        self._own_ratio = 1.0
+        # Of the present descent's own incumbent: the best itself, but for later descents.
+        self._own_latency = self.latency
         self._first = True
 
     @property
@@ -130,7 +130,7 @@ class KernelDescent:
         assert self._descent is not None
         done = self._descent.round(count)
         self.trials += done.measured
-        self._own_ratio *= done.ratio
+        self._own_latency *= done.ratio
         if done.ratio < 1.0 and self._first:
             self._take(self._incumbent(), done.ratio)
         if done.ended:
@@ -161,12 +161,12 @@ class KernelDescent:
     def _begin(self) -> None:
         """Begin the first descent, or the next one."""
         if self._first:
-            schedule: Any = self.best
+            schedule, self._own_latency = self.best, self.latency
         else:
-            schedule = self._others.pop(0).schedule
+            start = self._others.pop(0)
+            schedule, self._own_latency = start.schedule, start.seconds
         self._space = KernelSpace(self.kernel, schedule.trace, self._postprocessing, self._threads)
         self._known[candidate_name(schedule.mod)] = math.inf
-        self._own_ratio = 1.0
         walk = Walk(self._space.space, self._space.start, self._random)
         order: Order | None = self._scores if self._order is not None else None
         self._descent = Descent(walk, self, self._acceptance, order, self._logger)
@@ -204,26 +204,40 @@ class KernelDescent:
     # What the descent measures with.
 
     def known(self, points: Sequence[Point]) -> list[float | None]:
-        """Ratios that need no measurement: of invalid points, and of code that was measured."""
+        """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
+        assert self._descent is not None
+        incumbent, *applied = self._space.apply([self._descent.walk.point, *points])
         found: list[float | None] = []
-        for one in self._space.apply(points):
-            seconds = math.inf if one.schedule is None else self._known.get(one.name)
-            if seconds is None:
-                seconds = self._bench.stray(self.kernel.task, one.name)
-            if one.schedule is not None:
-                self._known.setdefault(one.name, math.inf)
-            found.append(None if seconds is None else seconds / self.latency)
+        for one in applied:
+            if one.schedule is None:
+                found.append(math.inf)
+            elif one.name == incumbent.name:
+                found.append(SAME_CODE)
+            elif (seconds := self._recall(one.name)) is not None:
+                found.append(seconds / self._own_latency)
+            else:
+                found.append(None)
+                self._known[one.name] = math.nan  # to be measured, once
         return found
+
+    def _recall(self, name: str) -> float | None:
+        """Seconds of a candidate that was measured; infinite for one that has no time of use."""
+        if name in self._known:
+            return self._known[name]
+        return self._bench.stray(self.kernel.task, name)
 
     def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
         schedules = [one.schedule for one in self._space.apply([incumbent, *points])]
-        results = self._bench.look(self.kernel.task, schedules, self.latency)
+        results = self._bench.look(self.kernel.task, schedules, self._own_latency)
+        names = (candidate_name(schedule.mod) for schedule in schedules[1:])
+        # Measured: from another incumbent it is neither new nor does its time compare.
+        self._known.update(dict.fromkeys(names, math.inf))
         if self._order is not None and results[0].samples:
             # On the log's own scale, on which the incumbent has the latency that was reckoned.
-            scale = self.latency / results[0].latency
+            scale = self._own_latency / results[0].latency
             seconds = [result.latency * scale for result in results[1:]]
             self._order.learn(self.kernel.task, schedules[1:], seconds)
         return results

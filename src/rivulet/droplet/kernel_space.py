@@ -22,12 +22,12 @@ from rivulet.tvm_compat.traces import (
     ReplayFailure,
     categories,
     decisions,
-    locations,
     replay,
     with_values,
 )
 
 _LIMITS = tuple((2**n,) for n in range(11))
+_DEEPEST = 24  # loops around a block, at most
 _REMEMBERED = 1024
 _SEED = 1  # nothing is left to sampling
 
@@ -111,10 +111,5 @@ class KernelSpace:
             order = sorted(range(len(extents)), key=extents.__getitem__)
             return tuple((place,) for place in order)
         if decision.kind == LOCATION:
-            possible = {
-                *locations(self._kernel.module, self._trace, decision.index), decision.value[0]
-            }  # fmt: skip
-            loops = sorted(possible - {ROOT, INLINE})
-            ends = [ROOT] * (ROOT in possible), [INLINE] * (INLINE in possible)
-            return tuple((place,) for place in [*ends[0], *loops, *ends[1]])
+            return ((ROOT,), *((loop,) for loop in range(_DEEPEST)), (INLINE,))
         return tuple(sorted({*_LIMITS, decision.value}))

@@ -16,6 +16,8 @@ Sample = Callable[[list[int], int], list[Measurement]]
 _LOOKS = (1, 2, 4)
 # A challenger that is not even at this level faster is dropped, the others are looked at again.
 _NEAR = 0.25
+# Failures of a whole batch before its challengers are given up.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,37 @@ def _take(
     logger: logging.Logger | None,
 ) -> list[int]:
     """Add samples of the incumbent and of all that are in; returns those that still are."""
-    if not alive:
-        return []
-    results = sample([0, *alive], rounds)
-    if any(result.error for result in results) and len(alive) > 1:
-        # Whoever takes the process down takes the others' samples along: one by one, then.
-        return [n for n in alive if _take(sample, samples, [n], rounds, logger)]
-    if failed := [result.error for result in results if result.error]:
-        if logger is not None:
-            logger.info("a challenger drops out: %s", failed[-1])
-        return []
-    for number, result in zip([0, *alive], results, strict=True):
+    results = time_survivors(sample, alive, rounds, logger)
+    for number, result in results.items():
         samples[number] += result.samples
-    return list(alive)
+    return [number for number in alive if number in results]
+
+
+def time_survivors(
+    sample: Sample, challengers: Sequence[int], rounds: int, logger: logging.Logger | None = None
+) -> dict[int, Measurement]:
+    """Time challengers and the incumbent, 0, in turns; whoever cannot be timed is left out.
+
+    Whoever takes the process down takes the others' samples along. So after a failure each is
+    tried beside the incumbent alone, and those that pass are timed together once more: samples
+    of different minutes do not compare.
+
+    Returns:
+        Number to measurement, the incumbent's among them; empty where nothing can be compared.
+    """
+    alive = list(challengers)
+    for _ in range(_ATTEMPTS):
+        if not alive:
+            break
+        results = sample([0, *alive], rounds)
+        if not any(result.error for result in results):
+            return dict(zip([0, *alive], results, strict=True))
+        alive = [n for n in alive if not _fails(sample, n, logger)]
+    return {}
+
+
+def _fails(sample: Sample, number: int, logger: logging.Logger | None) -> bool:
+    errors = [result.error for result in sample([0, number], 1) if result.error]
+    if errors and logger is not None:
+        logger.info("a challenger drops out: %s", errors[-1])
+    return bool(errors)

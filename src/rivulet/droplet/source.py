@@ -55,7 +55,7 @@ def read_source(
         logger: Told of what is damaged.
         others: Further folders of logs of the same model, for their schedules and trials. The
             first starting point of a kernel is of ``folder``; one that has none there keeps its
-            default loops, whatever the others have.
+            default loops, whatever the others have. They were measured as ``folder`` was.
 
     Returns:
         Task name of each kernel to what the logs have of it.

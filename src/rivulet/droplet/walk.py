@@ -110,6 +110,15 @@ class Walk:
         if len(proposal.steps) == 1:
             self._slopes[proposal.steps[0]] = look.mean
 
+    def go_on(self, proposal: Proposal) -> None:
+        """Look beyond a step that leads to the incumbent's own code: a limit without effect.
+
+        The same step once more takes its place in the neighbourhood.
+        """
+        steps = proposal.steps
+        if len(set(steps)) == 1:
+            self._leads.append((*steps, steps[0]))
+
     def near(self, margin: float, count: int) -> list[tuple[float, Proposal]]:
         """What looked at most ``margin`` slower than the incumbent (a logarithm), fastest first."""
         ranked = [self._looks[steps] for steps in self._faster(margin)][:count]
@@ -123,12 +132,12 @@ class Walk:
 
     def move(self, proposal: Proposal) -> None:
         """Make a point the incumbent."""
-        steps = proposal.steps
+        direction = tuple(dict.fromkeys(proposal.steps))
         self.point, self.moves = proposal.point, self.moves + 1
-        self._length = min(_LONGEST, 2 * self._length) if steps == self._last else 1
-        self._last = steps
-        self._leads = [steps * n for n in range(1, self._length + 1)][::-1]
-        self._leads += self._together(steps)
+        self._length = min(_LONGEST, 2 * self._length) if direction == self._last else 1
+        self._last = direction
+        self._leads = [direction * n for n in range(self._length, 0, -1)]
+        self._leads += self._together(direction)
         self._looks, self._units = {}, None
 
     def _stream(self, order: Order | None) -> Iterator[tuple[Step, ...]]:

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.records.files import FILES, RECORDS, TRIALS, WORKLOADS, finish_replacement
+from rivulet.records.files import (
+    FILES,
+    RECORDS,
+    TRIALS,
+    WORKLOADS,
+    finish_replacement,
+    replace_together,
+)
 from rivulet.records.loading import find_unloadable
 from rivulet.records.mend import mend_trial_table, warn
 from rivulet.records.recover import mark_unloadable, mend_database, scan_database
-from rivulet.records.trials import Trial, append_trials, read_trials
+from rivulet.records.trials import HEADER, Trial, append_trials, read_trials, rows_text
 from rivulet.tvm_compat import load_tvm
 
 __all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
@@ -73,6 +80,13 @@ class TuningLog:
         rows = [replace(trial, trial=last + n) for n, trial in enumerate(trials, 1)]
         append_trials(self.folder / TRIALS, rows)
         self.trials += rows
+
+    def forget(self, count: int) -> None:
+        """Take the last rows out of ``trials.csv``, of an answer that was cut off."""
+        self.trials = self.trials[: len(self.trials) - count]
+        replace_together(
+            self.folder, {TRIALS: [f"{HEADER}\n".encode(), rows_text(self.trials).encode()]}
+        )
 
     def commit(
         self, kernel: Kernel, trace: Any, seconds: float, target: Any, arguments: Any

@@ -17,7 +17,6 @@ LIMITS = ("meta_schedule.parallel", "meta_schedule.vectorize")
 # Compute locations that are no loops.
 INLINE = -1
 ROOT = -2
-_DEEPEST = 24  # loops around a block, at most
 
 
 class ReplayFailure(Exception):
@@ -94,34 +93,6 @@ def with_values(trace: Any, values: Mapping[int, Sequence[int]], free: Collectio
 def categories(trace: Any, index: int) -> list[int]:
     """The categories that the decision at an instruction position chooses from."""
     return [int(value) for value in trace.insts[index].attrs[0]]
-
-
-def locations(module: Any, trace: Any, index: int) -> list[int]:
-    """The compute locations that are possible at an instruction position of a trace.
-
-    Args:
-        module: The kernel's unscheduled module.
-        trace: A trace that applies to it.
-        index: Position of a `LOCATION` decision.
-    """
-    from tvm.s_tir import Schedule
-    from tvm.s_tir.schedule import Trace
-
-    part = _schedule_part(trace)[: index + 1]
-    chosen = {inst: trace.decisions[inst] for inst in part if inst in trace.decisions}
-    possible = []
-    for location in (ROOT, INLINE, *range(_DEEPEST)):
-        schedule = Schedule(module, seed=1, debug_mask=0, error_render_level="fast")
-        try:
-            Trace(part, chosen | {part[-1]: location}).apply_to_schedule(
-                schedule, remove_postproc=True
-            )
-        except Exception:  # TVM raises all kinds for a location that is none
-            continue
-        # An impossible location is replaced by another one without a word.
-        if int(schedule.trace.decisions[schedule.trace.insts[index]]) == location:
-            possible.append(location)
-    return possible
 
 
 def tiled_blocks(
