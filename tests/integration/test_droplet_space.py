@@ -106,7 +106,7 @@ def test_every_neighbour_is_a_valid_schedule_with_the_decisions_of_its_point(spa
         for point in walked(around, rng):
             found = neighbours(around.space, point)
             applied = around.apply([other for _, other in found])
-            for ((changed, _), other), one in zip(found, applied, strict=True):
+            for (_, other), one in zip(found, applied, strict=True):
                 assert one.reason == ""
                 assert one.schedule is not None
                 codes.add(one.name)
@@ -114,8 +114,6 @@ def test_every_neighbour_is_a_valid_schedule_with_the_decisions_of_its_point(spa
                 values = [got[decision.index] for decision in around._decisions]
                 replaced = [n for n, value in enumerate(values) if value != other[n]]
                 assert {kinds[n] for n in replaced} <= {LOCATION}
-                # What a step from the start says is what it does.
-                assert point != around.start or changed not in replaced
         assert len(codes) > 5
 
 

@@ -587,7 +587,7 @@ class Droplet(_Settings):
         "near misses get up to four times as many [samples]",
     )
     neighbours_per_round: int = Field(
-        default=16, ge=1, le=512, description="Neighbours measured per round [candidates]"
+        default=8, ge=1, le=512, description="Neighbours measured per round [candidates]"
     )
     starts: int = Field(
         default=3,
