@@ -61,13 +61,19 @@ def inline_gain_chart(name: str, title: str, rows: Sequence[GainRow]) -> str:
 
 
 def _largest_budgets(rows: Sequence[GainRow]) -> dict[str, list[GainRow]]:
-    """Rows of each model with its largest droplet budget, by the label of its line."""
+    """Rows of each model with its largest droplet budget, by the label of its line.
+
+    Droplet search may end before its budget at some trial counts.
+    """
     lines = {}
     for model in sorted({row.model for row in rows}):
-        budget = max(row.droplet_trials for row in rows if row.model == model)
-        own = [row for row in rows if (row.model, row.droplet_trials) == (model, budget)]
-        label = f"{model}, {budget} droplet trials"
-        lines[label] = sorted(own, key=lambda row: row.ansor_trials)
+        largest: dict[int, GainRow] = {}
+        for row in sorted((r for r in rows if r.model == model), key=lambda r: r.droplet_trials):
+            largest[row.ansor_trials] = row
+        own = [largest[trials] for trials in sorted(largest)]
+        budgets = sorted({row.droplet_trials for row in own})
+        span = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}"
+        lines[f"{model}, {span} droplet trials"] = own
     return lines
 
 
