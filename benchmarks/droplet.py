@@ -75,7 +75,7 @@ class Plan:
     runs: int
 
 
-FULL = Plan(224, 640, (160, 320, 640), 640, ("resnet18", "mobilenet_v2"), _PAIRED, 320, 5, 200)
+FULL = Plan(224, 640, (160, 320, 640), 640, ("resnet18", "mobilenet_v2"), _PAIRED, 200, 5, 200)
 QUICK = Plan(64, 128, (128,), 128, ("resnet18",), ("resnet18", "squeezenet1_1"), 32, 3, 25)
 
 

@@ -105,9 +105,10 @@ def test_a_step_that_won_is_tried_again_and_then_longer():
     four = walk.propose(1)[0]
     assert four.point == ((18,), (10,))
     walk.move(four)
-    assert walk.moves == 4
-    # No leap is longer than four steps, however often one has won.
-    assert max(one.point[0][0] for one in walk.propose(99)) == 22
+    walk.move(walk.propose(1)[0])
+    assert (walk.moves, walk.point) == (5, ((26,), (10,)))
+    # No leap is longer than eight steps, however often one has won.
+    assert max(one.point[0][0] for one in walk.propose(99)) == 34
 
 
 def test_a_leap_stops_at_the_end_of_its_axis():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -93,6 +94,23 @@ class Space:
             for number, axis in enumerate(self.axes)
             for change in axis.changes(point[number])
         ]
+
+    def exchanges(self, point: Point) -> list[tuple[Step, ...]]:
+        """Pairs of unit steps by which two splits exchange a prime factor between two levels.
+
+        What both splits have on each level together stays the same, such as the number of sums
+        that a register tile holds; either step alone changes it.
+        """
+        tiles = [n for n, axis in enumerate(self.axes) if isinstance(axis, TileAxis)]
+        found: list[tuple[Step, ...]] = []
+        for first, second in itertools.combinations(tiles, 2):
+            if len(point[first]) != len(point[second]):
+                continue
+            back = set(self.axes[second].changes(point[second]))
+            for source, to, prime in self.axes[first].changes(point[first]):
+                if (to, source, prime) in back:
+                    found.append(((first, (source, to, prime)), (second, (to, source, prime))))
+        return found
 
     def after(self, point: Point, steps: Sequence[Step]) -> Point | None:
         """The point after some steps, one after the other; None where one is not possible."""

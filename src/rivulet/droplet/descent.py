@@ -21,12 +21,13 @@ from rivulet.droplet.walk import Order, Proposal, Walk
 from rivulet.measure.protocol import Measurement
 
 _CHALLENGERS = 4
-# A single look is this uncertain: a challenger may look as much slower than the incumbent.
-_SLACK = 1.02
+# A single look is uncertain by the noise and by this at least: a challenger may look as much slower
+# than the incumbent.
+_SLACK = 0.02
 # Further looks at what was within so many standard deviations of the incumbent, so many points.
-_SECOND_LOOKS = 3
+_SECOND_LOOKS = 4
 _NEAR_NOISES = 1.5
-_NEAR_POINTS = 24
+_NEAR_POINTS = 40
 _NOISE_WINDOW = 64
 
 SAME_CODE = 1.0
@@ -193,7 +194,8 @@ class Descent:
 
     def _race(self, looked: list[tuple[float, Proposal]]) -> float:
         """Race the best of what was looked at; returns the winner's ratio to the incumbent."""
-        near = sorted(((ratio, n) for n, (ratio, _) in enumerate(looked) if ratio < _SLACK))
+        slack = 1 + max(_SLACK, self._noise.level)
+        near = sorted(((ratio, n) for n, (ratio, _) in enumerate(looked) if ratio < slack))
         challengers = [looked[n][1] for _, n in near[:_CHALLENGERS]]
         if not challengers:
             return 1.0

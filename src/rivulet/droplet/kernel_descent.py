@@ -31,10 +31,10 @@ _LEAST_DIFFERENT = 3
 # Records within this of the best may be the best: which one is, is measured first.
 _CLOSE = 1.05
 _CLOSEST = 4
-# What a kernel's first round is expected to gain (a share of its latency), by the number of
-# candidates that the log has of it; and how an expectation goes down with each idle round.
-_FIRST_GAIN = 0.3
-_MEMORY = 0.5
+# What a kernel's first round is expected to gain, as a share of its latency, and what weight that
+# expectation keeps beside what each round has gained.
+_FIRST_GAIN = 0.03
+_MEMORY = 0.7
 _RESTART_WORTH = 0.3
 
 
@@ -107,7 +107,7 @@ class KernelDescent:
         self._close = [s for s in starts[1:] if s.seconds <= _CLOSE * self.latency][:_CLOSEST]
         self._others = self._diverse(starts)
         self._known = dict(source.known)
-        self._expected = _FIRST_GAIN / math.sqrt(1 + source.trials)
+        self._expected = _FIRST_GAIN
         self._descent: Descent | None = None
         self._space: KernelSpace | None = None
         # Of the present descent's own incumbent: the best itself, but for later descents.

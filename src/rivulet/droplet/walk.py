@@ -15,7 +15,7 @@ Order = Callable[[Sequence[Point]], Sequence[float]]
 # A direction is taken to help where a step along it looked faster by this much (a logarithm).
 _HELPED = 0.01
 # The longest leap along a direction that has helped, in unit steps.
-_LONGEST = 4
+_LONGEST = 8
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,13 @@ class _Looked:
 class Walk:
     """Coordinate descent from one starting point.
 
-    The incumbent's neighbourhood is all points one unit step away. Before it come the leads: once
-    a step has won, the same step again and longer ones (momentum), and the step together with
-    others that looked faster from the same incumbent (speculation). When the neighbourhood is
-    used up, whoever drives the walk looks again at what was near the incumbent; all steps that
-    then look a little faster are tried at once, because what none of them can show alone they may
-    show together.
+    The incumbent's neighbourhood is all points one unit step away, and those where two tile splits
+    exchange a factor. Before it come the leads: once a step has won, the same step again and longer
+    ones (momentum), and the step together with others that looked faster from the same incumbent;
+    and along a direction that looks faster, leaps of twice the length as long as they look faster
+    still (speculation). When the neighbourhood is used up, whoever drives the walk looks again at
+    what was near the incumbent; all steps that then look a little faster are tried at once, because
+    what none of them can show alone they may show together.
 
     Args:
         space: The space.
@@ -70,7 +71,7 @@ class Walk:
         self.point, self.moves = start, 0
         self._visited = {start}
         self._leads: list[tuple[Step, ...]] = []
-        self._units: list[Step] | None = None
+        self._units: list[tuple[Step, ...]] | None = None
         self._last: tuple[Step, ...] = ()
         self._length = 1
         # What was looked at from this incumbent, and how each direction looked wherever that was.
@@ -105,10 +106,21 @@ class Walk:
             ratio: Its latency over the incumbent's; infinite if it failed.
             samples: How many samples that is made of.
         """
-        look = self._looks.setdefault(proposal.steps, _Looked(proposal))
+        steps = proposal.steps
+        new = steps not in self._looks
+        look = self._looks.setdefault(steps, _Looked(proposal))
         look.add(math.log(ratio), samples)
-        if len(proposal.steps) == 1:
-            self._slopes[proposal.steps[0]] = look.mean
+        if len(steps) == 1:
+            self._slopes[steps[0]] = look.mean
+        if new and look.mean < self._best_along(steps) - _HELPED and 2 * len(steps) <= _LONGEST:
+            self._leads.append(steps + steps)
+
+    def _best_along(self, steps: tuple[Step, ...]) -> float:
+        """The fastest look at a shorter leap along the same direction; infinite for a mixture."""
+        if len(set(steps)) > 1:
+            return -math.inf
+        shorter = (steps[:n] for n in range(1, len(steps)))
+        return min((self._looks[s].mean for s in shorter if s in self._looks), default=0.0)
 
     def go_on(self, proposal: Proposal) -> None:
         """Look beyond a step that leads to the incumbent's own code: a limit without effect.
@@ -128,7 +140,7 @@ class Walk:
         """Make leads of all unit steps that look faster, and of the faster half of them."""
         slightly = self._apart([steps for steps in self._faster(0.0) if len(steps) == 1])
         half = slightly[: (len(slightly) + 1) // 2]
-        self._leads += [tuple(steps) for steps in (slightly, half) if len(steps) > 1]
+        self._leads += [_joined(some) for some in (slightly, half) if len(some) > 1]
 
     def move(self, proposal: Proposal) -> None:
         """Make a point the incumbent."""
@@ -146,26 +158,29 @@ class Walk:
         if self._units is None:
             self._units = self._ordered(order)
         while self._units:
-            yield (self._units.pop(0),)
+            yield self._units.pop(0)
 
-    def _ordered(self, order: Order | None) -> list[Step]:
-        """Unit steps: those that helped before, then the others by promise, bad ones last."""
-        steps = self._space.steps(self.point)
+    def _ordered(self, order: Order | None) -> list[tuple[Step, ...]]:
+        """The neighbourhood: by promise, or what helped elsewhere first and what did not last."""
+        steps: list[tuple[Step, ...]] = [(step,) for step in self._space.steps(self.point)]
+        steps += self._space.exchanges(self.point)
         self._rng.shuffle(steps)
         if order is not None:
-            points = [self._space.after(self.point, [step]) for step in steps]
+            points = [self._space.after(self.point, one) for one in steps]
             scores = order([point for point in points if point is not None])
             ranked = sorted(zip(scores, range(len(steps)), steps, strict=True), reverse=True)
-            return [step for _, _, step in ranked]
-        return sorted(steps, key=lambda step: self._slopes.get(step, 0.0))
+            return [one for _, _, one in ranked]
+        return sorted(steps, key=lambda one: sum(self._slopes.get(step, 0.0) for step in one))
 
     def _together(self, won: tuple[Step, ...]) -> list[tuple[Step, ...]]:
         """Further steps that looked faster beside the one that has won, all at once and singly."""
         moved = {axis for axis, _ in won}
-        others = self._apart([s for s in self._faster(-_HELPED) if s[0][0] not in moved])
+        others = self._apart(
+            [s for s in self._faster(-_HELPED) if not moved & {axis for axis, _ in s}]
+        )
         if not others:
             return []
-        leads = [tuple(others), (others[0],)]
+        leads = [_joined(others), others[0]]
         return leads if len(others) > 1 else leads[1:]
 
     def _faster(self, below: float) -> list[tuple[Step, ...]]:
@@ -173,10 +188,17 @@ class Walk:
         faster = [(look.mean, steps) for steps, look in self._looks.items() if look.mean < below]
         return [steps for _, steps in sorted(faster)]
 
-    def _apart(self, ranked: Sequence[tuple[Step, ...]]) -> list[Step]:
-        """The steps of the best of them on each axis."""
-        chosen: dict[int, Step] = {}
+    def _apart(self, ranked: Sequence[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
+        """The best of them such that no two change the same axis."""
+        taken: set[int] = set()
+        chosen = []
         for steps in ranked:
-            if not any(axis in chosen for axis, _ in steps):
-                chosen |= {step[0]: step for step in steps}
-        return list(chosen.values())
+            axes = {axis for axis, _ in steps}
+            if not axes & taken:
+                taken |= axes
+                chosen.append(steps)
+        return chosen
+
+
+def _joined(several: Sequence[tuple[Step, ...]]) -> tuple[Step, ...]:
+    return tuple(step for steps in several for step in steps)
