@@ -225,7 +225,7 @@ def test_before_it_ends_a_descent_looks_again_at_what_was_near_with_more_samples
     walk = descend(flat, 1)
     assert walk.moves == 0
     again = [(points, rounds) for points, rounds in flat.turns if len(points) > 5]
-    assert [rounds for _, rounds in again] == [8, 16, 32]
+    assert [rounds for _, rounds in again] == [8, 16, 32, 64]
     looked = {point for one in flat.looks for point in one}
     for points, _ in again:
         assert points[0] == walk.point
@@ -321,3 +321,30 @@ def test_the_bottom_of_a_bowl_is_found_within_the_noise(count, noise):
         walk = descend(bowl, seed)
         found += bowl.seconds(walk.point) <= (1 + noise) * bowl.seconds(bowl.bottom)
     assert found >= 17
+
+
+def test_two_splits_exchange_a_factor_and_their_product_on_each_level_stays():
+    space = Space((TileAxis(), TileAxis(), OrderedAxis(((0,), (1,)))))
+    point = ((1, 7, 1, 1), (1, 1, 1, 7), (0,))
+    exchanges = space.exchanges(point)
+    turned = [space.after(point, steps) for steps in exchanges]
+    assert ((1, 1, 1, 7), (1, 7, 1, 1), (0,)) in turned
+    for other in turned:
+        assert other is not None
+        assert other != point
+        for level in range(4):
+            assert other[0][level] * other[1][level] == point[0][level] * point[1][level]
+        assert point in [space.after(other, steps) for steps in space.exchanges(other)]
+
+
+def test_a_direction_that_looks_faster_is_leapt_along_while_it_does():
+    walk = walk_on(grid(40), 10)
+    up = proposal(walk, (0, UP))
+    walk.learn(up, 0.95)
+    two = walk.propose(1)[0]
+    assert two.point == ((12,),)
+    walk.learn(two, 0.9)
+    four = walk.propose(1)[0]
+    assert four.point == ((14,),)
+    walk.learn(four, 0.92)  # no faster than half the way: the leap ends
+    assert max((len(one.steps) for one in walk.propose(99)), default=0) < 8
