@@ -48,9 +48,9 @@ def combine_logs(
         if one.winner is None or one.start is None:
             continue
         pairs = ((one.descent.begun, one.start), (one.descent.best, one.winner))
-        for schedule, result in pairs:
+        for schedule, seconds in pairs:
             taken.commit(
-                one.descent.kernel, schedule.trace, result.latency, target,
+                one.descent.kernel, schedule.trace, seconds, target,
                 argument_infos(schedule.mod),
             )  # fmt: skip
     taken.append([])

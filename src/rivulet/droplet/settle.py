@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from rivulet.droplet.kernel_descent import KernelDescent
 from rivulet.droplet.settings import DropletSettings
-from rivulet.measure.protocol import Measurement, MeasuringBench, WorkerFailure
+from rivulet.measure.protocol import MeasuringBench, WorkerFailure, logged_seconds
 from rivulet.measure.ratios import KernelSamples, latency_ratio
-from rivulet.measure.statistics import significantly_faster
+from rivulet.measure.statistics import median, significantly_faster
 
-_ROUNDS = 2  # in units of a race's first look
+_ROUNDS = 2  # in units of a race's first look, in each process
+_PROCESSES = 2
 _CONFIDENCE, _RESAMPLES = 0.95, 2000
 
 
@@ -59,14 +59,30 @@ class Settled:
     Attributes:
         descent: Its descent.
         row: Its row of the table.
-        start: The starting point's last measurement; None where there was nothing to decide.
-        winner: The winner's; None where the kernel keeps what it had.
+        start: Seconds that the starting point takes by the last measurement; None where there was
+            nothing to decide.
+        winner: Seconds of the winner; None where the kernel keeps what it had.
     """
 
     descent: KernelDescent
     row: GainRow
-    start: Measurement | None = None
-    winner: Measurement | None = None
+    start: float | None = None
+    winner: float | None = None
+
+
+@dataclass
+class _Final:
+    """The last comparison of a kernel.
+
+    Attributes:
+        descent: Its descent.
+        row: Its row of the table; its reason says why the winner is not taken.
+        passes: The starting point's and the winner's samples in each process.
+    """
+
+    descent: KernelDescent
+    row: GainRow
+    passes: list[tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=list)
 
 
 def settle_all(
@@ -79,8 +95,8 @@ def settle_all(
     """Decide for each kernel whether it takes what its descent has found.
 
     The gain that counts is not the one that was seen on the way: winner and starting point are
-    compared on equal inputs and measured once more, in turns. The winner is taken if its output
-    is right and it is significantly faster still.
+    compared on equal inputs and measured once more, in turns, in two new processes. The winner is
+    taken if its output is right, it is significantly faster still, and slower in neither.
 
     Args:
         descents: The descents.
@@ -89,65 +105,101 @@ def settle_all(
         report: Told of each kernel that got faster.
         logger: Told of samples and failures.
     """
-    return [_settle(descent, settings, bench, report, logger) for descent in descents]
+    finals = [_begin(descent) for descent in descents]
+    undecided = [one for one in finals if not one.row.reason]
+    for one in undecided:
+        one.row.reason = _objection_to_output(one.descent, settings, bench)
+    for number in range(_PROCESSES):
+        undecided = [one for one in undecided if not one.row.reason]
+        if undecided:
+            bench.renew()
+        for one in undecided:
+            one.row.reason = _measure(one, number, settings, bench, logger)
+    return [_end(one, settings, report, logger) for one in finals]
 
 
-def _settle(
-    descent: KernelDescent,
-    settings: DropletSettings,
-    bench: MeasuringBench,
-    report: Callable[[str], None],
-    logger: logging.Logger,
-) -> Settled:
+def _begin(descent: KernelDescent) -> _Final:
     row = GainRow(
         descent.kernel.task, descent.kernel.weight, moves=descent.moves, trials=descent.trials,
         ended="local optimum" if descent.finished else "budget",
     )  # fmt: skip
     if descent.begun is None:
         row.ended, row.reason = "", "the log has no schedule of it that can be applied"
-        return Settled(descent, row)
+        return _Final(descent, row)
     row.log_us = f"{descent.log_latency * 1e6:.4f}"
     if descent.best is descent.begun:
         row.reason = "nothing was significantly faster"
-        return Settled(descent, row)
-    pair = [descent.begun.mod, descent.best.mod]
-    (checked,) = bench.compare(pair[1:], pair[:1], settings.seed)
-    start, winner = bench.measure_interleaved(
-        pair, _ROUNDS * settings.confirm_repeats, settings.seed
-    )
-    logger.info("%s start %s winner %s", row.kernel, start.samples, winner.samples)
-    row.reason = _objection(checked, start, winner, settings)
-    if start.samples and winner.samples:
-        _describe(row, start, winner, settings)
-    if row.reason:
-        logger.info("%s keeps its schedule: %s", row.kernel, row.reason)
-        return Settled(descent, row, start)
-    row.taken = "yes"
-    report(f"{row.kernel}: {row.gain}x ({row.gain_low}-{row.gain_high}) faster than the log's best")
-    return Settled(descent, row, start, winner)
+    return _Final(descent, row)
 
 
-def _objection(
-    checked: Any, start: Measurement, winner: Measurement, settings: DropletSettings
+def _objection_to_output(
+    descent: KernelDescent, settings: DropletSettings, bench: MeasuringBench
 ) -> str:
-    """Why the winner is not taken; empty where it is."""
+    (checked,) = bench.compare([descent.best.mod], [descent.begun.mod], settings.seed)
     if isinstance(checked, WorkerFailure):
         return f"the output check failed: {checked}"
     if not checked.error <= settings.tolerance:
         return f"the output differs from that of the log's best by {checked.error:.1e}"
+    return ""
+
+
+def _measure(
+    one: _Final,
+    number: int,
+    settings: DropletSettings,
+    bench: MeasuringBench,
+    logger: logging.Logger,
+) -> str:
+    """Measure both in this process; returns an objection, or nothing."""
+    pair = [one.descent.begun.mod, one.descent.best.mod]
+    start, winner = bench.measure_interleaved(
+        pair, _ROUNDS * settings.confirm_repeats, settings.seed + number
+    )
+    logger.info("%s start %s winner %s", one.row.kernel, start.samples, winner.samples)
     if winner.error or start.error:
         return winner.error or start.error
-    if not significantly_faster(winner.samples, start.samples, settings.significance):
+    one.passes.append((start.samples, winner.samples))
+    if winner.latency >= start.latency:
+        return "measured again, it is not faster"
+    starts, winners = _pooled(one)
+    if not significantly_faster(winners, starts, settings.significance):
         return "measured again, it is not significantly faster"
     return ""
 
 
-def _describe(
-    row: GainRow, start: Measurement, winner: Measurement, settings: DropletSettings
-) -> None:
-    row.start_us, row.winner_us = f"{start.latency * 1e6:.4f}", f"{winner.latency * 1e6:.4f}"
-    both = KernelSamples(1, start.samples, winner.samples)
-    gain = latency_ratio([both], _CONFIDENCE, _RESAMPLES, settings.seed)
+def _pooled(one: _Final) -> tuple[list[float], list[float]]:
+    """Samples of all processes, in units of the starting point's median in each."""
+    starts: list[float] = []
+    winners: list[float] = []
+    for start, winner in one.passes:
+        unit = median(start)
+        starts += [sample / unit for sample in start]
+        winners += [sample / unit for sample in winner]
+    return starts, winners
+
+
+def _end(
+    one: _Final,
+    settings: DropletSettings,
+    report: Callable[[str], None],
+    logger: logging.Logger,
+) -> Settled:
+    row = one.row
+    if not one.passes:
+        return Settled(one.descent, row)
+    starts, winners = _pooled(one)
+    gain = latency_ratio(
+        [KernelSamples(1, starts, winners)], _CONFIDENCE, _RESAMPLES, settings.seed
+    )
     row.gain, row.gain_low, row.gain_high = (
         f"{value:.4f}" for value in (gain.value, gain.low, gain.high)
     )
+    before = median([sample for start, _ in one.passes for sample in start])
+    (before, after) = logged_seconds((before, before / gain.value))
+    row.start_us, row.winner_us = f"{before * 1e6:.4f}", f"{after * 1e6:.4f}"
+    if row.reason:
+        logger.info("%s keeps its schedule: %s", row.kernel, row.reason)
+        return Settled(one.descent, row, before)
+    row.taken = "yes"
+    report(f"{row.kernel}: {row.gain}x ({row.gain_low}-{row.gain_high}) faster than the log's best")
+    return Settled(one.descent, row, before, after)

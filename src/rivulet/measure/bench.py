@@ -156,6 +156,12 @@ class Bench(MeasuringBench):
                 results.append(Measurement(logged_seconds(next(samples)), "", one.seconds, spent))
         return results
 
+    def renew(self) -> None:
+        """Measure in a new process from now on."""
+        self._runner.close()
+        self._runner.start()
+        self._runner.settle()  # what it imports must not disturb the first measurement
+
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
     ) -> list[Comparison | WorkerFailure]:

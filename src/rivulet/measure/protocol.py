@@ -101,6 +101,14 @@ class MeasuringBench(Protocol):
         """
         ...
 
+    def renew(self) -> None:
+        """Measure in a new process from now on.
+
+        Where a process has its buffers decides for all of its life how they get into each other's
+        way in the caches: what is to hold everywhere has to be seen in more than one.
+        """
+        ...
+
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
     ) -> list[Comparison | WorkerFailure]:

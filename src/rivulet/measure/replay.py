@@ -180,6 +180,9 @@ class ReplayBench(MeasuringBench):
             results.append(self._account(result))
         return results
 
+    def renew(self) -> None:
+        """Nothing: what was recorded has no process any more."""
+
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
     ) -> list[Comparison | WorkerFailure]:
