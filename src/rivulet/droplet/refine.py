@@ -61,8 +61,11 @@ def refine_model(
                       order, logger)
         for k in kernels
     ]  # fmt: skip
+    if recorded.replaying:
+        logger.info("running again on the %d measurements of the log", len(log.trials))
     if settings.trials:
         _choose_starts(descents, recorded)
+    if not recorded.replaying:
         report(recorded.measured, f"model {_known_ms(descents):.3f} ms, the log's best in turns")
     while recorded.measured < settings.trials:
         chosen = max(descents, key=lambda d: d.worth, default=None)
@@ -71,7 +74,8 @@ def refine_model(
         began = time.monotonic()
         chosen.round(min(settings.neighbours_per_round, settings.trials - recorded.measured))
         _end_round(chosen, descents, recorded, time.monotonic() - began)
-        report(recorded.measured, _standing(chosen, descents))
+        if not recorded.replaying:
+            report(recorded.measured, _standing(chosen, descents))
     for descent in descents:
         descent.settle()
         _end_round(descent, descents, recorded, 0.0)
