@@ -59,7 +59,7 @@ def message(text: str, folder: Path) -> str:
 
 TOP = (
     "models, hardware, trials, logs, pairs, pool, library, search, measure, droplet, transfer, "
-    "warm_start, benchmark"
+    "warm_start, benchmark, droplet_study"
 )
 SEARCH = (
     "seed, batch_size, population, generations, mutation_probability, random_share, cost_model, "
@@ -331,9 +331,9 @@ MALFORMED = [
         "measure.build_workers: 'many' is not valid; allowed: auto, or an integer from 1 to 256",
     ),
     (
-        A + "droplet: {confirm_repeats: 3}\n",
-        "droplet.confirm_repeats: 3 samples can never show a difference at significance 0.05; "
-        "allowed with it: an integer from 4 to 100",
+        A + "droplet: {confirm_repeats: 2, significance: 0.01}\n",
+        "droplet.confirm_repeats: 2 samples can never show a difference at significance 0.01; "
+        "allowed with it: an integer from 3 to 100",
     ),
     (
         A + "droplet: {significance: 0.5}\n",

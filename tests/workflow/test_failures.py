@@ -59,8 +59,12 @@ def test_the_plain_call_takes_the_default_config(checkout):
     for model in ("resnet50", "googlenet", "alexnet"):
         assert f"results/local/logs/ansor-5000/{model}/trials.csv" in run.stdout
     jobs = Run(0, run.stdout).jobs
-    # From each log the pairs, and the pool of the others for each model.
-    assert (jobs["search_schedules"], jobs["transfer_schedules"]) == (3, 2 * (6 + 3))
+    # Each search goes on for the study of droplet's gain; from each log the pairs, and the pool of
+    # the others for each model.
+    assert (jobs["search_schedules"], jobs["transfer_schedules"]) == (3 + 3, 2 * (6 + 3))
+    # What transfers from logs without droplet took is refined.
+    assert (jobs["refine_droplet"], jobs["refine_transfer"]) == (3, 6 + 3)
+    assert (jobs["measure_droplet_gain"], jobs["measure_droplet_effect"]) == (3, 6)
 
 
 def test_a_failing_model_does_not_stop_the_others(checkout):
