@@ -48,16 +48,6 @@ def checkpoints(warm, cold_trials, shares, folder):
     return logs
 
 
-def variants(kernels, logs):
-    """Each log's best schedule of every kernel that it has one of."""
-    found = {name: {} for name in logs}
-    for name, log in logs.items():
-        for kernel in kernels:
-            if records := log.best_records(kernel, 1):
-                found[name][kernel.task] = records[0].as_measure_candidate().sch.mod
-    return found
-
-
 def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(
@@ -92,7 +82,9 @@ def main():
         cold = Path(scratch) / "cold"
         write_prefix(options.cold, cold, cold_trials)
         samples = measure_side_by_side(
-            kernels, variants(kernels, {"cold": TuningLog(cold), **logs}), bench, options.rounds, 0,
+            kernels,
+            {n: log.best_modules(kernels) for n, log in {"cold": TuningLog(cold), **logs}.items()},
+            bench, options.rounds, 0,
             lambda number, text: say(f"{number}/{len(kernels)} {text}"),
         )  # fmt: skip
     rows = []

@@ -10,15 +10,14 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import Subject, effect_of, function_changes, repeat_benchmark
+from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
-from rivulet.measure.side_by_side import Compared
 from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records.best import best_traces
 from rivulet.records.stored import read_kernel_table, read_log
-from rivulet.report.droplet_tables import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
 
@@ -98,7 +97,6 @@ def row_of(options, comparison, method, baseline, found, changed):
     """One row of the table."""
     subject, confidence = options.subject, options.settings["benchmark"]["confidence"]
     one = effect_of(found, baseline, method, confidence)
-    verdict = Compared(one.value, one.low, one.high).verdict
     before, after = (
         median([median(repetition.samples[name]) for repetition in found])
         for name in (baseline, method)
@@ -106,7 +104,7 @@ def row_of(options, comparison, method, baseline, found, changed):
     return EffectRow(
         subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),
         comparison, method, baseline, round(before, 6), round(after, 6),
-        *(round(value, 4) for value in (one.value, one.low, one.high)), one.repetitions, verdict,
+        *(round(value, 4) for value in (one.value, one.low, one.high)), len(found), one.verdict,
         reason_of(found, baseline, method, changed[comparison]),
     )  # fmt: skip
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.droplet.moves import MOVES, modules_after
+from rivulet.droplet.study import GainRow
 from rivulet.hardware.fingerprint import environment
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
-from rivulet.measure.side_by_side import compare_sums, measure_side_by_side, slower_and_faster
+from rivulet.measure.side_by_side import measure_side_by_side, slower_and_faster, sum_ratio
+from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
@@ -26,7 +28,6 @@ from rivulet.records.log import TRIALS
 from rivulet.records.prefix import write_prefix
 from rivulet.records.stored import read_log
 from rivulet.records.trials import read_trials
-from rivulet.report.droplet_tables import GainRow
 from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
@@ -152,12 +153,7 @@ def best_of(job, folder, kernels):
     thinned = job.scratch / f"best-of-{folder.parent.name}-{folder.name}"
     shutil.rmtree(thinned, ignore_errors=True)
     sample_log(thinned, read_log(folder), 1, 0)
-    log = TuningLog(thinned, job.logger)
-    return {
-        kernel.task: records[0].as_measure_candidate().sch.mod
-        for kernel in kernels
-        if (records := log.best_records(kernel, 1))
-    }
+    return TuningLog(thinned, job.logger).best_modules(kernels)
 
 
 def row_of(options, step, samples, kernels):
@@ -168,7 +164,7 @@ def row_of(options, step, samples, kernels):
     def against(trials):
         if trials is None:
             return None, None, None, ""
-        found = compare_sums(
+        found = sum_ratio(
             samples[f"ansor-{trials}"], after, settings["confidence"],
             settings["bootstrap_resamples"], settings["seed"],
         )  # fmt: skip
@@ -186,8 +182,6 @@ def row_of(options, step, samples, kernels):
 
 def total_ms(weighted):
     """Weighted sum of the kernels' median latencies, in milliseconds."""
-    from rivulet.measure.statistics import median
-
     return round(sum(weight * median(samples) for weight, samples in weighted) * 1e3, 6)
 
 

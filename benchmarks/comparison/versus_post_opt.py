@@ -38,16 +38,14 @@ def refine(child: Child) -> dict[str, Any]:
         settled = settle_all(descents, settings, bench, child.logger.info, child.logger)
         seconds = child.elapsed()
         theirs = TuningLog(child.other("upstream") / WINNERS, child.logger)
-        variants: dict[str, dict[str, Any]] = {"start": {}, "ours": {}, "upstream": {}}
-        for one in settled:
-            kernel = one.descent.kernel
-            if one.descent.begun is None:
-                continue
-            best = one.descent.best if one.winner is not None else one.descent.begun
-            variants["start"][kernel.task] = one.descent.begun.mod
-            variants["ours"][kernel.task] = best.mod
-            record = theirs.best_records(kernel, 1)[0]
-            variants["upstream"][kernel.task] = record.as_measure_candidate().sch.mod
+        begun = [one.descent for one in settled if one.descent.begun is not None]
+        taken = {one.descent.kernel.task for one in settled if one.winner is not None}
+        start = {d.kernel.task: d.begun.mod for d in begun}
+        variants: dict[str, dict[str, Any]] = {
+            "start": start,
+            "ours": start | {d.kernel.task: d.best.mod for d in begun if d.kernel.task in taken},
+            "upstream": theirs.best_modules(d.kernel for d in begun),
+        }
         samples = measure_side_by_side(
             kernels, variants, bench, spec["rounds"], spec["seed"], lambda number, text: None
         )

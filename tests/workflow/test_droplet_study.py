@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from rivulet.report.droplet_tables import COMPARISONS, read_effects, read_gain
+from rivulet.droplet.study import COMPARISONS
+from rivulet.report.droplet_tables import read_effects, read_gain
 from rivulet.workflow.stages import gain_trials
 from workflow.conftest import Checkout, small_models
 

@@ -23,6 +23,7 @@ from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.pair import benchmark_variants
 from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import Device
+from rivulet.measure.ratios import Ratio
 from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
 
@@ -110,27 +111,12 @@ def _profile(path: Path, params: list[Any], subject: Subject) -> dict[str, float
     return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
 
 
-@dataclass(frozen=True)
-class Effect:
-    """How much faster one variant is than another, by several processes.
-
-    Attributes:
-        value: Geometric mean of the processes' ratios of median latencies.
-        low: Lower end of its interval.
-        high: Upper end.
-        repetitions: Processes.
-    """
-
-    value: float
-    low: float
-    high: float
-    repetitions: int
-
-
 def effect_of(
     repetitions: Sequence[Repetition], baseline: str, method: str, confidence: float
-) -> Effect:
-    """Baseline's latency over the method's, with Student's interval over the repetitions.
+) -> Ratio:
+    """Baseline's latency over the method's: geometric mean and Student's interval.
+
+    The repetitions' ratios of median latencies are what is drawn from.
 
     Args:
         repetitions: At least two.
@@ -144,7 +130,7 @@ def effect_of(
     spread = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
     reach = float(t.ppf(0.5 + confidence / 2, len(logs) - 1)) * spread
     middle = float(np.mean(logs))
-    return Effect(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), len(logs))
+    return Ratio(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
 
 
 def function_changes(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+BETTER, WORSE, SAME = "better", "worse", "no difference shown"
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -21,6 +23,14 @@ class Ratio:
     value: float
     low: float
     high: float
+
+    @property
+    def verdict(self) -> str:
+        """What the range shows of the second of two latencies, if the ratio is first over second.
+
+        ``better`` or ``worse`` where all of it says so.
+        """
+        return BETTER if self.low > 1 else WORSE if self.high < 1 else SAME
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ one's best are the luckiest of many.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rivulet.errors import UserError
@@ -67,40 +66,6 @@ def sum_ratio(
     pairs = zip(ours, theirs, strict=True)
     samples = [KernelSamples(weight, a, b) for (weight, a), (_, b) in pairs]
     return latency_ratio(samples, confidence, resamples, seed)
-
-
-BETTER, WORSE, SAME = "better", "worse", "no difference shown"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A latency over another one that was measured beside it.
-
-    Attributes:
-        value: The ratio; above 1 the second is faster.
-        low: Lower end of its interval.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """``better`` or ``worse`` where the whole interval says so of the second."""
-        return BETTER if self.low > 1 else WORSE if self.high < 1 else SAME
-
-
-def compare_sums(
-    before: Weighted, after: Weighted, confidence: float, resamples: int, seed: int
-) -> Compared:
-    """How much faster the second of two variants is, summed over the kernels.
-
-    Variants whose schedules are all the same compare as exactly equal.
-    """
-    found = sum_ratio(before, after, confidence, resamples, seed)
-    return Compared(found.value, found.low, found.high)
 
 
 def slower_and_faster(before: Weighted, after: Weighted, significance: float) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,14 @@ class TuningLog:
             return []
         workload = self.database.commit_workload(kernel.module)
         return [r for r in self.database.get_top_k(workload, count) if r.run_secs]
+
+    def best_modules(self, kernels: Iterable[Kernel]) -> dict[str, Any]:
+        """The best scheduled module of each kernel that has a valid record, by task name."""
+        return {
+            kernel.task: records[0].as_measure_candidate().sch.mod
+            for kernel in kernels
+            if (records := self.best_records(kernel, 1))
+        }
 
     def elapsed(self) -> float:
         """Seconds of measuring time that the log holds."""

@@ -8,22 +8,20 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rivulet.report.droplet_chart import inline_gain_chart
-from rivulet.report.droplet_tables import (
+from rivulet.droplet.study import (
     AFTER_TRANSFER,
     BEFORE_TRANSFER,
-    BETTER,
     COMPARISONS,
     OWN_LOG,
-    WORSE,
     EffectRow,
     GainRow,
-    Ratio,
-    read_effects,
-    read_gain,
+    Stated,
 )
+from rivulet.measure.ratios import BETTER, SAME, WORSE
+from rivulet.report.droplet_chart import inline_gain_chart
+from rivulet.report.droplet_tables import read_effects, read_gain
 from rivulet.report.inputs import Setting
-from rivulet.report.wording import SAME, counted, range_text, ratio_text
+from rivulet.report.wording import counted, range_text, ratio_text
 
 HEADINGS = {
     OWN_LOG: "On the target's own log",
@@ -127,7 +125,7 @@ def _rest(verdicts: list[str]) -> str:
     return f"{text}, {missing} not compared" if missing else text
 
 
-def _cell(ratio: Ratio | None) -> dict[str, str]:
+def _cell(ratio: Stated | None) -> dict[str, str]:
     if ratio is None:
         return {"value": "–", "interval": "", "verdict": ""}
     middle, low, high = ratio_text(ratio.value, ratio.low, ratio.high)
@@ -172,7 +170,7 @@ def _gain_answer(rows: list[GainRow]) -> str:
 
 
 def _more_search(
-    rows: list[GainRow], instead: str, ratio: Callable[[GainRow], Ratio | None]
+    rows: list[GainRow], instead: str, ratio: Callable[[GainRow], Stated | None]
 ) -> str:
     """Where droplet beat spending as much on more search, in words."""
     compared = [(row, one.verdict) for row in rows if (one := ratio(row)) and one.verdict]

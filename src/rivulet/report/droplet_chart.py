@@ -9,12 +9,12 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from rivulet.report.droplet_tables import GainRow, Ratio
+from rivulet.droplet.study import GainRow, Stated
 from rivulet.report.svg import GRID, STYLE, inline, stand_alone
 
 LOG_RANGE = 4  # most over fewest trials above which a linear axis would squeeze the short searches
 
-Panel = tuple[str, Callable[[GainRow], Ratio | None]]
+Panel = tuple[str, Callable[[GainRow], Stated | None]]
 _PANELS: tuple[Panel, ...] = (
     ("Ansor before droplet", lambda row: row.over_before),
     ("Ansor gone on for as many trials", lambda row: row.over_equal_trials),

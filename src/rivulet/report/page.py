@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import jinja2
 from markupsafe import Markup
 
+from rivulet.measure.ratios import SAME
 from rivulet.provenance import Record
 from rivulet.report.droplet import droplet_worth
 from rivulet.report.inputs import (
@@ -38,7 +39,6 @@ from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
 from rivulet.report.search_time import search_times
 from rivulet.report.wording import (
-    SAME,
     counted,
     duration,
     latency_text,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-SAME = "no difference shown"
-
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with some significant digits, never in exponent form; an en dash for none."""
