@@ -18,7 +18,7 @@ from rivulet.droplet.race import race
 from rivulet.droplet.recording import RecordedBench
 from rivulet.droplet.settings import DropletSettings
 from rivulet.droplet.source import SourceKernel
-from rivulet.droplet.walk import Order, Walk
+from rivulet.droplet.walk import Walk
 from rivulet.kernels import Kernel
 from rivulet.measure.protocol import Measurement
 from rivulet.records.log import record_latency
@@ -65,7 +65,7 @@ class KernelDescent:
         settings: Budget and acceptance.
         bench: Measures schedules.
         threads: Threads for applying schedules.
-        order: Tells which neighbours are promising; None for none, which tries them at random.
+        order: Tells which neighbours are promising.
         logger: Told of moves.
 
     Attributes:
@@ -74,7 +74,6 @@ class KernelDescent:
         log_latency: Its latency in seconds as the log has it.
         best: The best schedule so far.
         latency: Its latency in seconds: what the log says of `begun`, times what was gained.
-        moves: How often the best has changed.
         history: The best schedule after each move, with the model's candidates measured by then.
         trials: New candidates measured.
         finished: Whether nothing is left to do.
@@ -88,7 +87,7 @@ class KernelDescent:
         settings: DropletSettings,
         bench: RecordedBench,
         threads: int,
-        order: ScheduleOrder | None,
+        order: ScheduleOrder,
         logger: logging.Logger,
     ) -> None:
         self.kernel, self._settings, self._bench = kernel, settings, bench
@@ -101,7 +100,7 @@ class KernelDescent:
         self.begun: Any = starts[0].schedule if starts else None
         self.best: Any = self.begun
         self.log_latency = self.latency = starts[0].seconds if starts else math.inf
-        self.moves = self.trials = 0
+        self.trials = 0
         self.finished = not starts
         self.history: list[tuple[int, Any]] = []
         self._close = [s for s in starts[1:] if s.seconds <= _CLOSE * self.latency][:_CLOSEST]
@@ -113,6 +112,11 @@ class KernelDescent:
         # Of the present descent's own incumbent: the best itself, but for later descents.
         self._own_latency = self.latency
         self._first = True
+
+    @property
+    def moves(self) -> int:
+        """How often the best has changed."""
+        return len(self.history)
 
     @property
     def worth(self) -> float:
@@ -146,17 +150,14 @@ class KernelDescent:
         The log's best is the luckiest of many; one of those close behind may be faster.
         """
         pool = [self.best, *(start.schedule for start in self._close)]
-        if len(pool) > 1 and (outcome := self._race(pool)) is not None:
-            self._take(pool[outcome[0]], outcome[1])
+        if len(pool) > 1:
+            self._race(pool)
 
     def settle(self) -> None:
         """Compare what a later descent has found with the best."""
         if self._first or self._descent is None or not self._descent.walk.moves:
             return
-        found = self._incumbent()
-        outcome = self._race([self.best, found])
-        if outcome is not None:
-            self._take(found, outcome[1])
+        self._race([self.best, self._incumbent()])
 
     def _begin(self) -> None:
         """Begin the first descent, or the next one."""
@@ -168,10 +169,10 @@ class KernelDescent:
         self._space = KernelSpace(self.kernel, schedule.trace, self._postprocessing, self._threads)
         self._known[candidate_name(schedule.mod)] = math.inf
         walk = Walk(self._space.space, self._space.start, self._random)
-        order: Order | None = self._scores if self._order is not None else None
-        self._descent = Descent(walk, self, self._acceptance, order, self._logger)
+        self._descent = Descent(walk, self, self._acceptance, self._scores, self._logger)
 
-    def _race(self, schedules: Sequence[Any]) -> tuple[int, float] | None:
+    def _race(self, schedules: Sequence[Any]) -> None:
+        """Race schedules against the best, which comes first, and take the winner."""
         outcome = race(
             lambda numbers, rounds: self._bench.in_turns(
                 self.kernel.task, [schedules[n] for n in numbers], rounds
@@ -179,7 +180,8 @@ class KernelDescent:
             len(schedules) - 1, self._settings.significance, self._settings.confirm_repeats,
             self._logger,
         )  # fmt: skip
-        return None if outcome.winner is None else (outcome.winner, outcome.ratio)
+        if outcome.winner is not None:
+            self._take(schedules[outcome.winner], outcome.ratio)
 
     def _take(self, schedule: Any, ratio: float) -> None:
         """Make a schedule the best.
@@ -188,7 +190,7 @@ class KernelDescent:
         different times, and a machine that has slowed down must not make an earlier move seem
         the better one.
         """
-        self.best, self.moves = schedule, self.moves + 1
+        self.best = schedule
         self.history.append((self._bench.measured, schedule))
         self._logger.info(
             "%s: move from %.2f to %.2f us", self.kernel.task, self.latency * 1e6,
@@ -235,7 +237,7 @@ class KernelDescent:
         names = (candidate_name(schedule.mod) for schedule in schedules[1:])
         # Measured: from another incumbent it is neither new nor does its time compare.
         self._known.update(dict.fromkeys(names, math.inf))
-        if self._order is not None and results[0].samples:
+        if results[0].samples:
             # On the log's own scale, on which the incumbent has the latency that was reckoned.
             scale = self._own_latency / results[0].latency
             seconds = [result.latency * scale for result in results[1:]]
@@ -253,7 +255,6 @@ class KernelDescent:
         assert self._space is not None
         applied = self._space.apply(points)
         valid = [one.schedule for one in applied if one.schedule is not None]
-        assert self._order is not None
         scores = iter(self._order.scores(valid))
         return [next(scores) if one.schedule is not None else -math.inf for one in applied]
 

@@ -29,12 +29,10 @@ class SourceKernel:
         records: Its fastest records and some of the others, fastest first.
         known: Name of each candidate measured to its seconds; infinite where it failed, or where
             its time does not compare with those that are measured now.
-        trials: How many candidates were measured.
     """
 
     records: tuple[Any, ...] = ()
     known: dict[str, float] = field(default_factory=dict)
-    trials: int = 0
 
 
 def read_source(
@@ -75,10 +73,11 @@ def read_source(
             records = tuple(log.best_records(kernel, _BEST + _OTHERS))
             before = found.get(kernel.task)
             if before is None:
-                found[kernel.task] = SourceKernel(records, known, len(known))
+                found[kernel.task] = SourceKernel(records, known)
             elif before.records:
-                both = {**known, **before.known}
-                found[kernel.task] = SourceKernel(before.records + records, both, len(both))
+                found[kernel.task] = SourceKernel(
+                    before.records + records, {**known, **before.known}
+                )
     return found
 
 

@@ -21,6 +21,8 @@ from rivulet.measure.protocol import (
 from rivulet.tvm_compat.arguments import Call, kernel_call
 from rivulet.tvm_compat.names import candidate_name
 
+_KEPT = 1024  # libraries of candidates that may be measured again; a fifth of a second each
+
 
 @dataclass(frozen=True)
 class _Built:
@@ -51,8 +53,8 @@ class Bench(MeasuringBench):
         scratch: Folder for libraries; each is removed once it was timed.
         model_weights: Bytes of the model's weights, which decide how cold a kernel finds its own:
             in a model that fits the caches they are warm. None for a model that fits no cache.
-        keep_built: Keep the libraries of candidates for when they are measured again; for
-            strategies that try few.
+        keep_built: Keep the libraries of candidates for when they are measured again, the last
+            thousand of them.
     """
 
     def __init__(
@@ -201,6 +203,13 @@ class Bench(MeasuringBench):
         found = [self._kept[name] for name in names]
         for name in [name for name, built in self._kept.items() if built.error]:
             del self._kept[name]
+        # Those that were asked for last are the newest, and far fewer than may be kept.
+        for name in names:
+            if name in self._kept:
+                self._kept[name] = self._kept.pop(name)
+        while len(self._kept) > max(_KEPT, len(names)):
+            oldest = next(iter(self._kept))
+            replace(self._kept.pop(oldest), kept=False).remove()
         # What it took to build is told once.
         return [
             built if name in fresh else replace(built, seconds=0.0)

@@ -118,9 +118,7 @@ def neighbour_splits(split: Sequence[int], innermost_limit: int = 0) -> list[Spl
             if not 0 <= other < len(split):
                 continue
             for prime in prime_factors(split[level]):
-                moved = list(split)
-                moved[level] //= prime
-                moved[other] *= prime
-                if not innermost_limit or moved[-1] <= innermost_limit:
-                    found.append(tuple(moved))
+                moved = move_factor(split, level, other, prime, innermost_limit)
+                if moved and not (innermost_limit and moved[-1] > innermost_limit):
+                    found.append(moved)
     return found
