@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,43 +16,48 @@ from rivulet.measure.protocol import Measurement
 
 VALUES = 9  # of each coordinate
 _LOOK_SAMPLES = 3
-_SECONDS = 1e-3  # latency at the optimum
-_ROUNDS = 1000  # no descent takes as many
+_SECONDS = 1e-3  # latency at the bottom
+_ENOUGH_ROUNDS = 1000
 
 
 class Bowl:
-    """Latency ``1 + sum of w * ((x - optimum) / (values - 1)) ** 2`` milliseconds, with noise.
+    """Latency ``1 + sum of w * ((x - bottom) / (values - 1)) ** 2`` milliseconds, with noise.
 
-    Separable and convex, with weights from 0.5 to 2: a step beside the optimum costs from 0.8 % to
-    3.1 %. Noise is log-normal, drawn for each sample.
+    Separable and convex, with weights from 0.5 to 2: of nine values, a step beside the bottom costs
+    from 0.8 % to 3.1 %. Noise is log-normal, drawn for each sample.
 
     Args:
         coordinates: Number of coordinates.
         noise: Standard deviation of a sample's logarithm.
         seed: Seed of the bowl, the starting point and the noise.
+        values: Values of each coordinate.
 
     Attributes:
         space: The space.
         start: The starting point, at random.
-        points: Points looked at.
-        samples: Samples taken of points and incumbents in all.
+        bottom: The fastest point.
+        looks: Points of each first look, the incumbent first.
+        turns: Points and rounds of each measurement in turns.
+        samples: Samples taken in all.
     """
 
-    def __init__(self, coordinates: int, noise: float, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
-        self._noise = noise
-        self._optimum = self._generator.integers(0, VALUES, coordinates)
+    def __init__(self, coordinates: int, noise: float, seed: int, values: int = VALUES) -> None:
+        self._generator, self._noise = np.random.default_rng(seed), noise
+        self._bottom = self._generator.integers(0, values, coordinates)
+        self._last = values - 1
         self._weights = self._generator.uniform(0.5, 2.0, coordinates)
-        axis = OrderedAxis(tuple((value,) for value in range(VALUES)))
+        axis = OrderedAxis(tuple((value,) for value in range(values)))
         self.space = Space((axis,) * coordinates)
-        drawn = self._generator.integers(0, VALUES, coordinates)
-        self.start: Point = tuple((int(value),) for value in drawn)
-        self.points = self.samples = 0
+        self.bottom = _point(self._bottom)
+        self.start = _point(self._generator.integers(0, values, coordinates))
+        self.looks: list[list[Point]] = []
+        self.turns: list[tuple[list[Point], int]] = []
+        self.samples = 0
 
-    def excess(self, point: Point) -> float:
-        """Share of its latency that a point is slower than the optimum."""
-        away = np.array([value[0] for value in point]) - self._optimum
-        return float((self._weights * (away / (VALUES - 1)) ** 2).sum())
+    def seconds(self, point: Point) -> float:
+        """Latency of a point without noise."""
+        away = (np.array([value for (value,) in point]) - self._bottom) / self._last
+        return _SECONDS * (1 + float((self._weights * away**2).sum()))
 
     def known(self, points: Sequence[Point]) -> list[float | None]:
         """Nothing is known beforehand."""
@@ -61,21 +65,42 @@ class Bowl:
 
     def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
-        self.points += len(points)
-        return self._measure([incumbent, *points], _LOOK_SAMPLES)
+        self.looks.append([incumbent, *points])
+        return self._measured([incumbent, *points], _LOOK_SAMPLES)
 
     def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
-        return self._measure(points, rounds)
+        self.turns.append((list(points), rounds))
+        return self._measured(points, rounds)
 
-    def _measure(self, points: Sequence[Point], count: int) -> list[Measurement]:
+    def _measured(self, points: Sequence[Point], count: int) -> list[Measurement]:
         self.samples += count * len(points)
         found = []
         for point in points:
             factors = np.exp(self._noise * self._generator.standard_normal(count))
-            samples = _SECONDS * (1 + self.excess(point)) * factors
-            found.append(Measurement(tuple(samples.tolist())))
+            found.append(Measurement(tuple((self.seconds(point) * factors).tolist())))
         return found
+
+
+def _point(values: Any) -> Point:
+    return tuple((int(value),) for value in values)
+
+
+def descend(bowl: Bowl, seed: int, count: int = 16, acceptance: Acceptance | None = None) -> Walk:
+    """Descend from a bowl's start to the end; returns the walk.
+
+    Args:
+        bowl: The bowl.
+        seed: Order of what is equally promising.
+        count: Points per round.
+        acceptance: When a move counts; the config's defaults without.
+    """
+    walk = Walk(bowl.space, bowl.start, random.Random(seed))
+    descent = Descent(walk, bowl, acceptance or Acceptance(0.05, 8))
+    for _ in range(_ENOUGH_ROUNDS):
+        if descent.round(count).ended:
+            return walk
+    raise AssertionError("the descent does not end")
 
 
 @dataclass(frozen=True)
@@ -113,23 +138,15 @@ def descend_bowls(
         droplet: The config's ``droplet`` settings.
     """
     acceptance = Acceptance(droplet["significance"], droplet["confirm_repeats"])
-    ends, points, samples = [], [], []
-    for seed in range(runs):
-        bowl = Bowl(coordinates, noise, seed)
-        walk = Walk(bowl.space, bowl.start, random.Random(seed))
-        descent = Descent(walk, bowl, acceptance)
-        for _ in range(_ROUNDS):
-            if descent.round(droplet["neighbours_per_round"]).ended:
-                break
-        ends.append(bowl.excess(walk.point))
-        points.append(bowl.points)
-        samples.append(bowl.samples)
+    bowls = [Bowl(coordinates, noise, seed) for seed in range(runs)]
+    excess = []
+    for seed, bowl in enumerate(bowls):
+        walk = descend(bowl, seed, droplet["neighbours_per_round"], acceptance)
+        excess.append(bowl.seconds(walk.point) / bowl.seconds(bowl.bottom) - 1)
     return BowlFigures(
-        coordinates, noise, runs, _share(end == 0 for end in ends),
-        _share(end <= noise for end in ends), float(np.mean(points)), float(np.mean(samples)),
+        coordinates, noise, runs,
+        exact=float(np.mean([one == 0 for one in excess])),
+        found=float(np.mean([one <= noise for one in excess])),
+        points=float(np.mean([sum(len(look) - 1 for look in bowl.looks) for bowl in bowls])),
+        samples=float(np.mean([bowl.samples for bowl in bowls])),
     )  # fmt: skip
-
-
-def _share(flags: Any) -> float:
-    listed = list(flags)
-    return math.fsum(listed) / len(listed)

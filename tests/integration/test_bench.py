@@ -146,3 +146,16 @@ def test_a_bench_that_keeps_what_it_built_builds_it_once(kernels, target, tmp_pa
     assert [len(one.samples) for one in again] == [3, 3]
     assert [one.build_seconds for one in again] == [0.0, 0.0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_built_long_ago_makes_room(kernels, target, tmp_path, monkeypatch):
+    monkeypatch.setattr("rivulet.measure.bench._KEPT", 2)
+    first, second, third = (kernel.module for kernel in kernels[:3])
+    with Bench(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
+        bench.measure([first, second])
+        bench.measure([first, third])  # the second has waited longest
+        assert len(list(tmp_path.iterdir())) == 2
+        kept, again = bench.measure_interleaved([first, second], 3, 0)
+    assert (kept.build_seconds, len(kept.samples), len(again.samples)) == (0.0, 3, 3)
+    assert again.build_seconds > 0
+    assert list(tmp_path.iterdir()) == []

@@ -2,15 +2,20 @@
 
 import math
 import random
+import sys
+from pathlib import Path
 
 import pytest
 
-from droplet_bowl import Bowl, descend
-from rivulet.droplet.axes import OrderedAxis, Space, TileAxis
-from rivulet.droplet.descent import Acceptance, Descent
-from rivulet.droplet.walk import Walk
-from rivulet.measure.protocol import Measurement
-from rivulet.schedules.tiles import splits
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from comparison.bowl import Bowl, descend  # noqa: E402
+from rivulet.droplet.axes import OrderedAxis, Space, TileAxis  # noqa: E402
+from rivulet.droplet.descent import Acceptance, Descent  # noqa: E402
+from rivulet.droplet.walk import Walk  # noqa: E402
+from rivulet.measure.protocol import Measurement  # noqa: E402
+from rivulet.schedules.tiles import splits  # noqa: E402
 
 UP, DOWN = (1,), (-1,)
 CRASHED = Measurement((), "run crash: the process was ended by SIGSEGV")
