@@ -12,15 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from comparison.bowl import descend_bowls
 from comparison.droplet_figures import (
@@ -34,6 +30,7 @@ from comparison.droplet_figures import (
 )
 from comparison.launch import execute
 from comparison.run import Run, Store
+from comparison.workflow import run_workflow
 from rivulet.config.load import validate_config
 from rivulet.jobs.progress import duration
 from rivulet.provenance import digest_of
@@ -119,26 +116,12 @@ def targets(section: str) -> list[str]:
     return [gain] if section == "gain" else [gain, f"results/{_HARDWARE}/droplet_effect.csv"]
 
 
-def run_workflow(options: argparse.Namespace, plan: Plan, section: str, wanted: list[str]) -> Path:
-    """Run the workflow for a section; returns its folder."""
+def run_section(options: argparse.Namespace, plan: Plan, section: str, wanted: list[str]) -> Path:
+    """Run the workflow for a section; returns the folder of its results."""
     work: Path = options.work / section
-    work.mkdir(parents=True, exist_ok=True)
-    for name in ("scripts", "rules", "src"):
-        if not (work / name).exists():
-            (work / name).symlink_to(_ROOT / name)
-    config = work / "config.yaml"
-    config.write_text(yaml.safe_dump(configuration(plan, section)))
-    command = [
-        sys.executable, "-m", "snakemake", *wanted, "--snakefile", str(_ROOT / "Snakefile"),
-        "--directory", str(work), "--cores", options.cores, "--quiet", "rules", "host", "reason",
-        "--configfile", str(config),
-    ]  # fmt: skip
-    say(f"section '{section}': {', '.join(configuration(plan, section)['models'])}")
-    if subprocess.run(command).returncode:
-        raise SystemExit(
-            f"the workflow did not finish section '{section}'; the lines above say why. What was "
-            "measured is kept: the same command goes on from there."
-        )
+    config = configuration(plan, section)
+    say(f"section '{section}': {', '.join(config['models'])}")
+    run_workflow(work, section, config, wanted, options.cores)
     return work / "results" / _HARDWARE
 
 
@@ -146,8 +129,8 @@ def upstream(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """Both sides' winners on the log of the gain section's first model."""
     model = plan.models[0]
     log = f"logs/ansor-{plan.trials}/{model}"
-    results = run_workflow(options, plan, "gain", [f"results/{_HARDWARE}/{log}/log.json"])
-    config = validate_config(yaml.safe_load((results.parents[1] / "config.yaml").read_text()))
+    results = run_section(options, plan, "gain", [f"results/{_HARDWARE}/{log}/log.json"])
+    config = validate_config(configuration(plan, "gain"))
     device = device_of(config, _HARDWARE)
     common = {
         "device": device.to_json(), "tvm": installed_version(), "model": model, "size": plan.size,
@@ -211,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines += upstream_lines(figures["upstream"])
     for section in ("gain", "pairs"):
         if section in options.sections:
-            results = run_workflow(options, plan, section, targets(section))
+            results = run_section(options, plan, section, targets(section))
             figures[section] = read_gain_rows(results / "droplet_gain.csv")
             lines += gain_lines(figures[section])
             if section == "pairs":

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from comparison.pairs import Coverage, Part, TransferFigures, lines, read_figures
+from comparison.workflow import run_workflow
 from rivulet.jobs.progress import duration
 from rivulet.provenance import digest_of
 from rivulet.tvm_compat import installed_version
@@ -108,25 +107,10 @@ def targets(part: Part, trials: int) -> list[str]:
 
 def run_part(part: Part, options: argparse.Namespace) -> None:
     """Run the workflow for one part."""
-    work = options.work
-    work.mkdir(parents=True, exist_ok=True)
-    for name in ("scripts", "rules", "src"):
-        if not (work / name).exists():
-            (work / name).symlink_to(_ROOT / name)
-    config = work / f"{part.name}{'-quick' if options.quick else ''}.yaml"
-    config.write_text(yaml.safe_dump(configuration(part, options.trials, options.quick)))
-    command = [
-        sys.executable, "-m", "snakemake", *targets(part, options.trials),
-        "--snakefile", str(_ROOT / "Snakefile"), "--directory", str(work),
-        "--cores", options.cores, "--quiet", "rules", "host", "reason",
-        "--configfile", str(config),
-    ]  # fmt: skip
     say(f"part '{part.name}': {', '.join(part.models)} at {part.size} x {part.size}")
-    if subprocess.run(command).returncode:
-        raise SystemExit(
-            f"the workflow did not finish part '{part.name}'; the lines above say why. What was "
-            "measured is kept: the same command goes on from there."
-        )
+    name = f"{part.name}{'-quick' if options.quick else ''}"
+    config = configuration(part, options.trials, options.quick)
+    run_workflow(options.work, name, config, targets(part, options.trials), options.cores)
 
 
 def warm_start(target: str, options: argparse.Namespace) -> dict[str, Any]:
