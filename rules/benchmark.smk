@@ -1,7 +1,8 @@
 # Benchmark: compiled variants of a target -> results/{hardware}/benchmarks/{log}-{trials}/
 #   {source}-to-{target}.csv, and all pairs -> results/benchmarks.csv
-# Droplet search on what a transfer has taken stands beside it. A target's own methods stand in the table of each of its pairs, measured there beside the
-# transfer; the search started from the pool stands beside the pool.
+# Droplet search on what a transfer has taken stands beside it. A target's own methods stand in
+# the table of each of its pairs, measured there beside the transfer; the search started from the
+# pool stands beside the pool.
 OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
 OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
 REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}"

@@ -17,6 +17,7 @@ import pytest
 from conftest import MEASURE, ROOT, SEARCH
 from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
+from rivulet.droplet.recording import RecordedBench
 from rivulet.droplet.settle import settle_all
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.measure.bench import Bench
@@ -226,6 +227,14 @@ def test_a_descent_that_was_cut_off_between_rounds_ends_as_if_it_had_not_been(
     assert told[-1] == len(fresh(rows))
     elapsed = [row.elapsed_s for row in rows]
     assert elapsed == sorted(elapsed)
+
+
+def test_running_again_on_the_record_is_no_measuring_time(whole):
+    log = TuningLog(whole[2] / "walk")
+    recorded = RecordedBench(None, log, LOGGER)
+    time.sleep(0.05)
+    assert recorded.replaying
+    assert recorded.elapsed == log.elapsed()
 
 
 def calls(trials):

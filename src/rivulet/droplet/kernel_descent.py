@@ -232,11 +232,11 @@ class KernelDescent:
     def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
-        schedules = [one.schedule for one in self._space.apply([incumbent, *points])]
+        applied = self._space.apply([incumbent, *points])
+        schedules = [one.schedule for one in applied]
         results = self._bench.look(self.kernel.task, schedules, self._own_latency)
-        names = (candidate_name(schedule.mod) for schedule in schedules[1:])
         # Measured: from another incumbent it is neither new nor does its time compare.
-        self._known.update(dict.fromkeys(names, math.inf))
+        self._known.update((one.name, math.inf) for one in applied[1:])
         if results[0].samples:
             # On the log's own scale, on which the incumbent has the latency that was reckoned.
             scale = self._own_latency / results[0].latency

@@ -6,6 +6,7 @@ beginning on what was recorded, which takes seconds, until the record ends and t
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections import deque
@@ -59,8 +60,11 @@ class RecordedBench:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of measuring time, those of interrupted runs included."""
-        return self._before + time.monotonic() - self._started
+        """Seconds of measuring time, those of interrupted runs included.
+
+        Running again on the record is none: an uninterrupted descent would not have done it.
+        """
+        return self._before + (0.0 if self.replaying else time.monotonic() - self._started)
 
     def stray(self, kernel: str, name: str) -> float | None:
         """Seconds of a candidate that an earlier run has measured and this one did not ask for.
@@ -149,19 +153,22 @@ class RecordedBench:
         """The log's next rows, if they answer what is asked."""
         if not self._left:
             return None
-        rows = [self._left[i] for i in range(min(len(asked), len(self._left)))]
-        if [(t.kernel, t.strategy, t.candidate) for t in rows] == asked:
-            for _ in rows:
-                self._left.popleft()
-            return [_measurement(trial) for trial in rows]
-        if (
-            len(rows) < len(asked)
-            and [(t.kernel, t.strategy, t.candidate) for t in rows] == asked[: len(rows)]
-        ):
+        rows = list(itertools.islice(self._left, len(asked)))
+        if [(t.kernel, t.strategy, t.candidate) for t in rows] != asked[: len(rows)]:
+            self._go_another_way()
+        elif len(rows) < len(asked):
             # A kill cut this answer off in the middle of a write.
             self._log.forget(len(rows))
-            self._left.clear()
-            return None
+            self._leave_the_record()
+        else:
+            for _ in rows:
+                self._left.popleft()
+            if not self._left:
+                self._leave_the_record()
+            return [_measurement(trial) for trial in rows]
+        return None
+
+    def _go_another_way(self) -> None:
         self._logger.warning(
             "the log goes another way from trial %d on; what it has is not measured again",
             self._left[0].trial,
@@ -170,8 +177,11 @@ class RecordedBench:
             if trial.strategy == STRATEGY:
                 self.measured += (trial.kernel, trial.candidate) not in self._stray
                 self._stray[trial.kernel, trial.candidate] = _measurement(trial)
+        self._leave_the_record()
+
+    def _leave_the_record(self) -> None:
         self._left.clear()
-        return None
+        self._started = time.monotonic()
 
 
 def _measurement(trial: Trial) -> Measurement:
