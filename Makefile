@@ -11,7 +11,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo bench bench-transfer bench-droplet test lint lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence test lint \
+	lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -28,6 +29,12 @@ env: ## create or update .venv with the pinned packages (other Python: PYTHON=/p
 demo: env ## run the demonstration from end to end
 	@.venv/bin/python scripts/run_demo.py $(ARGS)
 
+watch: ## see how a running or interrupted workflow stands (once: ARGS=--once)
+	@.venv/bin/python scripts/watch.py $(ARGS)
+
+report: ## a report of what is there of an unfinished run (ARGS="--configfile config/demo.yaml")
+	@.venv/bin/python scripts/report_unfinished.py $(ARGS)
+
 bench: env ## compare the search with TVM's own, for hours (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/search.py $(ARGS)
 
@@ -36,6 +43,9 @@ bench-transfer: env ## see what transfer-tuning reaches on real models (a rough 
 
 bench-droplet: env ## see what droplet search finds and gains (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/droplet.py $(ARGS)
+
+bench-evidence: env ## see how far the figures can be trusted (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/evidence.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)

@@ -22,13 +22,16 @@ include: "rules/droplet.smk"
 include: "rules/warm.smk"
 include: "rules/ranking.smk"
 include: "rules/compile.smk"
+include: "rules/roofline.smk"
 include: "rules/benchmark.smk"
+include: "rules/library.smk"
 include: "rules/droplet_study.smk"
 include: "rules/report.smk"
 
 
 localrules:
     all,
+    library,
 
 
 rule all:
@@ -36,5 +39,5 @@ rule all:
     input:
         "results/benchmarks.csv",
         "results/report.html",
-        GAIN_TABLES,
-        EFFECT_TABLES,
+        FILES.gains,
+        FILES.effects,

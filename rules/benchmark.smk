@@ -6,13 +6,6 @@
 OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
 OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
 REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}"
-PAIR_TABLES = expand(
-    "results/{hardware}/benchmarks/{log_kind}-{trials}/{pair}.csv",
-    hardware=DEVICES,
-    log_kind=LOGS,
-    trials=TRIALS,
-    pair=TRANSFERS,
-)
 
 
 rule benchmark_pair:
@@ -20,8 +13,9 @@ rule benchmark_pair:
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         kernels="results/{hardware}/kernels/{target}.json",
-        untuned=ancient("results/{hardware}/libraries/untuned/{target}.so"),
-        untuned_record="results/{hardware}/libraries/untuned/{target}.json",
+        roofline="results/{hardware}/roofline.csv",
+        untuned=ancient(of_untuned("results/{hardware}/libraries/untuned/{target}.so")),
+        untuned_record=of_untuned("results/{hardware}/libraries/untuned/{target}.json"),
         libraries=ancient(of_methods(f"{OWN}.so")),
         library_records=of_methods(f"{OWN}.json"),
         logs=of_methods(OWN_LOG),
@@ -36,7 +30,31 @@ rule benchmark_pair:
         refined_library=of_refined(f"{REFINED_LIBRARY}.json"),
         refined_log=of_refined(f"{REFINED}/log.json"),
     output:
-        table="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
+        table=report(
+            "results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
+            caption="captions/pair.rst",
+            category="2 Pairs",
+            subcategory="{target}",
+            labels={
+                "source": "{source}",
+                "log": "{log_kind}-{trials}",
+                "what": "methods",
+                "hardware": "{hardware}",
+            },
+        ),
+        samples="results/{hardware}/benchmarks/{log_kind}-{trials}/samples/{source}-to-{target}.csv",
+        kernels=report(
+            "results/{hardware}/benchmarks/{log_kind}-{trials}/kernels/{source}-to-{target}.csv",
+            caption="captions/kernels.rst",
+            category="2 Pairs",
+            subcategory="{target}",
+            labels={
+                "source": "{source}",
+                "log": "{log_kind}-{trials}",
+                "what": "kernels",
+                "hardware": "{hardware}",
+            },
+        ),
         record="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.json",
     log:
         "logs/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.log",
@@ -54,18 +72,25 @@ rule benchmark_pair:
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials} --settings {params.settings:q}"
         " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
+        " --roofline {input.roofline}"
         " --methods {params.methods}"
         " --libraries {input.untuned} {input.libraries} {input.transferred} {input.refined}"
         " --library-records {input.untuned_record} {input.library_records} {input.refined_library}"
         " --log-records {input.logs} {input.transfer} {input.refined_log} --ansor-trials {input.ansor_trials}"
-        " --table {output.table} --record {output.record} --log {log}"
+        " --table {output.table} --samples {output.samples} --kernel-table {output.kernels}"
+        " --record {output.record} --log {log}"
 
 
 rule collect_benchmarks:
     input:
-        PAIR_TABLES,
+        FILES.pair_tables,
     output:
-        table="results/benchmarks.csv",
+        table=report(
+            "results/benchmarks.csv",
+            caption="captions/benchmarks.rst",
+            category="1 The whole",
+            labels={"what": "all methods", "form": "table"},
+        ),
         record="results/benchmarks.json",
     log:
         "logs/benchmarks.log",

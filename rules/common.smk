@@ -10,13 +10,14 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.planning import load_workflow_config, reconcile_results
+from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
+    baselines_of,
     device_of,
     execution_settings,
     gain_trials,
     refines_transfers,
     stage_settings,
-    studies_effect,
     studies_gain,
     transfer_names,
     transfer_sources,
@@ -28,7 +29,8 @@ CONFIG = load_workflow_config(
 DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
-GAINS, EFFECTS = studies_gain(CONFIG), studies_effect(CONFIG)
+GAINS = studies_gain(CONFIG)
+FILES = report_files(CONFIG)
 REFINES = refines_transfers(CONFIG)
 # Where a search is published on its way; the comparisons with droplet look at further moments.
 MILESTONES = sorted({*TRIALS, *(gain_trials(CONFIG)[0] if GAINS else [])})
@@ -44,6 +46,7 @@ ENVIRONMENT = "../envs/rivulet.yaml"
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
     f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
+    f"export RIVULET_CONFIG={shlex.quote(CONFIG.canonical_json())}; "
 )
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
@@ -135,7 +138,15 @@ def own_methods(wildcards):
 
 def methods(wildcards):
     refined = ["transfer+droplet"] if is_refined(wildcards) else []
-    return ["untuned", "onnxruntime", *own_methods(wildcards), "transfer", *refined]
+    baselines = baselines_of(CONFIG, wildcards.target)
+    return [*baselines, *own_methods(wildcards), "transfer", *refined]
+
+
+def of_untuned(pattern):
+    """An input function: a file of the untuned model, where it is timed."""
+    return lambda wildcards: (
+        [pattern.format(**wildcards)] if "untuned" in CONFIG.benchmark.baselines else []
+    )
 
 
 def is_refined(wildcards):

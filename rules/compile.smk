@@ -31,8 +31,10 @@ rule compile_tuned:
             ]
         ),
         source="results/{hardware}/logs/{own_log}-{trials}/{model}/log.json",
+        kernels="results/{hardware}/kernels/{model}.csv",
     output:
         library="results/{hardware}/libraries/{own_log}-{trials}/{model}.so",
+        schedules="results/{hardware}/libraries/{own_log}-{trials}/{model}.html",
         record="results/{hardware}/libraries/{own_log}-{trials}/{model}.json",
     log:
         "logs/{hardware}/libraries/{own_log}-{trials}/{model}.log",
@@ -45,5 +47,5 @@ rule compile_tuned:
         " model={wildcards.model} hardware={wildcards.hardware} trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/logs/{wildcards.own_log}-{wildcards.trials}/{wildcards.model}"
-        " --source-record {input.source}"
+        " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
         " --library {output.library} --record {output.record} --log {log}"

@@ -5,13 +5,6 @@ GAIN = "results/{hardware}/droplet_gain"
 EFFECT = "results/{hardware}/droplet_effect"
 FURTHEST = gain_trials(CONFIG)[1]
 PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
-# What the report and the matrix ask for.
-GAIN_TABLES = [f"results/{name}/droplet_gain.csv" for name in DEVICES] if GAINS else []
-EFFECT_TABLES = (
-    [f"results/{name}/droplet_effect.csv" for name in DEVICES]
-    if EFFECTS and PAIRS
-    else []
-)
 
 
 rule measure_droplet_gain:
@@ -83,8 +76,18 @@ rule collect_droplet_gain:
     input:
         expand(f"{GAIN}/{{model}}.csv", model=MODELS, allow_missing=True),
     output:
-        table=f"{GAIN}.csv",
-        figure=f"{GAIN}.svg",
+        table=report(
+            f"{GAIN}.csv",
+            caption="captions/droplet_gain.rst",
+            category="4 Droplet search",
+            labels={"hardware": "{hardware}", "what": "gain", "form": "table"},
+        ),
+        figure=report(
+            f"{GAIN}.svg",
+            caption="captions/droplet_gain.rst",
+            category="4 Droplet search",
+            labels={"hardware": "{hardware}", "what": "gain", "form": "figure"},
+        ),
         record=f"{GAIN}.json",
     log:
         "logs/{hardware}/droplet_gain.log",
@@ -109,8 +112,10 @@ rule compile_refined:
             ]
         ),
         source=f"{REFINED}/log.json",
+        kernels="results/{hardware}/kernels/{target}.csv",
     output:
         library="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.so",
+        schedules="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.html",
         record="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.json",
     log:
         "logs/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.log",
@@ -125,7 +130,7 @@ rule compile_refined:
         " trials={wildcards.trials}"
         " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
-        " --source-record {input.source}"
+        " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
         " --library {output.library} --record {output.record} --log {log}"
 
 
@@ -190,7 +195,12 @@ rule collect_droplet_effect:
             allow_missing=True,
         ),
     output:
-        table=f"{EFFECT}.csv",
+        table=report(
+            f"{EFFECT}.csv",
+            caption="captions/droplet_effect.rst",
+            category="4 Droplet search",
+            labels={"hardware": "{hardware}", "what": "effect", "form": "table"},
+        ),
         record=f"{EFFECT}.json",
     log:
         "logs/{hardware}/droplet_effect.log",

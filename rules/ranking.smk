@@ -27,7 +27,12 @@ rule rank_sources:
             for file in ("database_workload.json", "database_tuning_record.json")
         ],
     output:
-        table="results/{hardware}/transfer/ranking.csv",
+        table=report(
+            "results/{hardware}/transfer/ranking.csv",
+            caption="captions/ranking.rst",
+            category="3 Machines",
+            labels={"hardware": "{hardware}", "what": "ranking of sources"},
+        ),
         record="results/{hardware}/transfer/ranking.json",
     log:
         "logs/{hardware}/transfer/ranking.log",

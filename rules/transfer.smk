@@ -35,6 +35,7 @@ rule transfer_schedules:
         measured_records=f"{TRANSFER}/measured/database_tuning_record.json",
         measured_trials=f"{TRANSFER}/measured/trials.csv",
         compiled="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so",
+        schedules="results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.html",
         record=f"{TRANSFER}/log.json",
     log:
         "logs/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}.log",
@@ -62,7 +63,7 @@ rule transfer_schedules:
         " --library-files {input.library:q}"
         " --onnx {input.onnx} --model-record {input.model}"
         " --untuned {input.untuned} --untuned-record {input.untuned_record}"
-        " --library {output.compiled}"
+        " --library {output.compiled} --schedules {output.schedules}"
         " --journal results/{wildcards.hardware}/journals/transfer-{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --out results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --record {output.record} --log {log}"

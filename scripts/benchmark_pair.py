@@ -1,27 +1,43 @@
 #!/usr/bin/env python3
-"""Benchmark a pair: all methods on the target, timed interleaved in one process.
+"""Benchmark a pair: all methods on the target, timed interleaved in processes of their own.
 
-Inputs: the exported target, its compiled variants, and the records of their logs.
-Outputs: the pair's table and its record, which holds every sample.
+Inputs: the exported target, its compiled variants, the records of their logs, the target's kernels
+and the machine's roofline.
+Outputs: the pair's table, every sample behind it, the kernels of each method, and the record.
 """
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 
 import _bootstrap  # noqa: F401
+from rivulet.benchmark.blame import find_wrong_kernels
+from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
-from rivulet.benchmark.pair import benchmark_variants
-from rivulet.benchmark.table import MethodRow, fill_latencies, write_rows
+from rivulet.benchmark.kernel_rows import KernelRow, Roofline, kernel_rows
+from rivulet.benchmark.repeat import repeat_benchmark
+from rivulet.benchmark.subject import UNTUNED, Subject
+from rivulet.benchmark.table import (
+    MethodRow,
+    SampleRow,
+    fill_latencies,
+    read_rows,
+    sample_rows,
+    write_rows,
+)
 from rivulet.hardware.fingerprint import environment
-from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
+from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
 from rivulet.records.curve import read_curve
-from rivulet.tvm_compat import load_tvm
+from rivulet.records.stored import read_kernel_table
+from rivulet.tables import write_table
 
 NEVER = "never"
+BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 
 
 def benchmark(job, options):
@@ -29,47 +45,104 @@ def benchmark(job, options):
     settings = options.settings
     device = configured_device(settings)
     chosen = settings["benchmark"]
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
-    compiled = [method for method in options.methods if method != "onnxruntime"]
-    libraries = dict(zip(compiled, options.libraries, strict=True))
+    sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
+    subject = subject_of(job, options, device)
+    one = chosen["processes"] == 1
+    stopping = Stopping(
+        chosen["processes"], 1 if one else chosen["max_processes"], chosen["precision"], sampling,
+        (UNTUNED,),  # nobody runs it so, and it takes longest
+    )  # fmt: skip
+    detail = f"{len(options.methods)} methods in turns"
+    progress = job.progress(stopping.most * subject.timing.samples, "rounds")
     with job.device("cpu"):
-        tvm = load_tvm(device.threads)
-        target = resolve_target(device)
         state = environment(device)
-        progress = job.progress(timing.samples, "rounds")
-        detail = f"{len(options.methods)} methods interleaved"
-        result = benchmark_variants(
-            options.onnx, libraries, read_record(options.model_record).facts["inputs"], target,
-            device.threads, timing, chosen["tolerance"],
-            lambda done, total: progress.update(done, detail),
-            job.logger,
+        found = repeat_benchmark(
+            subject, stopping,
+            lambda done, total, text: progress.update(done, f"{detail}, {text}", total),
         )  # fmt: skip
-    rows = describe(options, settings, result)
-    fill_latencies(
-        rows, result.samples, chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"]
-    )
-    options.table.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(rows, options.table)
+        state |= {"after": environment(device)["clocks"]}
+        blame(job, options, found, chosen)
+    groups = {method: found.groups(method) for method in options.methods}
+    rows = describe(options, settings, found)
+    fill_latencies(rows, groups, sampling)
+    conduct = [one.conduct for one in found.results if one.conduct is not None]
+    complaints = list(dict.fromkeys(c for one in conduct for c in one.complaints))
+    for row in rows:
+        row.disturbed = "; ".join(complaints)
+    write_all(options, settings, rows, groups, found, sampling)
     for row in rows:
         text = (
             row.error
             or f"{row.latency_ms:.3f} ms ({row.latency_ms_low:.3f}-{row.latency_ms_high:.3f})"
         )
         job.logger.info("%s: %s", row.method, text)
-    state |= versions(tvm) | {"resolved_target": str(target)}
-    facts = {"environment": state, "samples_ms": result.samples}
-    facts["code"] = stage_code("benchmark")
-    inputs = [options.model_record, *options.library_records, *options.log_records]
-    write_record(
-        options.record, "benchmark", options.subject, settings, inputs, [options.table], facts
-    )
+    for complaint in complaints:
+        job.tell(f"the table is marked: {complaint} meanwhile")
+    facts = {
+        "environment": state | {"versions": versions(), "commit": commit()},
+        "conduct": [one.facts() for one in conduct],
+        "config": json.loads(os.environ.get("RIVULET_CONFIG", "null")),
+        "code": stage_code("benchmark"),
+    }
+    inputs = [
+        options.model_record, options.roofline.with_suffix(".json"), *options.library_records,
+        *options.log_records,
+    ]  # fmt: skip
+    outputs = [options.table, options.samples, options.kernel_table]
+    write_record(options.record, "benchmark", options.subject, settings, inputs, outputs, facts)
 
 
-def describe(options, settings, result):
+def subject_of(job, options, device):
+    """What is timed."""
+    chosen = options.settings["benchmark"]
+    model = read_record(options.model_record)
+    compiled = [method for method in options.methods if method not in BASELINES[1:]]
+    return Subject(
+        options.onnx, dict(zip(compiled, options.libraries, strict=True)), model.facts["inputs"],
+        device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
+        model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
+    )  # fmt: skip
+
+
+def blame(job, options, found, chosen):
+    """Name the kernels behind each wrong output; the device is still held."""
+    folders = {method: path.parent for method, path in logs_of(options).items()}
+    for method, reason in found.failures.items():
+        if not (reason.startswith("wrong output") and method in folders):
+            continue
+        job.tell(f"{method}: {reason}; replaying its kernels one at a time")
+        device = configured_device(options.settings)
+        seen = find_wrong_kernels(
+            folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
+            lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+        )  # fmt: skip
+        found.failures[method] = f"{reason}; {seen.text}"
+
+
+def logs_of(options):
+    """Method to the record of the log behind it."""
+    searched = [m for m in options.methods if m not in BASELINES]
+    return dict(zip(searched, options.log_records, strict=True))
+
+
+def write_all(options, settings, rows, groups, found, sampling):
+    """Write the three tables."""
+    for path in (options.table, options.samples, options.kernel_table):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(rows, options.table)
+    write_table(SampleRow, sample_rows(groups), options.samples)
+    roofs = {row["roof"]: float(row["peak"]) for row in read_rows(options.roofline)}
+    table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
+    roofline = Roofline(roofs["compute"], roofs["bandwidth"])
+    kernels = kernel_rows(options.subject, found.results, table, roofline, sampling)
+    write_table(KernelRow, kernels, options.kernel_table)
+
+
+def describe(options, settings, found):
     """One row per method, all but the latencies."""
     subject = options.subject
-    searched = [m for m in options.methods if m not in ("untuned", "onnxruntime")]
-    logs = dict(zip(searched, options.log_records, strict=True))
+    logs = logs_of(options)
     ansor = read_curve(options.ansor_trials)
     kernels = read_record(options.kernels_record).facts["kernels"]
     rows = []
@@ -78,10 +151,10 @@ def describe(options, settings, result):
             hardware=subject["hardware"], target=subject["target"], source=subject["source"],
             method=method, log=subject["log"], trials=int(subject["trials"]),
             fingerprint=settings["fingerprint"], tvm_version=settings["tvm"],
-            error=result.failures.get(method, ""),
+            error=found.failures.get(method, ""),
         )  # fmt: skip
-        if method in result.errors and np.isfinite(result.errors[method]):
-            row.max_rel_error = f"{result.errors[method]:.3e}"
+        if method in found.errors and np.isfinite(found.errors[method]):
+            row.max_rel_error = f"{found.errors[method]:.3e}"
         if method in logs:
             facts = read_record(logs[method]).facts
             for column in (
@@ -93,7 +166,7 @@ def describe(options, settings, result):
             # Droplet search on a transfer leans on the same sources.
             leaning = logs["transfer"] if method == "transfer+droplet" else logs[method]
             row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds", "")
-        elif method == "untuned":
+        elif method == UNTUNED:
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
         rows.append(row)
@@ -123,31 +196,20 @@ def compare_times(row, facts, ansor, before):
     row.ansor_seconds_to_match = NEVER if match is None else match.seconds
 
 
-def versions(tvm):
-    """Versions of what was compared."""
-    import onnxruntime
-
-    return {
-        "tvm": tvm.__version__,
-        "llvm": str(tvm.target.codegen.llvm_version_major()),
-        "onnxruntime": onnxruntime.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def main():
     """Run the command line."""
-    command = Command("Time all methods on a target, interleaved in one process.", "benchmark")
+    command = Command("Time all methods on a target, interleaved.", "benchmark")
     command.add("--onnx", type=Path, required=True, help="exported target model")
     command.add("--model-record", type=Path, required=True, help="its record")
     command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
+    command.add("--roofline", type=Path, required=True, help="the machine's roofline, CSV")
     command.add(
         "--methods", nargs="+", required=True, metavar="METHOD",
-        help="what to time: untuned, onnxruntime, and names of what was searched",
+        help=f"what to time: {', '.join(BASELINES)}, and names of what was searched",
     )  # fmt: skip
     command.add(
         "--libraries", type=Path, nargs="+", required=True,
-        help="compiled model of each method but onnxruntime, in order",
+        help="compiled model of each method but the other runtimes, in order",
     )  # fmt: skip
     command.add(
         "--library-records", type=Path, nargs="+", required=True,
@@ -162,6 +224,8 @@ def main():
         help="trials.csv of the target's Ansor search, to compare at equal time",
     )  # fmt: skip
     command.add("--table", type=Path, required=True, help="CSV to write")
+    command.add("--samples", type=Path, required=True, help="CSV of all samples to write")
+    command.add("--kernel-table", type=Path, required=True, help="CSV of the kernels to write")
     return command.run(benchmark)
 
 

@@ -2,7 +2,7 @@
 """Compile a model with the best schedules of a log.
 
 Inputs: the exported model, the log (none for the untuned model), and their records.
-Outputs: the compiled model and its record.
+Outputs: the compiled model, a page with its schedules where it has any, and its record.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from rivulet.models.prepare import prepare_model
 from rivulet.provenance import write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
+from rivulet.report.schedules import write_schedules
 
 
 def compile_one(job, options):
@@ -30,15 +31,20 @@ def compile_one(job, options):
     job.tell("compiling")
     with job.device("cpu", shared=True):
         compile_model(prepare_model(options.onnx, target), target, log, options.library)
+    outputs = [options.library]
+    if log is not None:
+        subject = options.subject
+        title = f"{subject.get('name') or subject['model']}, {subject['what']}"
+        write_schedules(title, options.source_log, options.kernels, options.schedules)
+        outputs.append(options.schedules)
     facts = {
         "code": stage_code("compile"),
         "target": str(target),
         "bytes": options.library.stat().st_size,
     }
     write_record(
-        options.record, "compile", options.subject, options.settings, inputs, [options.library],
-        facts,
-    )  # fmt: skip
+        options.record, "compile", options.subject, options.settings, inputs, outputs, facts
+    )
 
 
 def main():
@@ -48,6 +54,8 @@ def main():
     command.add("--model-record", type=Path, required=True, help="record of the exported model")
     command.add("--source-log", type=Path, help="folder of the log; none for the untuned model")
     command.add("--source-record", type=Path, help="record of that log")
+    command.add("--kernels", type=Path, help="table of the model's kernels, with a log")
+    command.add("--schedules", type=Path, help="page of the schedules to write, with a log")
     command.add("--library", type=Path, required=True, help="shared library to write")
     return command.run(compile_one)
 

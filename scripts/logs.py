@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show, merge, prune, check and validate tuning logs; the same as ``python -m rivulet.records``."""
+"""Show, merge, prune, check, validate and export tuning logs, as ``python -m rivulet.records``."""
 
 import _bootstrap  # noqa: F401
 from rivulet.records.cli import main

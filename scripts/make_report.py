@@ -6,12 +6,12 @@ Outputs: one HTML page and its record.
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.jobs.cli import Command
 from rivulet.provenance import write_record
+from rivulet.provenance.checkout import commit
 from rivulet.report import ReportInputs, build_report
 
 
@@ -28,6 +28,8 @@ def report(job, options):
         commit=commit(),
         gains=options.droplet_gains,
         effects=options.droplet_effects,
+        kernel_tables=options.kernel_tables,
+        rooflines=options.rooflines,
     )
     options.page.write_text(build_report(inputs), encoding="utf-8")
     job.tell(f"{options.page} ({options.page.stat().st_size // 1024} KiB)")
@@ -40,16 +42,9 @@ def report(job, options):
         *(path.with_suffix(".json") for path in options.rankings),
         *(path.with_suffix(".json") for path in options.droplet_gains),
         *(path.with_suffix(".json") for path in options.droplet_effects),
+        *(path.with_suffix(".json") for path in options.rooflines),
     ]
     write_record(options.record, "report", options.subject, options.settings, read, [options.page])
-
-
-def commit():
-    """The checkout's git commit, with a mark when files differ from it; unknown outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    place = Path(__file__).resolve().parent
-    result = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
 
 
 def main():
@@ -57,6 +52,8 @@ def main():
     command = Command("Write the report as one self-contained HTML page.", "report")
     command.add("--benchmarks", type=Path, required=True, help="collected table, CSV")
     command.add("--pair-records", type=Path, nargs="*", default=[], help="records of the pairs")
+    command.add("--kernel-tables", type=Path, nargs="*", default=[], help="kernels of the pairs")
+    command.add("--rooflines", type=Path, nargs="*", default=[], help="rooflines of the machines")
     command.add("--candidates", type=Path, nargs="*", default=[], help="candidates of transfers")
     command.add("--kernels", type=Path, nargs="*", default=[], help="kernel tables")
     command.add("--histories", type=Path, nargs="*", default=[], help="trials.csv of all searches")

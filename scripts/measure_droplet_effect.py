@@ -8,8 +8,15 @@ Outputs: one row per comparison, and a record with every sample.
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.benchmark.estimates import (
+    Sampling,
+    Stopping,
+    estimate_ratio,
+    function_changes,
+)
 from rivulet.benchmark.interleave import TimingSettings
-from rivulet.benchmark.repeat import Subject, effect_of, function_changes, repeat_benchmark
+from rivulet.benchmark.repeat import repeat_benchmark, without_failures
+from rivulet.benchmark.subject import Subject
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
@@ -44,13 +51,23 @@ def effect(job, options):
     subject = Subject(
         options.onnx, dict(zip(METHODS, options.libraries, strict=True)),
         read_record(options.model_record).facts["inputs"], device, timing, chosen["tolerance"],
+        baselines=(), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
     )  # fmt: skip
+    sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
+    repetitions = settings["repetitions"]
+    stopping = Stopping(repetitions, repetitions, 0.0, sampling)
     with job.device("cpu"):
         state = environment(device)
-        progress = job.progress(settings["repetitions"], "repetitions")
-        found = repeat_benchmark(subject, settings["repetitions"], progress.update)
+        progress = job.progress(repetitions * timing.samples, "rounds")
+        repeated = repeat_benchmark(
+            subject, stopping,
+            lambda done, total, text: progress.update(done, f"5 variants in turns, {text}", total),
+        )  # fmt: skip
+        found = without_failures(repeated)
         changed = changed_kernels(options)
-    rows = [row_of(options, name, *pair, found, changed) for name, pair in COMPARISONS.items()]
+    rows = [
+        row_of(options, name, *pair, found, changed, sampling) for name, pair in COMPARISONS.items()
+    ]
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_table(EffectRow, rows, options.table)
     for row in rows:
@@ -93,13 +110,13 @@ def log_of(record):
     return record.parent if record.name == "log.json" else logs[0].parent
 
 
-def row_of(options, comparison, method, baseline, found, changed):
+def row_of(options, comparison, method, baseline, found, changed, sampling):
     """One row of the table."""
-    subject, confidence = options.subject, options.settings["benchmark"]["confidence"]
-    one = effect_of(found, baseline, method, confidence)
+    subject = options.subject
+    groups = {name: [one.samples[name] for one in found] for name in (baseline, method)}
+    one = estimate_ratio(groups[baseline], groups[method], sampling)
     before, after = (
-        median([median(repetition.samples[name]) for repetition in found])
-        for name in (baseline, method)
+        median([median(samples) for samples in groups[name]]) for name in (baseline, method)
     )
     return EffectRow(
         subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),

@@ -26,6 +26,7 @@ from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.stored import read_log, read_origin
+from rivulet.report.schedules import write_schedules
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 from rivulet.transfer.sources import check_library
 from rivulet.transfer.table import covered_kernels, write_candidates
@@ -56,7 +57,12 @@ def transfer(job, options):
         options.out / "candidates.csv",
         options.out / "trials.csv",
         options.library,
+        options.schedules,
     ]
+    write_schedules(
+        f"{options.subject['name']}, transfer from the {options.subject['log']} log", options.out,
+        options.kernels_record.with_suffix(".csv"), options.schedules,
+    )  # fmt: skip
     shutil.copyfile(folder / "candidates.csv", options.out / "candidates.csv")
     shutil.copyfile(folder / "measured/trials.csv", options.out / "trials.csv")
     write_record(
@@ -230,6 +236,7 @@ def main():
     command.add("--untuned", type=Path, required=True, help="the target compiled untuned")
     command.add("--untuned-record", type=Path, required=True, help="its record")
     command.add("--library", type=Path, required=True, help="compiled model to write")
+    command.add("--schedules", type=Path, required=True, help="page of its schedules to write")
     command.add("--journal", type=Path, required=True, help="folder of this transfer's journals")
     command.add("--out", type=Path, required=True, help="folder of the transferred log")
     command.add_execution()

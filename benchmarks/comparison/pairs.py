@@ -16,7 +16,6 @@ from rivulet.provenance import read_record
 from rivulet.records.curve import Curve, read_curve
 from rivulet.transfer.correlation import Share, ranking_correlations
 
-_CONFIDENCE, _RESAMPLES = 0.95, 2000
 NEVER = "never"
 
 
@@ -263,15 +262,16 @@ def _figures(
 ) -> TransferFigures:
     table = results / f"benchmarks/ansor-{trials}/{source}-to-{target}.csv"
     rows = {row["method"]: row for row in read_rows(table)}
-    samples = read_record(table.with_suffix(".json")).facts["samples_ms"]
-    low, high = _ratio_interval(samples["ansor"], samples["transfer"])
+    share, low, high = (
+        float(rows["transfer"][f"share_of_ansor_speedup{end}"]) for end in ("", "_low", "_high")
+    )
     match = rows["transfer"]["ansor_seconds_to_match"]
     equal = rows["transfer"]["ansor_sum_ms_at_equal_time"]
     sum_ms = float(rows["transfer"]["kernel_sum_ms"])
     return TransferFigures(
         source, target, coverage,
         *(float(rows[m]["latency_ms"]) for m in ("untuned", "transfer", "ansor")),
-        float(np.median(samples["ansor"]) / np.median(samples["transfer"])), low, high,
+        share, low, high,
         float(rows["ansor"]["search_seconds"]),
         math.inf if match == NEVER else float(match),
         float(equal) / sum_ms if equal else None,
@@ -279,17 +279,6 @@ def _figures(
         read_curve(results / f"transfer/ansor-{trials}/{source}-to-{target}/trials.csv"),
         read_curve(results / f"logs/ansor-{trials}/{target}/trials.csv"),
     )  # fmt: skip
-
-
-def _ratio_interval(numerator: list[float], denominator: list[float]) -> tuple[float, float]:
-    """Percentile bootstrap over rounds of the ratio of medians."""
-    rounds = min(len(numerator), len(denominator))
-    above, below = np.array(numerator[:rounds]), np.array(denominator[:rounds])
-    drawn = np.random.default_rng(0).integers(0, rounds, (_RESAMPLES, rounds))
-    ratios = np.median(above[drawn], axis=1) / np.median(below[drawn], axis=1)
-    tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(ratios, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def _time_to_share(first: TransferFigures | None) -> dict[str, float | None]:

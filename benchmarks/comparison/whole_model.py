@@ -23,6 +23,7 @@ def compare(child: Child) -> dict[str, Any]:
     from rivulet.benchmark.compile import compile_model
     from rivulet.benchmark.interleave import TimingSettings
     from rivulet.benchmark.pair import benchmark_variants
+    from rivulet.benchmark.subject import Subject
     from rivulet.hardware.target import resolve_target
     from rivulet.models.prepare import prepare_model
 
@@ -33,10 +34,12 @@ def compare(child: Child) -> dict[str, Any]:
     library = child.folder / "model.so"
     log = TuningLog(child.other("ours") / LOG, child.logger)
     compile_model(prepare_model(onnx, target), target, log, library)
+    subject = Subject(
+        onnx, {OURS: library}, spec["inputs"], child.device, timing, chosen["tolerance"], (PEER,)
+    )
     result = benchmark_variants(
-        onnx, {OURS: library}, spec["inputs"], target, threads, timing, chosen["tolerance"],
-        lambda done, total: child.count(), child.logger,
-    )  # fmt: skip
+        subject, target, lambda method: None, lambda done, total: child.count(), child.logger
+    )
     if OURS in result.failures:
         raise UserError(f"the compiled model cannot be timed: {result.failures[OURS]}")
     return {"samples_ms": result.samples, "max_rel_error": result.errors[OURS]}

@@ -1,14 +1,17 @@
 import pytest
 
+from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.table import (
     MethodRow,
     collect_tables,
     fill_latencies,
     read_rows,
+    sample_rows,
     write_rows,
 )
 
+SAMPLING = Sampling(0.95, 100, 0)
 METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
 
 
@@ -18,8 +21,8 @@ def rows(source="a", target="b", **extra):
 
 def test_ratios():
     table = rows()
-    samples = {"untuned": [8.0], "onnxruntime": [2.0], "ansor": [1.0], "transfer": [1.25]}
-    fill_latencies(table, samples, 0.95, 100, 0)
+    samples = {"untuned": [[8.0]], "onnxruntime": [[2.0]], "ansor": [[1.0]], "transfer": [[1.25]]}
+    fill_latencies(table, samples, SAMPLING)
     by_method = {row.method: row for row in table}
     assert by_method["transfer"].speedup_vs_untuned == pytest.approx(6.4)
     assert by_method["transfer"].speedup_vs_onnxruntime == pytest.approx(1.6)
@@ -29,9 +32,34 @@ def test_ratios():
     assert by_method["droplet"].samples == 0
 
 
+def test_ratios_are_taken_within_each_process():
+    table = rows()
+    # The second process runs everything at half the speed.
+    samples = {"ansor": [[1.0, 1.1, 1.0], [2.0, 2.1, 2.0]], "transfer": [[1.25] * 3, [2.5] * 3]}
+    fill_latencies(table, samples, SAMPLING)
+    transfer = table[4]
+    assert (transfer.processes, transfer.samples) == (2, 6)
+    assert transfer.latency_ms == pytest.approx((1.25 * 2.5) ** 0.5, rel=1e-5)
+    assert transfer.latency_ms_low < 1.25 < 2.5 < transfer.latency_ms_high
+    ratio = (
+        transfer.share_of_ansor_speedup_low, transfer.share_of_ansor_speedup,
+        transfer.share_of_ansor_speedup_high,
+    )  # fmt: skip
+    assert ratio == pytest.approx((0.8, 0.8, 0.8))
+
+
+def test_every_sample_has_its_row():
+    found = sample_rows({"ansor": [[1.0, 2.0], [3.0]], "none": []})
+    assert [(r.process, r.method, r.sample, r.latency_ms) for r in found] == [
+        (1, "ansor", 1, 1.0),
+        (1, "ansor", 2, 2.0),
+        (2, "ansor", 1, 3.0),
+    ]
+
+
 def test_without_ansor_there_is_no_share_of_it():
     table = rows()
-    fill_latencies(table, {"untuned": [2.0], "transfer": [1.0]}, 0.95, 100, 0)
+    fill_latencies(table, {"untuned": [[2.0]], "transfer": [[1.0]]}, SAMPLING)
     assert {row.share_of_ansor_speedup for row in table} == {""}
     assert table[4].speedup_vs_untuned == 2
 
@@ -96,3 +124,12 @@ def test_a_slow_variant_rests_after_its_time():
     samples = time_interleaved(variants, settings, lambda done, total: None)
     assert len(samples["slow"]) == 5
     assert len(samples["fast"]) == 20
+
+
+def test_with_flushed_caches_each_inference_is_timed_alone():
+    calls = []
+    variants = {"a": Clocked("a", calls)}
+    settings = TimingSettings(0, 1, 5, 0.0, 0.0, 60.0, cache_flush=True)
+    samples = time_interleaved(variants, settings, lambda done, total: None)
+    assert len(samples["a"]) == 5
+    assert len(calls) == 1 + 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from html import escape
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rivulet.benchmark.table import COLUMNS, MethodRow, write_rows
+from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
@@ -26,7 +26,7 @@ from rivulet.report.inputs import (
     read_history,
     read_transfer,
 )
-from rivulet.report.page import NAMES, compare, compare_runs
+from rivulet.report.page import NAMES, compare, verdict
 from rivulet.report.plots import COLOURS
 from rivulet.report.wording import duration, latency_text, number, percent
 from rivulet.transfer.ranking import Ranked, write_ranking
@@ -81,10 +81,14 @@ def method_rows(
             row.latency_ms = round(latency * drift, 6)
             row.latency_ms_low = round(latency * drift * 0.99, 6)
             row.latency_ms_high = round(latency * drift * 1.01, 6)
-            row.samples, row.max_rel_error = 30, 1.25e-6
+            row.processes, row.samples, row.max_rel_error = 3, 30, 1.25e-6
             row.speedup_vs_untuned = round(OWN[target]["untuned"] / latency, 4)
             row.speedup_vs_onnxruntime = round(OWN[target]["onnxruntime"] / latency, 4)
             row.share_of_ansor_speedup = round(OWN[target]["ansor"] / latency, 4)
+            for column in ("speedup_vs_onnxruntime", "share_of_ansor_speedup"):
+                ratio = getattr(row, column)
+                setattr(row, f"{column}_low", round(ratio * 0.985, 4))
+                setattr(row, f"{column}_high", round(ratio * 1.015, 4))
         if method in ("ansor", "droplet"):
             row.search_seconds, row.trials_measured = 52.1, 128
             row.kernel_sum_ms = 1.3
@@ -160,14 +164,13 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
             "memory_gib": 15.6,
             "load_1min": 0.1 * (count + 1),
             "fingerprint": "0123456789ab",
-            "python": "3.11.9",
-            "tvm": "0.26.0",
-            "llvm": "20.1",
-            "onnxruntime": "1.30.0",
+            "versions": {"python": "3.11.9", "onnxruntime": "1.30.0"},
+            "pinned_to": [0, 1],
+            "clocks": {"mhz": [2600, 2600]},
             "resolved_target": {"kind": "llvm", "mcpu": "example-v4"},
         }
-        samples = {row.method: [1.0] * row.samples for row in own}
-        facts = {"environment": environment, "samples_ms": samples}
+        conduct = [{"others": 0.01 * (n + 1), "stolen": 0.002} for n in range(3)]
+        facts = {"environment": environment, "conduct": conduct}
         record = pair / "pair.json"
         write_record(record, "benchmark", {}, {}, [], [pair / "pair.csv"], facts)
         records.append(record)
@@ -317,7 +320,11 @@ def test_page_is_well_formed_and_needs_nothing_besides_itself(
     assert text.startswith("<!DOCTYPE html>")
     root = tree(text)
     assert len(root.all("h1")) == 1
-    assert not re.search(r"https?://|@import|<script|<img|xmlns", text)
+    markup, scripts = text.partition("<script")[0], text.partition("<script")[2]
+    assert not re.search(r"https?://|@import|<img|xmlns", markup)
+    # The namespaces of SVG are names and no addresses that anything is loaded from.
+    assert set(re.findall(r"https?://[^\"'\s]+", scripts)) <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<script[^>]+src=", text)
     assert all(
         value.startswith(("#", "data:"))
         for element in root.all("a") + root.all("use") + root.all("link")
@@ -359,7 +366,7 @@ def test_figures_have_titles_and_follow_the_text_colour(page: str) -> None:
     assert len(figures) == 8
     assert all(f.attributes["role"] == "img" for f in figures)
     assert "currentColor" in page
-    assert "#000000" not in page.partition("</style>")[2]
+    assert "#000000" not in page.partition("</style>")[2].partition("<script")[0]
 
 
 def test_equal_inputs_give_equal_pages(inputs: ReportInputs, page: str) -> None:
@@ -367,7 +374,8 @@ def test_equal_inputs_give_equal_pages(inputs: ReportInputs, page: str) -> None:
 
 
 def test_text_from_files_is_escaped(page: str) -> None:
-    assert "<script>" not in page
+    assert page.count("<script>") == 1  # the page's own
+    assert page.count("<script") == page.count("</script>") == 2
     assert "<b>bold" not in page
     assert escape("<CPU> & Co.") in page
     uncovered = table(page, "Uncovered kernels: alexnet to resnet18")
@@ -486,7 +494,11 @@ def test_environment(page: str) -> None:
     assert facts["CPU"] == "Example <CPU> & Co. 3000"
     assert facts["Load at the pair runs"] == "0.1–1.2 (mean over one minute)"
     assert facts["TVM"] == "0.26.0"
-    assert facts["LLVM"] == "20.1"
+    assert facts["Packages"] == "python 3.11.9, onnxruntime 1.30.0"
+    assert facts["Pinned to CPUs"] == "[0, 1]"
+    assert facts["Frequencies and temperature"] == '{"mhz": [2600, 2600]}'
+    runs = table(page, "Pair runs")
+    assert {tuple(row[3:]) for row in runs} == {("3 %", "0.2 %")}
     assert facts["Target, as resolved"] == '{"kind": "llvm", "mcpu": "example-v4"}'
     assert facts["Commit"] == "abc1234"
     assert "avx2 fma" in page
@@ -577,6 +589,7 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
     rows = method_rows("alexnet", "resnet18", "ansor", 1.5)
     for row in rows:
         row.share_of_ansor_speedup = ""
+        row.share_of_ansor_speedup_low = row.share_of_ansor_speedup_high = ""
         if row.method == "ansor":
             row.latency_ms = row.latency_ms_low = row.latency_ms_high = ""
             row.error = WRONG
@@ -592,7 +605,8 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
 
 
 def timed(low: float, high: float, source: str = "a") -> BenchmarkRow:
-    values = dict.fromkeys(COLUMNS, None) | {"latency_ms": (low + high) / 2, "source": source}
+    names = [field.name for field in fields(BenchmarkRow)]
+    values = dict.fromkeys(names, None) | {"latency_ms": (low + high) / 2, "source": source}
     return BenchmarkRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
 
 
@@ -602,13 +616,32 @@ def test_intervals_that_touch_show_no_difference() -> None:
     assert compare(timed(1, 2), timed(2, 3)) == "no difference shown"
 
 
-def test_runs_have_to_agree_and_are_compared_each_in_its_own_process() -> None:
-    slow_machine = [timed(10, 11, "b"), timed(12, 13, "b")]
-    assert compare_runs([timed(1, 2), slow_machine[0]], [timed(3, 4), slow_machine[1]]) == "faster"
-    assert compare_runs([timed(1, 2), slow_machine[1]], [timed(3, 4), slow_machine[0]]) == (
-        "no difference shown"
-    )
-    assert compare_runs([timed(1, 2)], [timed(3, 4, "b")]) == ""
+def rated(low: float | None, high: float | None) -> BenchmarkRow:
+    ends = {"share_of_ansor_speedup_low": low, "share_of_ansor_speedup_high": high}
+    return replace(timed(1, 2), **ends)
+
+
+def test_runs_have_to_agree_on_a_ratio() -> None:
+    def shown(*rows: BenchmarkRow) -> str:
+        return verdict(rows, "share_of_ansor_speedup")
+
+    assert shown(rated(1.01, 1.2), rated(1.1, 1.3)) == "faster"
+    assert shown(rated(0.9, 0.99)) == "slower"
+    assert shown(rated(0.99, 1.2)) == "no difference shown"
+    assert shown(rated(1.01, 1.2), rated(0.99, 1.2)) == "no difference shown"
+    assert shown(rated(None, None)) == ""
+
+
+def test_pairs_that_were_disturbed_are_named(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
+    rows = method_rows("alexnet", "resnet18", "ansor", 1.5)
+    for row in rows:
+        row.disturbed = "other processes took 12% of the CPUs"
+    write_rows(rows, inputs.benchmarks)
+    assert (
+        "While these pairs were timed, other processes took 12% of the CPUs: alexnet to resnet18 "
+        "(ansor log, 128 trials)."
+    ) in words(tree(build_report(inputs)))
 
 
 def test_numbers_as_text() -> None:

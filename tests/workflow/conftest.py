@@ -22,7 +22,15 @@ SMALL = {
     "droplet": {"trials": 8, "neighbours_per_round": 4, "confirm_repeats": 4},
     "transfer": {"candidates_per_kernel": 1, "records_per_source_kernel": 1},
     "droplet_study": {"after_transfer": False, "gain": False, "effect": False},
-    "benchmark": {"samples": 5, "min_sample_ms": 1, "settle_ms": 1, "bootstrap_resamples": 200},
+    "benchmark": {
+        "baselines": ["untuned", "onnxruntime"],
+        "inputs": 1,
+        "processes": 1,
+        "samples": 5,
+        "min_sample_ms": 1,
+        "settle_ms": 1,
+        "bootstrap_resamples": 200,
+    },
 }
 
 

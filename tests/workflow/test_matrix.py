@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 import yaml
 
 from rivulet.provenance import read_record
-from workflow.conftest import Checkout, environment, small_models
+from workflow.conftest import SMALL, Checkout, environment, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
 COLUMNS = [
@@ -27,10 +29,17 @@ COLUMNS = [
     "latency_ms",
     "latency_ms_low",
     "latency_ms_high",
+    "processes",
     "samples",
     "speedup_vs_untuned",
+    "speedup_vs_untuned_low",
+    "speedup_vs_untuned_high",
     "speedup_vs_onnxruntime",
+    "speedup_vs_onnxruntime_low",
+    "speedup_vs_onnxruntime_high",
     "share_of_ansor_speedup",
+    "share_of_ansor_speedup_low",
+    "share_of_ansor_speedup_high",
     "search_seconds",
     "kernel_sum_ms",
     "ansor_sum_ms_at_equal_time",
@@ -43,6 +52,7 @@ COLUMNS = [
     "max_rel_error",
     "fingerprint",
     "tvm_version",
+    "disturbed",
     "error",
 ]
 
@@ -56,7 +66,11 @@ def finished(tmp_path_factory):
         "resnet18": {"torchvision": "resnet18", "shape": [1, 3, 32, 32]},
         "wide": models["wide"],
     }
-    checkout.configure(models, trials=[40])
+    benchmark = {
+        **SMALL["benchmark"], "baselines": ["untuned", "onnxruntime", "torch"], "processes": 2,
+        "max_processes": 2, "inputs": 2,
+    }  # fmt: skip
+    checkout.configure(models, trials=[40], benchmark=benchmark)
     # More cores than measuring jobs need: only the device's limit keeps them apart.
     run = checkout.snakemake(cores=4)
     assert run.code == 0, run.text
@@ -104,7 +118,12 @@ def test_the_interface_is_all_there(finished):
         "local/transfer/ansor-40/resnet18-to-wide/trials.csv",
         "local/transfer/ansor-40/resnet18-to-wide/measured/database_tuning_record.json",
         "local/transfer/ranking.csv",
+        "local/roofline.csv",
         "local/benchmarks/ansor-40/resnet18-to-wide.csv",
+        "local/benchmarks/ansor-40/samples/resnet18-to-wide.csv",
+        "local/benchmarks/ansor-40/kernels/resnet18-to-wide.csv",
+        "local/libraries/droplet-40/wide.html",
+        "local/libraries/transfer-ansor-40/wide-to-resnet18.html",
         "benchmarks.csv",
         "report.html",
     ):
@@ -116,13 +135,17 @@ def test_the_pair_table_says_what_the_readme_says(finished):
     rows = rows_of(path)
     assert list(rows[0]) == COLUMNS
     by_method = {row["method"]: row for row in rows}
-    assert list(by_method) == ["untuned", "onnxruntime", "ansor", "droplet", "transfer"]
+    assert list(by_method) == ["untuned", "onnxruntime", "torch", "ansor", "droplet", "transfer"]
     for row in rows:
         assert row["error"] == ""
         low, mid, high = (float(row[f"latency_ms{end}"]) for end in ("_low", "", "_high"))
         assert 0 < low <= mid <= high
         assert float(row["max_rel_error"]) <= 1e-3
         assert (row["target"], row["source"], row["log"]) == ("resnet18", "wide", "droplet")
+        assert (row["processes"], row["samples"]) == ("2", "10")
+        for ratio in ("speedup_vs_onnxruntime", "share_of_ansor_speedup"):
+            low, mid, high = (float(row[f"{ratio}{end}"]) for end in ("_low", "", "_high"))
+            assert low <= mid <= high
     ansor, transfer = by_method["ansor"], by_method["transfer"]
     assert float(ansor["share_of_ansor_speedup"]) == 1
     assert int(ansor["trials_measured"]) == 40
@@ -144,10 +167,19 @@ def test_all_samples_and_the_machine_are_kept(finished):
         finished.folder / "results/local/benchmarks/ansor-40/wide-to-resnet18.json"
     )
     rows = rows_of(finished.folder / "results/local/benchmarks/ansor-40/wide-to-resnet18.csv")
+    samples = rows_of(
+        finished.folder / "results/local/benchmarks/ansor-40/samples/wide-to-resnet18.csv"
+    )
     for row in rows:
-        assert len(record.facts["samples_ms"][row["method"]]) == int(row["samples"]) == 5
+        own = [one for one in samples if one["method"] == row["method"]]
+        assert len(own) == int(row["samples"]) == 10
+        assert {one["process"] for one in own} == {"1", "2"}
+    assert len(record.facts["conduct"]) == 2
+    assert record.facts["config"]["trials"] == [40]
     state = record.facts["environment"]
     assert state["threads"] == 1
+    assert state["pinned_to"]
+    assert {"apache-tvm", "onnxruntime", "torch"} <= set(state["versions"])
     assert state["cpu"]
     assert state["features"]
     assert state["fingerprint"] == rows[0]["fingerprint"]
@@ -155,7 +187,7 @@ def test_all_samples_and_the_machine_are_kept(finished):
 
 def test_one_table_holds_all_pairs(finished):
     rows = rows_of(finished.folder / "results/benchmarks.csv")
-    assert len(rows) == 2 * 2 * 5
+    assert len(rows) == 2 * (6 + 5)  # PyTorch does not know a model of the user's own
     assert {(r["source"], r["target"], r["log"]) for r in rows} == {
         (s, t, log)
         for s, t in (("resnet18", "wide"), ("wide", "resnet18"))
@@ -176,6 +208,88 @@ def test_the_report_stands_alone_and_shows_the_figures(finished):
         "Search time",
     ):
         assert word in page
+
+
+def test_kernels_are_told_by_method_with_their_share_of_the_roof(finished):
+    rows = rows_of(
+        finished.folder / "results/local/benchmarks/ansor-40/kernels/wide-to-resnet18.csv"
+    )
+    assert {row["method"] for row in rows} == {"untuned", "ansor", "droplet", "transfer"}
+    table = rows_of(finished.folder / "results/local/kernels/resnet18.csv")
+    for method in ("untuned", "ansor"):
+        own = [row for row in rows if row["method"] == method]
+        assert {row["kernel"] for row in own} - {"(other)"} == {row["task"] for row in table}
+        assert sum(float(row["share_of_model"]) for row in own) == pytest.approx(1, abs=0.05)
+        peaks = [float(row["share_of_peak"]) for row in own if row["kernel"] != "(other)"]
+        assert 0 < max(peaks) < 1.2
+
+
+def test_schedules_can_be_read(finished):
+    page = (finished.folder / "results/local/libraries/ansor-40/resnet18.html").read_text()
+    table = rows_of(finished.folder / "results/local/kernels/resnet18.csv")
+    for row in table:
+        assert f'<h2 id="{row["task"]}">' in page
+    assert "T.prim_func" in page
+    assert "sch.sample_perfect_tile" in page
+
+
+def call(finished, *command):
+    return subprocess.run(
+        [sys.executable, *map(str, command)], cwd=finished.folder, text=True, capture_output=True,
+        env=environment(), check=False,
+    )  # fmt: skip
+
+
+def test_the_best_schedules_are_shown(finished):
+    whole = call(finished, "scripts/best.py", "resnet18")
+    assert whole.returncode == 0, whole.stderr
+    table = rows_of(finished.folder / "results/local/kernels/resnet18.csv")
+    assert len(whole.stdout.splitlines()) == len(table) + 1
+    kernel = whole.stdout.splitlines()[1].split()[0]
+    one = call(finished, "scripts/best.py", kernel, "--model", "resnet18", "--json")
+    assert one.returncode == 0, one.stderr
+    told = json.loads(one.stdout)
+    assert told["kernel"] == kernel
+    assert "T.prim_func" in told["tir"]
+    wrong = call(finished, "scripts/best.py", "resnet19")
+    assert wrong.returncode == 2
+    assert "did you mean 'resnet18'?" in wrong.stderr
+
+
+def test_a_model_is_taken_home_and_runs_there(finished, tmp_path):
+    name = "results/local/library/resnet18-droplet-40"
+    moved = "results/local/library/wide-transfer-from-resnet18-40"
+    run = finished.snakemake(f"{name}/manifest.json", f"{moved}/manifest.json")
+    assert run.code == 0, run.text
+    assert finished.plan().jobs == {}
+    for package in (name, moved):
+        manifest = json.loads((finished.folder / package / "manifest.json").read_text())
+        assert manifest["latency_ms"]["low"] <= manifest["latency_ms"]["median"]
+        assert manifest["trials"] == 40
+        home = shutil.copytree(finished.folder / package, tmp_path / Path(package).name)
+        done = call(finished, home / "run.py")
+        assert done.returncode == 0, done.stderr
+        assert "'output': ((1, 1000)" in done.stdout or "'output': ((1, 10)" in done.stdout
+
+
+def test_an_unfinished_run_has_a_report_of_what_is_there(workspace):
+    reconfigure(workspace, trials=[40, 60], benchmark={**workspace.config["benchmark"], "seed": 9})
+    done = call(workspace, "scripts/report_unfinished.py", "--configfile", "config/test.yaml")
+    assert done.returncode == 0, done.stderr
+    page = (workspace.folder / "results/report-unfinished.html").read_text()
+    assert "This run is not finished." in page
+    assert "results/local/benchmarks/ansor-60/resnet18-to-wide.csv" in page
+    assert "Some of this is out of date." in page
+    assert "made with other settings (benchmark)" in page
+    missing = call(workspace, "scripts/report_unfinished.py", "--configfile", "none.yaml")
+    assert missing.returncode == 1
+    assert "none.yaml" in missing.stderr
+
+
+def test_a_finished_run_can_be_watched_too(finished):
+    text = call(finished, "scripts/watch.py", "--once").stdout
+    assert ": finished; started " in text or "not running" not in text
+    assert re.search(r"\[#+\.*\] \d+ of \d+ jobs", text)
 
 
 def test_a_transfer_is_proven_in_the_whole_model(finished):
@@ -266,7 +380,7 @@ AFTER_LOGS = {
     "make_report": 1,
 }
 MEASURED_ON_HARDWARE = {
-    "extract_kernels": 2, "compile_untuned": 2, **ALL_LOGS, **AFTER_LOGS
+    "extract_kernels": 2, "compile_untuned": 2, "measure_roofline": 1, **ALL_LOGS, **AFTER_LOGS
 }  # fmt: skip
 
 

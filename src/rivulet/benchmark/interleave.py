@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from rivulet.hardware.cpu import last_level_cache_bytes
+
 _LEAST_SAMPLES = 5
 
 
@@ -34,6 +38,7 @@ class TimingSettings:
     min_sample_ms: float
     settle_ms: float
     max_seconds_per_method: float
+    cache_flush: bool = False
 
 
 def time_interleaved(
@@ -47,7 +52,9 @@ def time_interleaved(
     many inferences as fill ``min_sample_ms``, after a pause, in which the other runtime's
     threads stop spinning, and one inference that is not timed, unless a single one fills the
     sample anyway. A variant that has used up
-    ``max_seconds_per_method`` rests with the samples that it has, five at least.
+    ``max_seconds_per_method`` rests with the samples that it has, five at least. With
+    ``cache_flush`` other memory is read before each inference, untimed, so that none finds
+    anything of its own in a cache.
 
     Args:
         variants: Name to variant, inputs bound.
@@ -65,6 +72,7 @@ def time_interleaved(
                 break
         counts[name] = max(1, round(settings.min_sample_ms / (once * 1e3)))
     shuffle = random.Random(settings.seed).shuffle
+    flush = _Flush() if settings.cache_flush else None
     samples: dict[str, list[float]] = {name: [] for name in variants}
     order = list(variants)
     for number in range(settings.samples):
@@ -74,14 +82,34 @@ def time_interleaved(
             if over and len(samples[name]) >= _LEAST_SAMPLES:
                 continue
             begin = time.perf_counter()
-            samples[name].append(_sample(variants[name], counts[name], settings.settle_ms))
+            sample = _sample(variants[name], counts[name], settings.settle_ms, flush)
+            samples[name].append(sample)
             spent[name] += time.perf_counter() - begin
         report(number + 1, settings.samples)
     return samples
 
 
-def _sample(variant: Variant, count: int, settle_ms: float) -> float:
+class _Flush:
+    """Reads and writes twice the largest cache."""
+
+    def __init__(self) -> None:
+        self._memory = np.zeros(2 * last_level_cache_bytes() // 8)
+
+    def __call__(self) -> None:
+        self._memory += 1.0
+
+
+def _sample(variant: Variant, count: int, settle_ms: float, flush: _Flush | None) -> float:
+    """Mean milliseconds of some inferences."""
     time.sleep(settle_ms * 1e-3)
+    if flush is not None:
+        spent = 0.0
+        for _ in range(count):
+            flush()
+            begin = time.perf_counter()
+            variant.run()
+            spent += time.perf_counter() - begin
+        return spent / count * 1e3
     if count > 1:
         variant.run()
     begin = time.perf_counter()

@@ -4,90 +4,148 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from rivulet.benchmark.compile import CompiledModel
-from rivulet.benchmark.interleave import TimingSettings, Variant, time_interleaved
+from rivulet.benchmark.interleave import Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
+from rivulet.benchmark.subject import ONNXRUNTIME, Subject
+from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
+from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
 from rivulet.measure.outputs import largest_relative_error
+from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
+from rivulet.tvm_compat import load_tvm
+
+_PROFILED_RUNS = 5
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """What a benchmark of one target's variants found.
+    """What one process found.
 
     Attributes:
         samples: Method to latency samples in milliseconds; wrong methods are left out.
         errors: Method to its largest relative error against ONNX Runtime.
         failures: Method to the reason why it has no samples.
+        functions: Method to the microseconds that each function takes within the model, medians
+            of some runs; compiled models only.
+        conduct: What else the machine did while they were timed.
     """
 
     samples: dict[str, list[float]]
     errors: dict[str, float]
     failures: dict[str, str]
+    functions: dict[str, dict[str, float]] = field(default_factory=dict)
+    conduct: Conduct | None = None
 
 
 def benchmark_variants(
-    onnx: Path,
-    libraries: dict[str, Path],
-    inputs: list[dict[str, Any]],
+    subject: Subject,
     target: Any,
-    threads: int,
-    timing: TimingSettings,
-    tolerance: float,
+    begin: Callable[[str], None],
     report: Callable[[int, int], None],
     logger: logging.Logger,
 ) -> PairResult:
-    """Check and time ONNX Runtime and compiled variants of one model.
+    """Check and time the variants of one model in this process.
 
     Args:
-        onnx: The exported model, for ONNX Runtime and for the weights.
-        libraries: Method to compiled model.
-        inputs: Name, shape and dtype of each input.
+        subject: The model and its variants.
         target: TVM target.
-        threads: Threads of both runtimes.
-        timing: How to time.
-        tolerance: Largest relative error of an output that still counts as right.
+        begin: Told the method that is about to run for the first time.
         report: Told the rounds done and the rounds in all.
         logger: Told of methods that fail.
     """
-    generator = np.random.default_rng(timing.seed)
-    arrays = [generator.standard_normal(i["shape"]).astype(i["dtype"]) for i in inputs]
-    reference = OnnxRuntimeModel(onnx, threads)
-    reference.bind(arrays)
-    reference.run()
-    expected = reference.outputs()
+    cpus = sorted(os.sched_getaffinity(0))
+    checked = [subject.arrays(subject.timing.seed + number) for number in range(subject.checks)]
+    reference = OnnxRuntimeModel(subject.onnx, subject.device.threads)
+    expected = [_outputs_of(reference, arrays) for arrays in checked]
     variants: dict[str, Variant] = {}
-    errors, failures = {"onnxruntime": 0.0}, {}
-    params = prepare_model(onnx, target).params
-    for method, path in libraries.items():
+    errors, failures = {}, {}
+    params = packed_weights(subject, target)
+    for method in subject.methods:
+        begin(method)
         try:
-            variant = CompiledModel(path, params)
-            variant.bind(arrays)
-            variant.run()
-            errors[method] = largest_relative_error(variant.outputs(), expected)
+            variant = _load(subject, method, params, reference)
+            errors[method] = max(
+                largest_relative_error(_outputs_of(variant, arrays), right)
+                for arrays, right in zip(checked, expected, strict=True)
+            )
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             failures[method] = f"it does not run: {reason}"
             logger.exception("%s does not run", method)
             continue
-        if errors[method] <= tolerance:
+        if errors[method] <= subject.tolerance:
             variants[method] = variant
         else:
             failures[method] = (
                 f"wrong output: relative error {errors[method]:.2e} against ONNX Runtime, "
-                f"allowed {tolerance:g}"
+                f"allowed {subject.tolerance:g}"
             )
             logger.warning("%s: %s", method, failures[method])
-    variants["onnxruntime"] = reference
-    # Both pools have their other threads on other cores by now. Pinned earlier, this thread's
+    for variant in variants.values():
+        variant.bind(checked[0])
+    # All pools have their other threads on other cores by now. Pinned earlier, this thread's
     # restriction would be inherited by them.
     os.sched_setaffinity(0, spread_cpus(1))
-    return PairResult(time_interleaved(variants, timing, report), errors, failures)
+    try:
+        before = read_counters(cpus)
+        samples = time_interleaved(variants, subject.timing, report)
+        conduct = conduct_between(before, read_counters(cpus), len(cpus))
+        functions = {m: _profile(v) for m, v in variants.items() if isinstance(v, CompiledModel)}
+    finally:
+        os.sched_setaffinity(0, cpus)
+    return PairResult(samples, errors, failures, functions, conduct)
+
+
+def packed_weights(subject: Subject, target: Any) -> list[Any]:
+    """The prepared model's weights; from the subject's file, which is written when it is not there.
+
+    Importing a model takes seconds, and every process of a benchmark needs the weights.
+    """
+    tvm = load_tvm()
+    path = subject.weights
+    if path is not None and path.exists():
+        with np.load(path) as kept:
+            return [tvm.runtime.tensor(kept[name]) for name in kept.files]
+    params = prepare_model(subject.onnx, target).params
+    if path is not None:
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, *[param.numpy() for param in params])
+        partial.replace(path)
+    return params
+
+
+def _load(subject: Subject, method: str, params: Sequence[Any], reference: Variant) -> Variant:
+    if method == ONNXRUNTIME:
+        return reference
+    if method in (EAGER, COMPILED):
+        if subject.definition is None or "torchvision" not in subject.definition:
+            raise ValueError("it is no model of torchvision")
+        return TorchModel(subject.definition, subject.device.threads, method == COMPILED)
+    return CompiledModel(subject.libraries[method], list(params))
+
+
+def _outputs_of(variant: Variant, arrays: list[Any]) -> list[np.ndarray]:
+    """Outputs for the inputs; copies, because the next run may write to the same memory."""
+    variant.bind(arrays)
+    variant.run()
+    return [np.array(one) for one in variant.outputs()]
+
+
+def _profile(model: CompiledModel) -> dict[str, float]:
+    model.run()
+    runs = [model.function_times() for _ in range(_PROFILED_RUNS)]
+    return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
+
+
+def seeded(subject: Subject, number: int) -> Subject:
+    """The subject of a benchmark's n-th process, with an order of its own."""
+    timing = replace(subject.timing, seed=subject.timing.seed + number)
+    return replace(subject, timing=timing)

@@ -8,155 +8,171 @@ ratio from each of several processes.
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-
-from rivulet.benchmark.compile import CompiledModel
-from rivulet.benchmark.interleave import TimingSettings
-from rivulet.benchmark.pair import benchmark_variants
+from rivulet.benchmark.estimates import Stopping, widest
+from rivulet.benchmark.pair import PairResult, benchmark_variants, seeded
+from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
-from rivulet.hardware.fingerprint import Device
-from rivulet.measure.ratios import Ratio
-from rivulet.measure.statistics import median
-from rivulet.models.prepare import prepare_model
 
-_PROFILED_RUNS = 5
+_ROUND, _BEGIN, _RESULT, _FAILURE = "round", "begin", "result", "failure"
+_GRACE_SECONDS = 10.0  # for a process to end after its last word
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What every repetition times.
+class Repeated:
+    """What all processes found.
 
     Attributes:
-        onnx: The exported model.
-        libraries: Method to compiled model.
-        inputs: Name, shape and dtype of each input.
-        device: The device.
-        timing: How to time; each repetition has a seed of its own.
-        tolerance: Largest relative error of an output that counts as right.
+        results: What each one saw, in their order.
+        failures: Method to the reason why it is left out.
+        errors: Method to its largest relative error in any process.
     """
 
-    onnx: Path
-    libraries: Mapping[str, Path]
-    inputs: Sequence[Mapping[str, Any]]
-    device: Device
-    timing: TimingSettings
-    tolerance: float
+    results: list[PairResult]
+    failures: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+
+    def groups(self, method: str) -> list[list[float]]:
+        """A method's samples in milliseconds, by process; none where it failed in one of them."""
+        if method in self.failures:
+            return []
+        return [one.samples[method] for one in self.results if one.samples.get(method)]
 
 
-@dataclass(frozen=True)
-class Repetition:
-    """What one process saw.
+class _Crashed(Exception):
+    """A process ended without a result.
 
     Attributes:
-        samples: Method to latency samples in milliseconds.
-        functions: Method to the microseconds that each function takes within the model.
+        method: What ran in it for the first time when it ended; empty once all had run.
     """
 
-    samples: dict[str, list[float]]
-    functions: dict[str, dict[str, float]]
+    def __init__(self, method: str, status: int | None) -> None:
+        super().__init__(f"exit status {status}")
+        self.method = method
 
 
 def repeat_benchmark(
-    subject: Subject, repetitions: int, report: Callable[[int, str], None]
-) -> list[Repetition]:
+    subject: Subject, stopping: Stopping, report: Callable[[int, int, str], None]
+) -> Repeated:
     """Time all variants in turns, in one new process after the other.
 
+    Goes on until the interval of each method's latency is narrow enough, or as many processes
+    were run as are allowed. A variant that fails, or ends its process, is left out of the next.
+
+    Args:
+        subject: The model and its variants.
+        stopping: When to stop.
+        report: Told the rounds done, the rounds in all if every process is needed that may be, and
+            how it stands.
+
     Raises:
-        UserError: A variant does not run, or its output is wrong.
+        UserError: Processes end again and again, and no variant explains it.
     """
-    # A new interpreter: a copy of this one would share its memory layout.
-    context = multiprocessing.get_context("spawn")
-    found = []
-    for number in range(repetitions):
-        timing = replace(subject.timing, seed=subject.timing.seed + number)
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            found.append(pool.submit(_repeat, replace(subject, timing=timing)).result())
-        report(number + 1, f"{len(subject.libraries)} variants in turns, each in a new process")
+    found = Repeated([])
+    text, rounds = "", subject.timing.samples
+    while len(found.results) < stopping.most:
+        number = len(found.results)
+        left = seeded(subject.without(list(found.failures)), number)
+
+        def told(done: int, _: int, number: int = number, text: str = text) -> None:
+            report(number * rounds + done, stopping.most * rounds, _place(number, text))
+
+        try:
+            result = in_new_process(left, told)
+        except _Crashed as crash:
+            if not crash.method:
+                raise UserError(f"the process that times the variants ended: {crash}") from crash
+            found.failures[crash.method] = f"it ends its process ({crash})"
+            continue
+        found.results.append(result)
+        for method, error in result.errors.items():
+            found.errors[method] = max(error, found.errors.get(method, 0.0))
+        found.failures.update(result.failures)
+        width, method = widest(
+            {m: found.groups(m) for m in subject.methods if m not in stopping.unwatched}, stopping
+        )
+        text = f", widest interval so far {width:.1%} ({method})" if method else ""
+        if number + 1 >= stopping.least and width <= stopping.precision:
+            break
+    done = len(found.results) * rounds
+    report(done, done, _place(len(found.results) - 1, text))
     return found
 
 
-def _repeat(subject: Subject) -> Repetition:
+def _place(number: int, text: str) -> str:
+    return f"process {number + 1}{text}"
+
+
+def in_new_process(subject: Subject, report: Callable[[int, int], None]) -> PairResult:
+    """Time the variants in a new interpreter: a copy of this one would share its memory layout.
+
+    Raises:
+        UserError: What the process says is wrong.
+        _Crashed: The process ended without a word.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(sender, subject), daemon=True)
+    process.start()
+    sender.close()
+    running = ""
+    try:
+        while True:
+            kind, content = receiver.recv()
+            if kind == _BEGIN:
+                running = content
+            elif kind == _ROUND:
+                running = ""
+                report(*content)
+            elif kind == _FAILURE:
+                raise UserError(content)
+            else:
+                result: PairResult = content
+                return result
+    except EOFError:
+        process.join(_GRACE_SECONDS)
+        raise _Crashed(running, process.exitcode) from None
+    finally:
+        process.join(_GRACE_SECONDS)
+        if process.is_alive():
+            process.kill()
+        receiver.close()
+
+
+def _serve(sender: Connection, subject: Subject) -> None:
     from rivulet.hardware.target import resolve_target
     from rivulet.tvm_compat import load_tvm
 
-    load_tvm(subject.device.threads)
-    target = resolve_target(subject.device)
-    result = benchmark_variants(
-        subject.onnx, dict(subject.libraries), [dict(one) for one in subject.inputs], target,
-        subject.device.threads, subject.timing, subject.tolerance,
-        lambda done, total: None, logging.getLogger("rivulet"),
-    )  # fmt: skip
-    if result.failures:
-        method, reason = next(iter(result.failures.items()))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+
+    def begin(method: str) -> None:
+        sender.send((_BEGIN, method))
+
+    def report(*rounds: int) -> None:
+        sender.send((_ROUND, rounds))
+
+    try:
+        load_tvm(subject.device.threads)
+        result: Any = benchmark_variants(
+            subject, resolve_target(subject.device), begin, report, logging.getLogger("rivulet")
+        )
+    except UserError as error:
+        sender.send((_FAILURE, str(error)))
+        return
+    sender.send((_RESULT, result))
+
+
+def without_failures(found: Repeated) -> list[PairResult]:
+    """The results, when every variant has one.
+
+    Raises:
+        UserError: One has failed.
+    """
+    for method, reason in found.failures.items():
         raise UserError(f"{method}: {reason}")
-    params = prepare_model(subject.onnx, target).params
-    functions = {method: _profile(p, params, subject) for method, p in subject.libraries.items()}
-    return Repetition(result.samples, functions)
-
-
-def _profile(path: Path, params: list[Any], subject: Subject) -> dict[str, float]:
-    model = CompiledModel(path, params)
-    generator = np.random.default_rng(subject.timing.seed)
-    model.bind([generator.standard_normal(i["shape"]).astype(i["dtype"]) for i in subject.inputs])
-    model.run()
-    runs = [model.function_times() for _ in range(_PROFILED_RUNS)]
-    return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
-
-
-def effect_of(
-    repetitions: Sequence[Repetition], baseline: str, method: str, confidence: float
-) -> Ratio:
-    """Baseline's latency over the method's: geometric mean and Student's interval.
-
-    The repetitions' ratios of median latencies are what is drawn from.
-
-    Args:
-        repetitions: At least two.
-        baseline: The variant to compare with.
-        method: The variant.
-        confidence: Of the interval.
-    """
-    from scipy.stats import t
-
-    logs = np.log([median(r.samples[baseline]) / median(r.samples[method]) for r in repetitions])
-    spread = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    reach = float(t.ppf(0.5 + confidence / 2, len(logs) - 1)) * spread
-    middle = float(np.mean(logs))
-    return Ratio(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
-
-
-def function_changes(
-    repetitions: Sequence[Repetition], baseline: str, method: str, least: float
-) -> list[tuple[str, float, float]]:
-    """Functions that take more or less time in the method, those that matter most first.
-
-    Args:
-        repetitions: The repetitions.
-        baseline: The variant to compare with.
-        method: The variant.
-        least: Smallest change to tell, as a share of the model's time. One whose direction is not
-            the same in every repetition is left out.
-
-    Returns:
-        Name, and microseconds in the baseline and in the method.
-    """
-    names = set.intersection(
-        *(set(r.functions[baseline]) & set(r.functions[method]) for r in repetitions)
-    )
-    total = median([sum(r.functions[baseline].values()) for r in repetitions])
-    changes = []
-    for name in names:
-        before = [r.functions[baseline][name] for r in repetitions]
-        after = [r.functions[method][name] for r in repetitions]
-        steady = len({b > a for b, a in zip(before, after, strict=True)}) == 1
-        if steady and abs(median(before) - median(after)) >= least * total:
-            changes.append((name, median(before), median(after)))
-    return sorted(changes, key=lambda one: (-abs(one[1] - one[2]), one[0]))
+    return found.results

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rivulet.measure.statistics import bootstrap_median_interval, median
+from rivulet.benchmark.estimates import Groups, Sampling, estimate_latency, estimate_ratio
 from rivulet.tables import columns_of, write_table
 
 
@@ -23,10 +24,17 @@ class MethodRow:
     latency_ms: float | str = ""
     latency_ms_low: float | str = ""
     latency_ms_high: float | str = ""
+    processes: int = 0
     samples: int = 0
     speedup_vs_untuned: float | str = ""
+    speedup_vs_untuned_low: float | str = ""
+    speedup_vs_untuned_high: float | str = ""
     speedup_vs_onnxruntime: float | str = ""
+    speedup_vs_onnxruntime_low: float | str = ""
+    speedup_vs_onnxruntime_high: float | str = ""
     share_of_ansor_speedup: float | str = ""
+    share_of_ansor_speedup_low: float | str = ""
+    share_of_ansor_speedup_high: float | str = ""
     search_seconds: float | str = ""
     kernel_sum_ms: float | str = ""
     ansor_sum_ms_at_equal_time: float | str = ""
@@ -39,49 +47,64 @@ class MethodRow:
     max_rel_error: float | str = ""
     fingerprint: str = ""
     tvm_version: str = ""
+    disturbed: str = ""
     error: str = ""
 
 
 COLUMNS = columns_of(MethodRow)
 
 
-def fill_latencies(
-    rows: list[MethodRow],
-    samples: dict[str, list[float]],
-    confidence: float,
-    resamples: int,
-    seed: int,
-) -> None:
-    """Fill in medians, intervals and ratios; methods without samples keep empty columns.
+# Column of each ratio to the method that is divided by the row's own. The speedups over an untuned
+# latency that a share of speedups is made of cancel.
+_RATIOS = {
+    "speedup_vs_untuned": "untuned",
+    "speedup_vs_onnxruntime": "onnxruntime",
+    "share_of_ansor_speedup": "ansor",
+}
+
+
+def fill_latencies(rows: list[MethodRow], groups: Mapping[str, Groups], sampling: Sampling) -> None:
+    """Fill in latencies, ratios and their intervals; methods without samples keep empty columns.
 
     Args:
         rows: One per method.
-        samples: Method to latency samples in milliseconds.
-        confidence: Of the bootstrap intervals.
-        resamples: Bootstrap resamples.
-        seed: Of the resampling.
+        groups: Method to latency samples in milliseconds, by process.
+        sampling: How intervals are made.
     """
-    medians: dict[str, float] = {}
     for row in rows:
-        values = samples.get(row.method)
-        if not values:
+        own = groups.get(row.method)
+        if not own:
             continue
-        low, high = bootstrap_median_interval(values, confidence, resamples, seed)
-        medians[row.method] = median(values)
-        row.latency_ms = round(medians[row.method], 6)
-        row.latency_ms_low, row.latency_ms_high = round(low, 6), round(high, 6)
-        row.samples = len(values)
-    for row in rows:
-        own = medians.get(row.method)
-        if own is None:
-            continue
-        if "untuned" in medians:
-            row.speedup_vs_untuned = round(medians["untuned"] / own, 4)
-        if "onnxruntime" in medians:
-            row.speedup_vs_onnxruntime = round(medians["onnxruntime"] / own, 4)
-        if "ansor" in medians:
-            # Speedups over the same untuned latency: it cancels.
-            row.share_of_ansor_speedup = round(medians["ansor"] / own, 4)
+        latency = estimate_latency(own, sampling)
+        row.latency_ms = round(latency.value, 6)
+        row.latency_ms_low, row.latency_ms_high = round(latency.low, 6), round(latency.high, 6)
+        row.processes, row.samples = len(own), sum(map(len, own))
+        for column, method in _RATIOS.items():
+            if not (others := groups.get(method)):
+                continue
+            ratio = estimate_ratio(others, own, sampling)
+            for ending, value in (("", ratio.value), ("_low", ratio.low), ("_high", ratio.high)):
+                setattr(row, column + ending, round(value, 4))
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One sample of a benchmark: a method's latency in a round of a process."""
+
+    process: int
+    method: str
+    sample: int
+    latency_ms: float
+
+
+def sample_rows(groups: Mapping[str, Groups]) -> list[SampleRow]:
+    """Every sample behind a table, in the order in which it was taken."""
+    return [
+        SampleRow(process, method, number, round(latency, 6))
+        for method, own in groups.items()
+        for process, group in enumerate(own, 1)
+        for number, latency in enumerate(group, 1)
+    ]
 
 
 def write_rows(rows: list[MethodRow], path: Path) -> None:

@@ -152,21 +152,34 @@ _LOGS_ALLOWED = "a list with one or more of ansor, droplet, without duplicates"
 
 
 def _logs(value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)):
-        refuse(Problem((), f"{shown(value)} is not a list; allowed: {_LOGS_ALLOWED}"))
-    if not value:
+    if value in ([], ()):
         refuse(Problem((), f"[] is an empty list; allowed: {_LOGS_ALLOWED}"))
+    return _chosen(value, _LOGS, "log", _LOGS_ALLOWED)
+
+
+_BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
+_BASELINES_ALLOWED = f"a list of some of {', '.join(_BASELINES)}, without duplicates"
+
+
+def _baselines(value: object) -> tuple[str, ...]:
+    return _chosen(value, _BASELINES, "baseline", _BASELINES_ALLOWED)
+
+
+def _chosen(value: object, known: tuple[str, ...], what: str, allowed: str) -> tuple[str, ...]:
+    """A list of some known words, in their own order."""
+    if not isinstance(value, (list, tuple)):
+        refuse(Problem((), f"{shown(value)} is not a list; allowed: {allowed}"))
     problems = [
-        Problem((i,), f"{shown(log)} is no log; allowed: {_LOGS_ALLOWED}{did_you_mean(log, _LOGS)}")
-        for i, log in enumerate(value)
-        if log not in _LOGS
+        Problem((i,), f"{shown(one)} is no {what}; allowed: {allowed}{did_you_mean(one, known)}")
+        for i, one in enumerate(value)
+        if one not in known
     ] or [
-        Problem((i,), f"{shown(value[i])} is a duplicate; allowed: {_LOGS_ALLOWED}")
+        Problem((i,), f"{shown(value[i])} is a duplicate; allowed: {allowed}")
         for i in _repeated(list(value))
     ]
     if problems:
         refuse(*problems)
-    return tuple(log for log in _LOGS if log in value)
+    return tuple(one for one in known if one in value)
 
 
 _PAIRS_ALLOWED = "all, or a list of [source, target] pairs of model names"
@@ -670,11 +683,50 @@ class Benchmark(_Settings):
     seed: Seed = Field(
         default=0, description="Seed of the inputs, the order of methods and the bootstrap"
     )
+    baselines: Annotated[
+        tuple[Literal["untuned", "onnxruntime", "torch", "torch-compile"], ...],
+        BeforeValidator(_baselines),
+        Allowed(_BASELINES_ALLOWED),
+        WithJsonSchema({"type": "array", "items": {"enum": list(_BASELINES)}, "uniqueItems": True}),
+    ] = Field(
+        default=("untuned", "onnxruntime", "torch"),
+        description="What the searched models are timed beside: TVM without any schedule, ONNX "
+        "Runtime, PyTorch eager and torch.compile (which needs g++), with the same threads; the "
+        "latter two for models of torchvision only",
+    )
+    inputs: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Seeded inputs on which each method's output is compared with ONNX Runtime's "
+        "before it is timed [inputs]",
+    )
+    processes: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="New processes, at least, in each of which all methods are timed; 1 keeps to "
+        "one process, whose intervals do not say what another process would show [processes]",
+    )
+    max_processes: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="Processes at most, where intervals stay wider than `precision` [processes]",
+    )
+    precision: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.04,
+        description="Width of a latency's interval, as a share of the latency, that is narrow "
+        "enough to stop",
+    )
     warmup_runs: int = Field(
         default=3, ge=0, le=1000, description="Untimed runs of each method at the start [runs]"
     )
     samples: int = Field(
-        default=30, ge=5, le=10000, description="Rounds, with one sample per method each [samples]"
+        default=15,
+        ge=5,
+        le=10000,
+        description="Rounds of each process, with one sample per method each [samples]",
     )
     min_sample_ms: Milliseconds = Field(
         default=10.0,
@@ -686,9 +738,13 @@ class Benchmark(_Settings):
         "disturb the next [ms]",
     )
     max_seconds_per_method: Annotated[float, Field(gt=0, le=86400)] = Field(
-        default=60.0,
-        description="Time after which a method rests with the samples it has, five at least, "
-        "so that a very slow one does not hold up the others [s]",
+        default=20.0,
+        description="Time in a process after which a method rests with the samples it has, five "
+        "at least, so that a very slow one does not hold up the others [s]",
+    )
+    cache_flush: bool = Field(
+        default=False,
+        description="Clear the caches before each inference, as when a model runs now and then",
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         default=0.95, description="Confidence level of the reported intervals"
@@ -697,7 +753,7 @@ class Benchmark(_Settings):
         default=2000,
         ge=100,
         le=100000,
-        description="Bootstrap resamples behind an interval [resamples]",
+        description="Bootstrap resamples behind an interval of a single process [resamples]",
     )
     tolerance: Tolerance = Field(
         default=1e-3,
@@ -881,10 +937,18 @@ class Config(_Settings):
             # What a descent has found is decided by twice as many samples.
             *_undecidable("droplet", self.droplet, 2),
             *_undecidable("transfer", self.transfer, 1),
+            *self._bad_processes(),
         ]
         if problems:
             refuse(*problems)
         return self
+
+    def _bad_processes(self) -> list[Problem]:
+        least, most = self.benchmark.processes, self.benchmark.max_processes
+        if least == 1 or most >= least:
+            return []
+        text = f"{most} is less than benchmark.processes; allowed: an integer from {least} to 100"
+        return [Problem(("benchmark", "max_processes"), text)]
 
     def _same_definitions(self, base_dir: Path) -> list[Problem]:
         problems = []

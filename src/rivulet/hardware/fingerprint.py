@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.hardware.cpu import cpu_info, governor, physical_cores, usable_cpus
+from rivulet.hardware.conduct import clocks
+from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
 _VECTOR_FLAGS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "bmi", "neon", "asimd", "sve", "dot")
@@ -85,6 +86,9 @@ def environment(device: Device) -> dict[str, Any]:
         **describe(device),
         "fingerprint": fingerprint(device),
         "cpus_usable": usable_cpus(),
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "pinned_to": spread_cpus(device.threads),
+        "clocks": clocks(),
         "governor": governor(),
         "kernel": platform.release(),
         "load_1min": round(os.getloadavg()[0], 2),

@@ -34,6 +34,26 @@ def missing_features(implied: list[str], flags: frozenset[str]) -> list[str]:
     )
 
 
+def enabled_features(target: Any) -> set[str]:
+    """LLVM's names of the features that code for a CPU target may use."""
+    names = {str(name) for name in load_tvm().target.codegen.llvm_get_cpu_features(target)}
+    for attribute in target.attrs.get("mattr", ()):
+        sign, name = str(attribute)[0], str(attribute)[1:]
+        (names.discard if sign == "-" else names.add)(name)
+    return names
+
+
+def needed_features(target: Any) -> list[str]:
+    """Vector features that code for a CPU target may use.
+
+    Names without punctuation, which are Linux's too once its underscores are left out.
+    """
+    if str(target.kind.name) != "llvm":
+        return []
+    found = (name for name in enabled_features(target) if name.startswith(_CHECKED))
+    return sorted(name.replace("-", "") for name in found)
+
+
 def resolve_target(device: Device) -> Any:
     """Return the ``tvm.target.Target`` of a device.
 

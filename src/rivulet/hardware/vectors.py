@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.tvm_compat import load_tvm
+from rivulet.hardware.target import enabled_features
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,7 @@ def vector_registers(target: Any) -> VectorRegisters | None:
     """
     if str(target.kind.name) != "llvm":
         return None
-    implied = load_tvm().target.codegen.llvm_get_cpu_features(target)
-    features = {str(name) for name in implied}
-    for attribute in target.attrs.get("mattr", ()):
-        sign, name = str(attribute)[0], str(attribute)[1:]
-        (features.discard if sign == "-" else features.add)(name)
+    features = enabled_features(target)
     for feature, size, count in _BY_FEATURE:
         if feature in features:
             return VectorRegisters(size, count)

@@ -48,9 +48,17 @@ class Progress:
         self._started = time.monotonic()
         self._last = 0.0
 
-    def update(self, done: int, detail: str = "") -> None:
-        """Set the work done so far; ``detail`` is what is being worked on and how well it goes."""
+    def update(self, done: int, detail: str = "", total: int | None = None) -> None:
+        """Set the work done so far.
+
+        Args:
+            done: Units of work done.
+            detail: What is being worked on, and how well it goes.
+            total: Units of work in all, where there are fewer than was thought.
+        """
         self._done = done
+        if total is not None:
+            self._total = total
         now = time.monotonic()
         if now - self._last < self._every and done < self._total:
             return

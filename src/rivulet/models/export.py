@@ -45,19 +45,11 @@ def export_torchvision(
     Raises:
         UserError: The weights cannot be fetched, or the export does not compute what torch does.
     """
-    torch, torchvision = _import_torchvision()
-    torch.manual_seed(seed)
+    torch, _ = _import_torchvision()
     say(f"building {name} with {weights} weights")
-    model = _build(torchvision, name, weights).eval()
-    example, other = torch.randn(*shape), torch.randn(*shape)
-    try:
-        if weights == "random":
-            _keep_signal(torch, model, shape)
-        with torch.inference_mode():
-            expected, moved = model(example).numpy(), model(other).numpy()
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{name} does not accept an input of shape {shape}: {reason}") from error
+    model, (example, other) = _build_with_inputs(name, shape, weights, seed)
+    with torch.inference_mode():
+        expected, moved = model(example).numpy(), model(other).numpy()
     say(f"exporting {name} to ONNX")
     try:
         with warnings.catch_warnings():
@@ -89,6 +81,21 @@ def export_torchvision(
         "max_rel_error_against_torch": difference,
         "torch": torch.__version__,
     }
+
+
+def build_torchvision(name: str, shape: list[int], weights: str, seed: int) -> Any:
+    """The very model that `export_torchvision` writes, as a torch module in evaluation mode.
+
+    Args:
+        name: torchvision's name of the model.
+        shape: Input shape, NCHW.
+        weights: ``random`` or ``DEFAULT``.
+        seed: Seed of random weights.
+
+    Raises:
+        UserError: The weights cannot be fetched, or the model does not take such an input.
+    """
+    return _build_with_inputs(name, shape, weights, seed)[0]
 
 
 def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -172,6 +179,23 @@ def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
     feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
     outputs: list[np.ndarray] = session.run(None, feed)
     return outputs
+
+
+def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> tuple[Any, Any]:
+    """A model, and two inputs for it; all of it follows from the seed."""
+    torch, torchvision = _import_torchvision()
+    torch.manual_seed(seed)
+    model = _build(torchvision, name, weights).eval()
+    inputs = torch.randn(*shape), torch.randn(*shape)
+    try:
+        if weights == "random":
+            _keep_signal(torch, model, shape)
+        with torch.inference_mode():
+            model(inputs[0])
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{name} does not accept an input of shape {shape}: {reason}") from error
+    return model, inputs
 
 
 def _keep_signal(torch: Any, model: Any, shape: list[int]) -> None:

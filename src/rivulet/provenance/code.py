@@ -18,6 +18,8 @@ STAGE_ROOMS = {
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
+    "roofline": ("measure/roofline.py",),
+    "package": ("deploy", "models/prepare.py", "benchmark/compile.py"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", "models/prepare.py",
@@ -29,7 +31,8 @@ STAGE_ROOMS = {
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "measure/statistics.py", "models/prepare.py", "records/curve.py",
+        "benchmark", "measure/statistics.py", "measure/ratios.py", "models/prepare.py",
+        "records/curve.py",
     ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]

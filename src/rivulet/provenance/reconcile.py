@@ -73,7 +73,7 @@ def reconcile(
         wanted = expected(record)
         if wanted is None:
             continue
-        reason = _staleness(record, wanted)
+        reason = staleness(record, wanted)
         files = [Path(p) for p in record.outputs] + [path]
         if reason is None:
             _order_times(files, _input_files(record, records))
@@ -117,8 +117,13 @@ def _in_order(records: dict[Path, Record]) -> list[tuple[Path, Record]]:
     return list(placed.items())
 
 
-def _staleness(record: Record, wanted: dict[str, Any]) -> str | None:
-    """Why an artefact is stale; None when it is not."""
+def staleness(record: Record, wanted: dict[str, Any]) -> str | None:
+    """Why an artefact is stale; None when it is not.
+
+    Args:
+        record: Its record.
+        wanted: Settings that the configuration asks for now.
+    """
     wanted = json.loads(json.dumps(wanted))
     changed = sorted(
         k for k in {*record.settings, *wanted} if record.settings.get(k) != wanted.get(k)

@@ -1,4 +1,4 @@
-"""The command line for logs: show, merge, prune, check, validate."""
+"""The command line for logs: show, merge, prune, check, validate, export."""
 
 from __future__ import annotations
 
@@ -103,6 +103,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(work=_check)
 
+    export = commands.add_parser(
+        "export", help="measurements for other tools",
+        description="Write all measurements of some logs in the T4 results format, which Kernel "
+        "Tuner and other autotuners' tools read.",
+    )  # fmt: skip
+    export.add_argument("out", type=Path, metavar="OUT", help="JSON file to write")
+    export.add_argument("logs", type=Path, nargs="+", metavar="LOG", help="folders of the logs")
+    export.add_argument(
+        "--without-decisions", action="store_true",
+        help="leave the schedules' decisions out of the configurations, which is much faster",
+    )  # fmt: skip
+    export.set_defaults(work=_export)
+
     validate = commands.add_parser(
         "validate", help="run schedules and compare their outputs",
         description="Build and run a sample of a log's schedules on random inputs and compare "
@@ -185,6 +198,26 @@ def _check(options: argparse.Namespace) -> int:
             print(f"{options.log / name}: {count} line(s) moved to {name}.damaged")
     print(f"{options.log}: repaired")
     return DAMAGED
+
+
+def _export(options: argparse.Namespace) -> int:
+    from rivulet.provenance.record import write_atomically
+    from rivulet.records.t4 import t4_results
+
+    logs = [_read(folder) for folder in options.logs]
+    label = f"export {options.out.name}"
+    progress = Progress(_say, label, sum(len(log.records) for log in logs), "schedules")
+    looked = 0
+
+    def report() -> None:
+        nonlocal looked
+        looked += 1
+        progress.update(looked)
+
+    document = t4_results(logs, not options.without_decisions, report)
+    write_atomically(options.out, json.dumps(document, indent=1) + "\n")
+    print(f"{options.out}: {len(document['results'])} measurements of {len(logs)} log(s)")
+    return 0
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -16,7 +16,9 @@ TRANSFER = "transfer"
 REFINED = "transfer+droplet"
 WARM = "warm"
 POOL = "pool"
-METHODS = ("untuned", "onnxruntime", "ansor", "droplet", WARM, TRANSFER, REFINED)
+METHODS = (
+    "untuned", "onnxruntime", "torch", "torch-compile", "ansor", "droplet", WARM, TRANSFER, REFINED,
+)  # fmt: skip
 MOVED = (TRANSFER, REFINED)  # those that a source has a part in
 _ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
 
@@ -36,6 +38,10 @@ class ReportInputs:
         commit: Git commit of the workflow, or ``unknown``.
         gains: ``.../{hardware}/droplet_gain.csv`` files.
         effects: ``.../{hardware}/droplet_effect.csv`` files.
+        kernel_tables: ``.../benchmarks/{log}-{trials}/kernels/{source}-to-{target}.csv`` files.
+        rooflines: ``.../{hardware}/roofline.csv`` files.
+        missing: Artefacts that an unfinished run has yet to make.
+        stale: Artefacts that are shown although they are out of date, and why they are.
     """
 
     benchmarks: Path
@@ -48,6 +54,10 @@ class ReportInputs:
     commit: str
     gains: list[Path] = field(default_factory=list)
     effects: list[Path] = field(default_factory=list)
+    kernel_tables: list[Path] = field(default_factory=list)
+    rooflines: list[Path] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    stale: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
@@ -77,10 +87,15 @@ class BenchmarkRow:
     latency_ms: float | None
     latency_ms_low: float | None
     latency_ms_high: float | None
+    processes: float | None
     samples: float | None
     speedup_vs_untuned: float | None
     speedup_vs_onnxruntime: float | None
+    speedup_vs_onnxruntime_low: float | None
+    speedup_vs_onnxruntime_high: float | None
     share_of_ansor_speedup: float | None
+    share_of_ansor_speedup_low: float | None
+    share_of_ansor_speedup_high: float | None
     search_seconds: float | None
     kernel_sum_ms: float | None
     ansor_sum_ms_at_equal_time: float | None
@@ -93,6 +108,7 @@ class BenchmarkRow:
     max_rel_error: float | None
     fingerprint: str
     tvm_version: str
+    disturbed: str
     error: str
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import statistics
 from collections.abc import Callable, Iterable
@@ -16,6 +18,7 @@ from markupsafe import Markup
 from rivulet.measure.ratios import SAME
 from rivulet.provenance import Record
 from rivulet.report.droplet import droplet_worth
+from rivulet.report.heat import heat_data
 from rivulet.report.inputs import (
     METHODS,
     MOVED,
@@ -35,8 +38,11 @@ from rivulet.report.inputs import (
     read_pair_records,
     read_transfer,
 )
+from rivulet.report.kernel_table import COLUMNS as KERNEL_COLUMNS
+from rivulet.report.kernel_table import FILTERS, kernel_data, speaking_tables
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
+from rivulet.report.reading import read_rows
 from rivulet.report.search_time import search_times
 from rivulet.report.wording import (
     counted,
@@ -52,12 +58,17 @@ _FOLDER = Path(__file__).parent
 NAMES = {
     "untuned": "untuned",
     "onnxruntime": "ONNX Runtime",
+    "torch": "PyTorch",
+    "torch-compile": "torch.compile",
     "ansor": "Ansor",
     "droplet": "droplet",
     "warm": "warm start",
     "transfer": "transfer",
     "transfer+droplet": "transfer + droplet",
 }
+
+_BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
+OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -134,6 +145,12 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
     transfers = sorted((read_transfer(p) for p in inputs.candidates), key=lambda t: t.setting)
     confidence = f"{confidence_of(inputs.config_json) * 100:g} %"
     blocks = _blocks(rows)
+    kernel_tables = speaking_tables(inputs.kernel_tables)
+    data = {
+        "heat": heat_data([(row, verdict([row], OVER_ANSOR)) for row in rows], SAME),
+        "kernels": kernel_data(kernel_tables, inputs.benchmarks.parent),
+    }
+    script = (_FOLDER / "report.js").read_text()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -145,11 +162,26 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         "number": number,
         "percent": percent,
         "share": share,
+        "most": _most,
         "count": lambda value: "–" if value is None else f"{value:g}",
         "error": lambda value: "–" if value is None else f"{value:.1e}",
     }
     page = environment.get_template("template.html").render(
         css=Markup((_FOLDER / "report.css").read_text()),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode(),
+        data=Markup(_embedded(data)),
+        heat=data["heat"],
+        kernel_rows=len(data["kernels"]["rows"]),
+        kernel_columns=KERNEL_COLUMNS,
+        kernel_filters=[
+            (number, column["title"])
+            for number, column in enumerate(KERNEL_COLUMNS)
+            if column["name"] in FILTERS
+        ],
+        kernel_tables=kernel_tables,
+        roofs=[(path, read_rows(path, RoofLine)) for path in inputs.rooflines],
+        fastest=[_fastest(block, confidence) for block in blocks],
         made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z"),
         inputs=inputs,
         confidence=confidence,
@@ -158,6 +190,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         warnings=_warnings(rows),
         tables=_grouped(blocks, lambda b: b.setting),
         samples=range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
+        processes=range_text([row.processes for row in rows if row.latency_ms is not None], "g"),
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
         charts=[_chart(i, block) for i, block in enumerate(blocks)],
         times=search_times(rows, [read_history(path) for path in inputs.histories]),
@@ -187,13 +220,21 @@ def compare(own: BenchmarkRow, other: BenchmarkRow) -> str:
     return "slower" if ours[0] > theirs[1] else SAME
 
 
-def compare_runs(own: Iterable[BenchmarkRow], other: Iterable[BenchmarkRow]) -> str:
-    """Compare two methods within each process that timed both; all of them have to agree.
+def verdict(rows: Iterable[BenchmarkRow], column: str) -> str:
+    """What a method's ratio to another shows in all pair runs that timed both; they have to agree.
 
-    Between processes, the machine's state differs too, so that such intervals say less.
+    Args:
+        rows: The method's rows.
+        column: The ratio's column, such as ``share_of_ansor_speedup``.
+
+    Returns:
+        ``faster``, ``slower``, that no difference is shown, or nothing without such a ratio.
     """
-    others = {row.pair: row for row in other}
-    found = {compare(row, others[row.pair]) for row in own if row.pair in others} - {""}
+    found = set()
+    for row in rows:
+        low, high = getattr(row, f"{column}_low"), getattr(row, f"{column}_high")
+        if low is not None and high is not None:
+            found.add("faster" if low > 1 else "slower" if high < 1 else SAME)
     if not found:
         return ""
     return found.pop() if len(found) == 1 else SAME
@@ -222,8 +263,8 @@ def _sentences(block: Block, confidence: str) -> list[str]:
         )
         if runtime:
             text += f", and in {_measured(runtime.timed, confidence)} with ONNX Runtime: "
-            verdict = compare_runs(ansor.timed, runtime.timed)
-            text += f"Ansor is {verdict}" if verdict not in (SAME, "") else verdict or SAME
+            shown = verdict(ansor.timed, OVER_RUNTIME)
+            text += f"Ansor is {shown}" if shown not in (SAME, "") else SAME
         said.append(f"{text}.")
     else:
         said.append(
@@ -301,9 +342,8 @@ def _overall(rows: list[BenchmarkRow]) -> list[str]:
         f"{counted(len(targets), 'target model')} on {', '.join(hardware)}; a pair run times one "
         "transfer and the target's own methods by turns in one process."
     ]
-    ansor = [row for row in rows if row.method == "ansor"]
     moved = [row for row in rows if row.method == TRANSFER]
-    verdicts = [compare_runs([row], ansor) for row in moved]
+    verdicts = [verdict([row], OVER_ANSOR) for row in moved]
     judged = [v for v in verdicts if v]
     if judged:
         counts = [
@@ -332,27 +372,103 @@ def _warnings(rows: list[BenchmarkRow]) -> list[str]:
                 f"device (fingerprints {', '.join(states)}); compare latencies within one state "
                 "only."
             )
+    disturbed = {row.pair: row.disturbed for row in rows if row.disturbed}
+    for reason, pairs in _grouped(disturbed, lambda pair: disturbed[pair]):
+        names = ", ".join(f"{p[2]} to {p[1]} ({p[3]} log, {p[4]} trials)" for p in pairs)
+        said.append(f"While these pairs were timed, {reason}: {names}.")
     return said
 
 
 # --- Tables and figures
 
 
+def _embedded(data: dict[str, Any]) -> str:
+    """JSON to stand in a script element, which nothing in it may end."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+@dataclass(frozen=True)
+class RoofLine:
+    """A row of a roofline table."""
+
+    roof: str
+    unit: str
+    peak: float | None
+    median: float | None
+    samples: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """Which method is the fastest on a target, and how sure that is.
+
+    Attributes:
+        block: The target, its hardware and trial count.
+        line: The method with the largest share of Ansor's speedup.
+        share: That share with its interval, in words.
+        over_runtime: Speedup over ONNX Runtime with its interval, in words; empty without.
+        rivals: Labels of the methods whose intervals overlap with it.
+    """
+
+    block: Block
+    line: Line
+    share: str
+    over_runtime: str
+    rivals: list[str]
+
+
+def _fastest(block: Block, confidence: str) -> Fastest | None:
+    """By ratios to Ansor, since pair runs differ and every one of them has timed it."""
+    tuned = [x for x in block.lines if x.timed and x.method not in _BASELINES]
+    rated = [(x, rows) for x in tuned if (rows := [r for r in x.timed if _ends(r, OVER_ANSOR)])]
+    if not rated:
+        return None
+
+    def middle(rows: list[BenchmarkRow]) -> float:
+        return float(statistics.median(getattr(row, OVER_ANSOR) for row in rows))
+
+    line, rows = max(rated, key=lambda one: middle(one[1]))
+    low = min(getattr(row, f"{OVER_ANSOR}_low") for row in rows)
+    rivals = [
+        other.label
+        for other, own in rated
+        if other is not line and max(getattr(row, f"{OVER_ANSOR}_high") for row in own) >= low
+    ]
+    return Fastest(
+        block, line, _ratio_text(rows, OVER_ANSOR), _ratio_text(rows, OVER_RUNTIME), rivals
+    )
+
+
+def _ends(row: BenchmarkRow, column: str) -> bool:
+    return getattr(row, f"{column}_low") is not None and getattr(row, f"{column}_high") is not None
+
+
+def _ratio_text(rows: list[BenchmarkRow], column: str) -> str:
+    known = [row for row in rows if _ends(row, column)]
+    if not known:
+        return ""
+    middle = statistics.median(getattr(row, column) for row in known)
+    low = min(getattr(row, f"{column}_low") for row in known)
+    high = max(getattr(row, f"{column}_high") for row in known)
+    return f"{middle:.3f} ({low:.3f}–{high:.3f})"
+
+
 def _blocks(rows: list[BenchmarkRow]) -> list[Block]:
     blocks = []
     groups = _grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
     for (setting, target), group in sorted(groups, key=lambda g: g[0]):
-        ansor = [row for row in group if row.method == "ansor"]
         lines = []
         for method in (m for m in METHODS if m not in MOVED):
             own = [row for row in group if row.method == method]
             if own:
-                verdict = compare_runs(own, ansor) if method != "ansor" else ""
-                lines.append(Line(NAMES[method], method, own, verdict))
+                shown = verdict(own, OVER_ANSOR) if method != "ansor" else ""
+                lines.append(Line(NAMES[method], method, own, shown))
         moved = [row for row in group if row.method in MOVED]
         for row in sorted(moved, key=lambda r: (r.pair, MOVED.index(r.method))):
             label = f"{NAMES[row.method]} {_origin(row)}"
-            lines.append(Line(label, row.method, [row], compare_runs([row], ansor)))
+            lines.append(Line(label, row.method, [row], verdict([row], OVER_ANSOR)))
         blocks.append(Block(setting, target, lines))
     return blocks
 
@@ -363,11 +479,10 @@ def _origin(row: BenchmarkRow) -> str:
 
 def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, str]]]:
     """Transfers and how they compare with Ansor, by hardware, trials and log."""
-    ansor = [row for row in rows if row.method == "ansor"]
     moved = [row for row in rows if row.method == TRANSFER]
     groups = _grouped(moved, lambda r: Setting(r.hardware, r.trials, r.log))
     return {
-        key: [(row, compare_runs([row], ansor)) for row in group]
+        key: [(row, verdict([row], OVER_ANSOR)) for row in group]
         for key, group in sorted(groups, key=lambda g: g[0])
     }
 
@@ -483,9 +598,9 @@ def _environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list
                     ("Target, as configured", _distinct(seen, "target")),
                     ("Target, as resolved", _distinct(seen, "resolved_target")),
                     ("TVM", _distinct([{"tvm": row.tvm_version} for row in own] + seen, "tvm")),
-                    ("LLVM", _distinct(seen, "llvm")),
-                    ("ONNX Runtime", _distinct(seen, "onnxruntime")),
-                    ("Python", _distinct(seen, "python")),
+                    ("Packages", _packages(seen)),
+                    ("Pinned to CPUs", _distinct(seen, "pinned_to")),
+                    ("Frequencies and temperature", _distinct(seen, "clocks")),
                 ],
             }
         )
@@ -499,6 +614,17 @@ def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:
         if (value := f.get(key)) not in (None, "")
     }
     return "; ".join(f"{value}{unit}" for value in values) or "unknown"
+
+
+def _most(conduct: list[dict[str, Any]] | None, key: str) -> str:
+    """The largest share that any of a pair run's processes lost."""
+    return percent(max(one[key] for one in conduct)) if conduct else "–"
+
+
+def _packages(facts: list[dict[str, Any]]) -> str:
+    seen = [one.get("versions") or {} for one in facts]
+    names = {name: None for one in seen for name in one}
+    return ", ".join(f"{name} {_distinct(seen, name)}" for name in names) or "unknown"
 
 
 def _load(facts: list[dict[str, Any]]) -> str:

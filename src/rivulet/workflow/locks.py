@@ -42,6 +42,18 @@ def release_stale_lock(folder: Path = Path(".snakemake")) -> str | None:
     return released
 
 
+def is_running(folder: Path = Path(".snakemake")) -> bool:
+    """Whether a workflow runs in the folder; one on another machine counts as long as it locks.
+
+    Args:
+        folder: Snakemake's own folder.
+    """
+    locked = any((folder / "locks").glob("*"))
+    here = platform.node()
+    owners = _read(folder / "rivulet-owners.json")
+    return locked and any(owner[0] != here or _alive(owner) for owner in owners)
+
+
 def _read(path: Path) -> list[Owner]:
     with contextlib.suppress(OSError, ValueError):
         entries = json.loads(path.read_text())

@@ -34,7 +34,7 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
     """Put the times of existing artefacts in order and say what is not as it seems."""
 
     def expected(record: Record) -> dict[str, Any] | None:
-        return _expected_settings(config, record)
+        return expected_settings(config, record)
 
     code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
@@ -42,7 +42,16 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
         print(line, file=sys.stderr)
 
 
-def _expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
+def expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
+    """Settings that the configuration asks for now for what a record describes.
+
+    Args:
+        config: The configuration.
+        record: The record.
+
+    Returns:
+        The settings; None for an artefact that the configuration does not name.
+    """
     subject = record.subject
     if subject.get("hardware") not in (None, *config.hardware):
         return None

@@ -23,7 +23,9 @@ FORMATS = {
     "warm": 1,
     "ranking": 1,
     "compile": 1,
-    "benchmark": 1,
+    "benchmark": 2,
+    "roofline": 1,
+    "package": 1,
     "collect": 1,
     "collect-droplet": 1,
     "report": 1,
@@ -78,6 +80,12 @@ def refines_transfers(config: Config) -> bool:
     return (
         config.droplet_study.after_transfer and config.droplet.trials > 0 and "ansor" in config.logs
     )
+
+
+def baselines_of(config: Config, model: str) -> list[str]:
+    """What a model is timed beside; PyTorch knows torchvision's models only."""
+    known = hasattr(config.models[model], "torchvision")
+    return [b for b in config.benchmark.baselines if known or not b.startswith("torch")]
 
 
 def transfer_sources(config: Config, source: str, target: str) -> list[str]:
@@ -139,9 +147,11 @@ def stage_settings(
         settings["library"] = {
             name: data["library"][name] for name in settings["sources"] if name in config.library
         }
-    if stage in ("benchmark", "effect"):
+    if stage in ("benchmark", "effect", "package"):
         settings["benchmark"] = data["benchmark"]
         settings["onnxruntime"] = version("onnxruntime")
+    if stage == "benchmark" and any(b.startswith("torch") for b in data["benchmark"]["baselines"]):
+        settings["torch"] = version("torch")
     if stage == "effect":
         settings["repetitions"] = data["droplet_study"]["repetitions"]
     if stage == "gain":

@@ -1,0 +1,189 @@
+"""Results of a matrix that nobody has measured: tables of any size, to see what the report does.
+
+The figures are drawn at random; nothing of them is a measurement.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from itertools import product
+from pathlib import Path
+
+from rivulet.benchmark.kernel_rows import KernelRow
+from rivulet.benchmark.table import MethodRow, write_rows
+from rivulet.kernels.store import COLUMNS
+from rivulet.measure.roofline import RoofRow
+from rivulet.provenance import write_record
+from rivulet.records.trials import Trial, append_trials
+from rivulet.report.inputs import ReportInputs
+from rivulet.tables import write_table
+from rivulet.transfer.ranking import Ranked, write_ranking
+from rivulet.transfer.table import CandidateRow, write_candidates
+
+_CLASSES = ("conv2d_add_relu", "conv2d_add", "depthwise_conv2d", "matmul_add", "max_pool2d", "mean")
+_TRIALS = 640
+_FINGERPRINT = "0123456789ab"
+
+
+class StubResults:
+    """Writes the tables behind a report.
+
+    Args:
+        root: Folder to write to.
+        models: Number of models.
+        kernels: Number of kernels of each.
+        logs: Kinds of logs.
+        seed: Of the figures.
+    """
+
+    def __init__(self, root: Path, models: int, kernels: int, logs: tuple[str, ...], seed: int):
+        self._root, self._hardware = root, root / "local"
+        self._models = [f"model{number:02d}" for number in range(models)]
+        self._kernels = [f"fused_kernel{number}" for number in range(kernels)]
+        self._logs, self._random = logs, random.Random(seed)
+        self._own = {model: self._random.uniform(2, 40) for model in self._models}
+
+    def write(self) -> ReportInputs:
+        """Write everything; returns where it is."""
+        pairs = [(a, b) for a in self._models for b in self._models if a != b]
+        pairs += [("pool", model) for model in self._models]
+        rows: list[MethodRow] = []
+        inputs = ReportInputs(
+            self._root / "benchmarks.csv", [], [], [], [], [],
+            json.dumps({"models": self._models, "benchmark": {"confidence": 0.95}}), "stub",
+        )  # fmt: skip
+        for model in self._models:
+            inputs.kernels.append(self._kernel_table(model))
+            for log in ("ansor", "droplet"):
+                place = self._hardware / f"logs/{log}-{_TRIALS}/{model}/trials.csv"
+                inputs.histories.append(self._history(place, self._own[model]))
+        for log, (source, target) in product(self._logs, pairs):
+            own = self._method_rows(log, source, target)
+            rows += own
+            name = f"{log}-{_TRIALS}/{source}-to-{target}"
+            record = self._hardware / f"benchmarks/{name}.json"
+            record.parent.mkdir(parents=True, exist_ok=True)
+            write_record(record, "benchmark", {}, {}, [], [], _FACTS)
+            inputs.pair_records.append(record)
+            if source == "pool":
+                inputs.kernel_tables.append(self._kernels_by_method(log, source, target, own))
+            folder = self._hardware / f"transfer/{name}"
+            folder.mkdir(parents=True, exist_ok=True)
+            write_candidates(self._candidates(), folder / "candidates.csv")
+            inputs.candidates.append(folder / "candidates.csv")
+            inputs.histories.append(self._history(folder / "trials.csv", self._own[target]))
+        write_rows(rows, inputs.benchmarks)
+        inputs.rankings.append(self._ranking())
+        inputs.rooflines.append(self._roofline())
+        return inputs
+
+    def _method_rows(self, log: str, source: str, target: str) -> list[MethodRow]:
+        ansor = self._own[target] * self._random.uniform(0.98, 1.02)
+        latencies = {
+            "untuned": ansor * 90, "onnxruntime": ansor * 1.2, "torch": ansor * 1.9, "ansor": ansor,
+            "droplet": ansor * 0.97, "transfer": ansor * self._random.uniform(0.9, 1.6),
+        }  # fmt: skip
+        if log == "ansor":
+            latencies["transfer+droplet"] = latencies["transfer"] * 0.97
+        rows = []
+        for method, latency in latencies.items():
+            row = MethodRow("local", target, source, method, log, _TRIALS)
+            row.latency_ms = round(latency, 6)
+            row.latency_ms_low, row.latency_ms_high = (
+                round(latency * 0.98, 6),
+                round(latency * 1.02, 6),
+            )
+            row.processes, row.samples = 3, 45
+            for column, other in (
+                ("speedup_vs_untuned", "untuned"), ("speedup_vs_onnxruntime", "onnxruntime"),
+                ("share_of_ansor_speedup", "ansor"),
+            ):  # fmt: skip
+                for ending, by in (("", 1.0), ("_low", 0.98), ("_high", 1.02)):
+                    setattr(row, column + ending, round(latencies[other] / latency * by, 4))
+            row.search_seconds, row.trials_measured = (
+                round(self._random.uniform(20, 200), 1),
+                _TRIALS,
+            )
+            row.kernels_total = row.kernels_covered = len(self._kernels)
+            row.flops_covered, row.max_rel_error = 1.0, "1e-6"
+            row.kernel_sum_ms = round(latency * 0.95, 6)
+            row.fingerprint, row.tvm_version = _FINGERPRINT, "0.27.0"
+            rows.append(row)
+        return rows
+
+    def _kernel_table(self, model: str) -> Path:
+        path = self._hardware / f"kernels/{model}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            for number, kernel in enumerate(self._kernels):
+                kind = _CLASSES[number % len(_CLASSES)]
+                writer.writerow([kernel, kind, "1x64x56x56", "float32", 10**8, 1, kernel])
+        return path
+
+    def _kernels_by_method(self, log: str, source: str, target: str, rows: list[MethodRow]) -> Path:
+        path = self._hardware / f"benchmarks/{log}-{_TRIALS}/kernels/{source}-to-{target}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = []
+        for row in rows:
+            if row.method in ("onnxruntime", "torch"):
+                continue
+            for number, kernel in enumerate(self._kernels):
+                one = KernelRow("local", target, source, log, _TRIALS, row.method, kernel)
+                one.kernel_class, one.runs = _CLASSES[number % len(_CLASSES)], 1
+                one.latency_us = round(self._random.uniform(1, 900), 3)
+                one.share_of_model = round(self._random.uniform(0, 0.05), 4)
+                one.gflops = round(self._random.uniform(1, 480), 3)
+                one.share_of_peak = round(one.gflops / 500, 4)
+                one.share_of_roof = round(one.gflops / 490, 4)
+                one.bound = self._random.choice(("compute", "memory"))
+                found.append(one)
+        write_table(KernelRow, found, path)
+        return path
+
+    def _candidates(self) -> list[CandidateRow]:
+        rows = []
+        for number, kernel in enumerate(self._kernels):
+            about = (kernel, _CLASSES[number % len(_CLASSES)], 1, 1e8)
+            rows.append(CandidateRow(*about, source_kernel="a", kind="class", valid="yes",
+                                     correct="yes", median_us="10", chosen="yes"))  # fmt: skip
+            rows.append(CandidateRow(*about, kind="default", valid="yes", median_us="80"))
+        return rows
+
+    def _history(self, path: Path, last: float) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [
+            Trial(n, n * 0.8, "k", n, "evolutionary", f"c{n}", 0.0, 0.1, 0.1, "[1.0]", "", "1.0",
+                  f"{last * (1 + 3 / n):.6f}")
+            for n in range(1, 41)
+        ]  # fmt: skip
+        append_trials(path, rows)
+        return path
+
+    def _ranking(self) -> Path:
+        path = self._hardware / "transfer/ranking.csv"
+        rows = [
+            Ranked("ansor", _TRIALS, target, source, place, 0.9, 1.0, place, 1.0)
+            for target in self._models
+            for place, source in enumerate((m for m in self._models if m != target), 1)
+        ]
+        write_ranking(rows, path)
+        return path
+
+    def _roofline(self) -> Path:
+        path = self._hardware / "roofline.csv"
+        rows = [
+            RoofRow("compute", "GFLOP/s", 500.0, 495.0, 25, 2),
+            RoofRow("bandwidth", "GB/s", 40.0, 38.0, 25, 2),
+        ]
+        write_table(RoofRow, rows, path)
+        return path
+
+
+_FACTS = {
+    "environment": {"cpu": "Example CPU", "threads": 2, "fingerprint": _FINGERPRINT},
+    "conduct": [{"others": 0.01, "stolen": 0.0}],
+}

@@ -1,0 +1,25 @@
+# Roofline: nothing -> results/{hardware}/roofline.csv
+rule measure_roofline:
+    input:
+        format="rules/roofline_format.txt",
+    output:
+        table=report(
+            "results/{hardware}/roofline.csv",
+            caption="captions/roofline.rst",
+            category="3 Machines",
+            labels={"hardware": "{hardware}", "what": "roofline"},
+        ),
+        record="results/{hardware}/roofline.json",
+    log:
+        "logs/{hardware}/roofline.log",
+    conda:
+        ENVIRONMENT
+    threads: device_threads
+    resources:
+        device=1,
+    params:
+        settings=settings("roofline", "hardware"),
+    shell:
+        "python scripts/measure_roofline.py --subject hardware={wildcards.hardware}"
+        " --settings {params.settings:q} --format-file {input.format}"
+        " --table {output.table} --record {output.record} --log {log}"

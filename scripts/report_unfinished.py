@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Make a report of what is there of a run that goes on or was interrupted.
+
+Reads the results as they are, marks what is missing and what is out of date, and writes
+results/report-unfinished.html; the workflow's own report is left alone.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.benchmark.table import collect_tables
+from rivulet.config.load import load_config
+from rivulet.errors import UserError
+from rivulet.provenance import read_record
+from rivulet.provenance.checkout import commit
+from rivulet.provenance.reconcile import staleness
+from rivulet.report import ReportInputs, build_report
+from rivulet.workflow.planning import expected_settings
+from rivulet.workflow.report_files import report_files
+
+TABLE = Path("results/benchmarks-unfinished.csv")
+PAGE = Path("results/report-unfinished.html")
+
+
+def stale_files(config, files):
+    """Each artefact that is out of date, and why."""
+    found = {}
+    for path in files.all():
+        places = (Path(path).with_suffix(".json"), Path(path).parent / "log.json")
+        record = next((place for place in places if place.exists()), None)
+        if record is None:
+            continue
+        try:
+            one = read_record(record)
+        except UserError as error:
+            found[path] = str(error)
+            continue
+        wanted = expected_settings(config, one)
+        reason = staleness(one, wanted) if wanted is not None else None
+        if reason:
+            found[path] = reason
+    return found
+
+
+def write_report(config):
+    """Write the page; returns how many artefacts are there, missing and out of date."""
+    whole = report_files(config)
+    there = whole.present()
+    missing = sorted(set(whole.all()) - set(there.all()))
+    TABLE.parent.mkdir(exist_ok=True)
+    collect_tables([Path(path) for path in there.pair_tables], TABLE)
+    stale = stale_files(config, there)
+
+    def paths(names):
+        return [Path(name) for name in names]
+
+    inputs = ReportInputs(
+        benchmarks=TABLE,
+        pair_records=paths(there.pair_records),
+        candidates=paths(there.candidates),
+        kernels=paths(there.kernels),
+        histories=paths(there.histories),
+        rankings=paths(there.rankings),
+        config_json=json.dumps(config.model_dump(mode="json"), indent=1),
+        commit=commit(),
+        gains=paths(there.gains),
+        effects=paths(there.effects),
+        kernel_tables=paths(there.kernel_tables),
+        rooflines=paths(there.rooflines),
+        missing=missing,
+        stale=stale,
+    )
+    PAGE.write_text(build_report(inputs), encoding="utf-8")
+    return len(there.all()), len(missing), len(stale)
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog=" ".join(__doc__.splitlines()[2:]).strip()
+    )
+    parser.add_argument(
+        "--configfile", type=Path, default=Path("config/config.yaml"),
+        help="configuration of the run (default: %(default)s)",
+    )  # fmt: skip
+    options = parser.parse_args()
+    try:
+        there, missing, stale = write_report(load_config(options.configfile))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{PAGE}: {there} artefacts are there, {missing} missing, {stale} out of date")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,163 @@
+"""How long each kernel takes within a model, by method, and how near it comes to the roofline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rivulet.benchmark.estimates import Sampling, estimate_latency
+from rivulet.benchmark.pair import PairResult
+
+_PACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
+OTHER = "(other)"
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """What the machine can do at most.
+
+    Attributes:
+        gflops: Floating-point operations per nanosecond.
+        gbytes: Bytes per nanosecond from and to memory.
+    """
+
+    gflops: float
+    gbytes: float
+
+    def at_most(self, flops: float, moved: float) -> float:
+        """GFLOP/s of a kernel that does as many operations and moves as many bytes, at most."""
+        return min(self.gflops, flops / moved * self.gbytes) if moved else self.gflops
+
+
+@dataclass
+class KernelRow:
+    """One kernel of one method in a pair's kernel table.
+
+    Attributes:
+        hardware: Where it ran.
+        target: The model.
+        source: Source of the pair's transfer.
+        log: Kind of the log.
+        trials: Trial count of the log.
+        method: Whose schedules the model was compiled with.
+        kernel: Task name; ``(other)`` is what is no kernel.
+        kernel_class: Its class.
+        runs: How often the model runs it.
+        latency_us: Microseconds of one run, within the model.
+        latency_us_low: Lower end of its interval.
+        latency_us_high: Upper end.
+        share_of_model: Share of the model's time.
+        gflops: Operations per second.
+        share_of_peak: The same as a share of the most that the machine can do.
+        share_of_roof: The same as a share of the most that it can do for so many bytes.
+        bound: ``compute`` or ``memory``: which roof is the lower one.
+    """
+
+    hardware: str
+    target: str
+    source: str
+    log: str
+    trials: int
+    method: str
+    kernel: str
+    kernel_class: str = ""
+    runs: int | str = ""
+    latency_us: float | str = ""
+    latency_us_low: float | str = ""
+    latency_us_high: float | str = ""
+    share_of_model: float | str = ""
+    gflops: float | str = ""
+    share_of_peak: float | str = ""
+    share_of_roof: float | str = ""
+    bound: str = ""
+
+
+def kernel_rows(
+    subject: Mapping[str, str],
+    results: Sequence[PairResult],
+    kernels: Mapping[str, Mapping[str, str]],
+    roofline: Roofline,
+    sampling: Sampling,
+) -> list[KernelRow]:
+    """A row for each kernel of each method, those that take most of the model's time first.
+
+    Args:
+        subject: ``hardware``, ``target``, ``source``, ``log`` and ``trials`` of the pair.
+        results: What each process saw.
+        kernels: The target's kernel table, by task name.
+        roofline: The machine's.
+        sampling: How intervals are made.
+    """
+    methods = [m for m in results[0].functions if all(m in one.functions for one in results)]
+    rows = []
+    for method in methods:
+        spent = [_by_kernel(one.functions[method], kernels) for one in results]
+        whole = sum(float(np.median([one.get(name, 0.0) for one in spent])) for name in spent[0])
+        own = []
+        for name in spent[0]:
+            groups = [[one[name]] for one in spent if one.get(name)]
+            if not groups:
+                continue
+            row = KernelRow(
+                subject["hardware"], subject["target"], subject["source"], subject["log"],
+                int(subject["trials"]), method, name,
+            )  # fmt: skip
+            _fill(row, groups, kernels.get(name), whole, roofline, sampling)
+            own.append(row)
+        rows += sorted(own, key=lambda row: (-float(row.share_of_model), row.kernel))
+    return rows
+
+
+def _by_kernel(
+    functions: Mapping[str, float], kernels: Mapping[str, Mapping[str, str]]
+) -> dict[str, float]:
+    """Microseconds of each kernel in an inference."""
+    spent: dict[str, float] = {}
+    for function, time in functions.items():
+        name = function.removesuffix(_PACKED)
+        name = name if name in kernels else OTHER
+        spent[name] = spent.get(name, 0.0) + time
+    return spent
+
+
+def _fill(
+    row: KernelRow,
+    groups: list[list[float]],
+    kernel: Mapping[str, str] | None,
+    whole: float,
+    roofline: Roofline,
+    sampling: Sampling,
+) -> None:
+    spent = estimate_latency(groups, sampling)
+    runs = int(kernel["weight"]) if kernel else 1
+    row.latency_us, row.latency_us_low, row.latency_us_high = (
+        round(value / runs, 3) for value in (spent.value, spent.low, spent.high)
+    )
+    row.share_of_model = round(spent.value / whole, 4)
+    if kernel is None:
+        return
+    row.runs, row.kernel_class = runs, kernel["class"]
+    flops, moved = float(kernel["flops"]), moved_bytes(kernel["shapes"], kernel["dtype"])
+    gflops = flops / (spent.value / runs) * 1e-3
+    roof = roofline.at_most(flops, moved)
+    row.gflops = round(gflops, 3)
+    row.share_of_peak = round(gflops / roofline.gflops, 4)
+    row.share_of_roof = round(gflops / roof, 4)
+    row.bound = "compute" if roof == roofline.gflops else "memory"
+
+
+def moved_bytes(shapes: str, dtype: str) -> float:
+    """Bytes that a kernel has to read and write at least: its arguments, each once.
+
+    Args:
+        shapes: As the kernel table has them, such as ``1x64x56x56 scalar``.
+        dtype: Of the elements.
+    """
+    elements = sum(
+        1 if shape == "scalar" else math.prod(map(int, shape.split("x")))
+        for shape in shapes.split()
+    )
+    return float(elements * np.dtype(dtype).itemsize)

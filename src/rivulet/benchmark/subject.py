@@ -1,0 +1,63 @@
+"""The model whose variants are benchmarked, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivulet.benchmark.interleave import TimingSettings
+from rivulet.hardware.fingerprint import Device
+
+UNTUNED, ONNXRUNTIME = "untuned", "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What every process of a benchmark times.
+
+    Attributes:
+        onnx: The exported model, for ONNX Runtime and for the weights.
+        libraries: Method to compiled model.
+        inputs: Name, shape and dtype of each input.
+        device: The device.
+        timing: How to time; each process has a seed of its own.
+        tolerance: Largest relative error of an output that counts as right.
+        baselines: Other runtimes that are timed: ``onnxruntime``, ``torch``, ``torch-compile``.
+        definition: The model's entry in the config, for PyTorch.
+        checks: Seeded inputs on which outputs are compared.
+        weights: File in which the packed weights are kept from one process to the next; None to
+            work them out each time.
+    """
+
+    onnx: Path
+    libraries: Mapping[str, Path]
+    inputs: Sequence[Mapping[str, Any]]
+    device: Device
+    timing: TimingSettings
+    tolerance: float
+    baselines: Sequence[str] = (ONNXRUNTIME,)
+    definition: Mapping[str, Any] | None = None
+    checks: int = 1
+    weights: Path | None = None
+
+    @property
+    def methods(self) -> list[str]:
+        """All that is timed."""
+        return [*self.libraries, *self.baselines]
+
+    def without(self, methods: Sequence[str]) -> Subject:
+        """The same without some methods."""
+        return replace(
+            self,
+            libraries={m: path for m, path in self.libraries.items() if m not in methods},
+            baselines=[m for m in self.baselines if m not in methods],
+        )
+
+    def arrays(self, seed: int) -> list[np.ndarray]:
+        """Seeded inputs, in the order of the model's."""
+        generator = np.random.default_rng(seed)
+        return [generator.standard_normal(one["shape"]).astype(one["dtype"]) for one in self.inputs]

@@ -1,0 +1,1 @@
+"""Tuned models as folders that run with nothing but TVM's runtime."""

@@ -1,0 +1,97 @@
+"""A compiled model as a folder: library, packed weights, manifest, schedules, and how to run it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivulet.hardware.cpu import cpu_info
+from rivulet.hardware.target import missing_features, needed_features
+from rivulet.tvm_compat import load_tvm
+
+LIBRARY, WEIGHTS, MANIFEST, RUN = "model.so", "params.npz", "manifest.json", "run.py"
+FILES = (LIBRARY, WEIGHTS, MANIFEST, RUN)
+_TEMPLATE = Path(__file__).with_name("run_template.py")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: its name, shape and dtype."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def facts(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
+
+
+def pack_weights(library: Path, params: Sequence[Any], path: Path) -> None:
+    """Write the weights in the layout that the library's schedules chose.
+
+    Args:
+        library: The compiled model.
+        params: The prepared model's weights.
+        path: File to write.
+    """
+    tvm = load_tvm()
+    from tvm import relax
+
+    machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
+    packed = machine["main_transform_params"](list(params))
+    np.savez(path, *[tensor.numpy() for tensor in packed])
+
+
+def write_manifest(
+    folder: Path,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    target: Any,
+    threads: int,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the manifest: what goes in and out, what it was compiled for, and how it was made.
+
+    Args:
+        folder: The package.
+        inputs: In the order of the model's.
+        outputs: Likewise.
+        target: TVM target.
+        threads: Threads that it was tuned for.
+        facts: Model, method, fingerprint, latency and the like.
+    """
+    manifest = {
+        "format": _FORMAT,
+        **facts,
+        "inputs": [one.facts() for one in inputs],
+        "outputs": [one.facts() for one in outputs],
+        "target": str(target),
+        "threads": threads,
+        "cpu_features": needed_features(target),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def write_runner(folder: Path) -> None:
+    """Write the example that runs the package."""
+    shutil.copyfile(_TEMPLATE, folder / RUN)
+    (folder / RUN).chmod(0o755)
+
+
+def lacking_features(folder: Path, flags: frozenset[str] | None = None) -> list[str]:
+    """CPU features that a package needs and this CPU does not report.
+
+    Args:
+        folder: The package.
+        flags: Feature flags of the CPU; this machine's by default.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text())
+    return missing_features(manifest["cpu_features"], cpu_info()[1] if flags is None else flags)

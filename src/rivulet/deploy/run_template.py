@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Run this model: run.py [INPUTS.npz [OUTPUTS.npz]]; inputs that are not given are random."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ABOUT = json.loads((HERE / "manifest.json").read_text())
+FLAGS = Path("/proc/cpuinfo").read_text().replace("_", "").split()
+if lacking := sorted(set(ABOUT["cpu_features"]) - set(FLAGS)):
+    sys.exit(f"{HERE.name}: compiled for a CPU with {', '.join(lacking)}, which this one lacks")
+os.environ["TVM_NUM_THREADS"] = str(ABOUT["threads"])  # read when TVM is imported
+from tvm import cpu, relax, runtime  # noqa: E402
+
+machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), cpu())
+given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
+inputs = [given.get(i["name"], np.random.rand(*i["shape"])) for i in ABOUT["inputs"]]
+arrays = [a.astype(i["dtype"]) for a, i in zip(inputs, ABOUT["inputs"], strict=True)]
+found = machine["main"](*map(runtime.tensor, [*arrays, *np.load(HERE / "params.npz").values()]))
+found = [found.numpy()] if hasattr(found, "numpy") else [one.numpy() for one in found]
+outputs = {o["name"]: array for o, array in zip(ABOUT["outputs"], found, strict=True)}
+if sys.argv[2:]:
+    np.savez(sys.argv[2], **outputs)
+print({name: (array.shape, array.ravel()[:5].tolist()) for name, array in outputs.items()})

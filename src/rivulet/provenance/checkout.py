@@ -1,0 +1,37 @@
+"""Which code and which packages made a result."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_PACKAGES = (
+    "apache-tvm", "apache-tvm-ffi", "onnxruntime", "onnx", "torch", "torchvision", "numpy", "scipy",
+    "pandas", "xgboost-cpu", "snakemake",
+)  # fmt: skip
+
+
+@cache
+def commit() -> str:
+    """The checkout's git commit, with a mark when files differ from it; unknown outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    place = Path(__file__).resolve().parent
+    try:
+        result = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return result.stdout.strip() or "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on, read without importing them."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,187 @@
+"""The command line for the best schedules: of a model's kernels, or of one kernel."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rivulet.errors import UserError
+from rivulet.records.stored import StoredLog, find_kernel_table, read_log
+
+MISTAKE = 2
+_ROOMS = ("logs", "transfer", "transfer-droplet")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A log below the results.
+
+    Attributes:
+        folder: Its folder.
+        hardware: Where it was measured.
+        model: The model whose kernels it is of.
+        method: How it was made, such as ``droplet-640`` or ``transfer ansor-640 from resnet18``.
+    """
+
+    folder: Path
+    hardware: str
+    model: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best schedule of a kernel in any log.
+
+    Attributes:
+        kernel: Task name.
+        latency_us: Latency in microseconds, as the log has it.
+        method: How the log was made.
+        log: Its folder.
+    """
+
+    kernel: str
+    latency_us: float
+    method: str
+    log: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _show(options)
+    except UserError as error:
+        print(f"best: {error}", file=sys.stderr)
+        return MISTAKE
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="best",
+        description="Show the best schedules that all logs below a results folder have: for a "
+        "model a table of its kernels, for a kernel its schedule as TVMScript and as a trace.",
+        epilog="Latencies are those of the logs, and each log's best is the luckiest of many; "
+        "what was measured side by side stands in the benchmark tables.",
+    )
+    parser.add_argument("name", metavar="MODEL-OR-KERNEL", help="name of a model or of a kernel")
+    parser.add_argument("--model", help="model of the kernel, where several have one of that name")
+    parser.add_argument("--hardware", help="hardware, where there are several")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER",
+                        help="folder of the results (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    return parser
+
+
+def find_logs(results: Path) -> list[Place]:
+    """All finished logs below a results folder.
+
+    Raises:
+        UserError: There is none.
+    """
+    places = []
+    for record in sorted(results.glob("*/*/*/*/log.json")):
+        hardware, room, kind, name = record.relative_to(results).parts[:4]
+        if room not in _ROOMS:
+            continue
+        source, _, target = name.partition("-to-")
+        method = kind if room == "logs" else f"{room} {kind} from {source}"
+        places.append(Place(record.parent, hardware, target if room != "logs" else name, method))
+    if not places:
+        raise UserError(
+            f"{results}: no finished log below it; name the folder with --results, or make one: "
+            "snakemake --cores 2"
+        )
+    return places
+
+
+def best_of(places: Sequence[Place]) -> dict[str, Best]:
+    """Each kernel's best schedule in some logs of one model, by task name."""
+    found: dict[str, Best] = {}
+    for place in places:
+        for kernel, seconds in _kernels(read_log(place.folder)).items():
+            if kernel not in found or seconds * 1e6 < found[kernel].latency_us:
+                latency = round(seconds * 1e6, 4)
+                found[kernel] = Best(kernel, latency, place.method, str(place.folder))
+    return found
+
+
+def _kernels(log: StoredLog) -> dict[str, float]:
+    """Seconds of the best schedule of each kernel."""
+    from rivulet.records.best import best_by_kernel
+
+    table = find_kernel_table(log)
+    if table is None:
+        return {}
+    return {best.kernel: best.stored.seconds for best in best_by_kernel(log, table)}
+
+
+def _show(options: argparse.Namespace) -> None:
+    places = _chosen(find_logs(options.results), "hardware", options.hardware, "--hardware")
+    models = sorted({place.model for place in places})
+    if options.name in models and not options.model:
+        own = [place for place in places if place.model == options.name]
+        _print_model(options, best_of(own))
+        return
+    if options.model:
+        places = _chosen(places, "model", options.model, "--model")
+    known = {
+        model: best_of([place for place in places if place.model == model])
+        for model in sorted({place.model for place in places})
+    }
+    having = [model for model, kernels in known.items() if options.name in kernels]
+    if not having:
+        names = [*models, *(kernel for kernels in known.values() for kernel in kernels)]
+        near = difflib.get_close_matches(options.name, names, n=1, cutoff=0.5)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise UserError(
+            f"'{options.name}' is neither a model with a log ({', '.join(models)}) nor a kernel "
+            f"of one{hint}"
+        )
+    if len(having) > 1:
+        raise UserError(
+            f"'{options.name}' is a kernel of several models ({', '.join(having)}); choose one "
+            "with --model"
+        )
+    _print_kernel(options, known[having[0]][options.name])
+
+
+def _chosen(places: list[Place], what: str, wanted: str | None, option: str) -> list[Place]:
+    names = sorted({str(getattr(place, what)) for place in places})
+    if wanted is None:
+        if len(names) > 1:
+            raise UserError(f"there are logs of several: {', '.join(names)}; choose with {option}")
+        return places
+    if wanted not in names:
+        raise UserError(f"{option} {wanted}: no log of it; there are logs of {', '.join(names)}")
+    return [place for place in places if getattr(place, what) == wanted]
+
+
+def _print_model(options: argparse.Namespace, kernels: dict[str, Best]) -> None:
+    rows = sorted(kernels.values(), key=lambda one: (-one.latency_us, one.kernel))
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+        return
+    width = max(len(row.kernel) for row in rows)
+    print(f"{'kernel':<{width}}  {'us':>12}  from")
+    for row in rows:
+        print(f"{row.kernel:<{width}}  {row.latency_us:>12.3f}  {row.method}")
+
+
+def _print_kernel(options: argparse.Namespace, best: Best) -> None:
+    from rivulet.records.detail import detail_data, detail_lines, kernel_detail
+
+    detail = kernel_detail(read_log(Path(best.log)), best.kernel)
+    if options.json:
+        data: dict[str, Any] = {**asdict(best), **detail_data(detail, trace=True, tir=True)}
+        print(json.dumps(data, indent=1))
+        return
+    print(f"from {best.method} ({best.log})")
+    print("\n".join(detail_lines(detail, trace=True, tir=True)))

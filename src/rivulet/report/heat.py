@@ -1,0 +1,48 @@
+"""What the switchable heat map shows: every transfer's figures, by setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rivulet.report.inputs import MOVED, REFINED, BenchmarkRow, Setting
+
+# Key of a cell, what it is, and how it is read: from 0 to `most`, or else from the least to the
+# most of the setting; `low` where a low figure is a good one.
+QUANTITIES: list[dict[str, Any]] = [
+    {"key": "share", "title": "Share of Ansor's speedup", "most": 1},
+    {"key": "latency", "title": "Latency in ms", "low": True},
+    {"key": "coverage", "title": "Share of FLOPs covered", "most": 1, "percent": True},
+    {"key": "seconds", "title": "Search time in s", "low": True},
+]
+
+
+def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, Any]:
+    """The heat map's figures, JSON-ready.
+
+    Args:
+        verdicts: Rows of the benchmark table and how each compares with Ansor; only transfers
+            count.
+        same: The verdict of those of which no difference is shown.
+    """
+    groups: dict[tuple[Setting, bool], list[dict[str, Any]]] = {}
+    for row, verdict in verdicts:
+        if row.method not in MOVED:
+            continue
+        key = (Setting(row.hardware, row.trials, row.log), row.method == REFINED)
+        groups.setdefault(key, []).append(
+            {
+                "source": row.source,
+                "target": row.target,
+                "share": row.share_of_ansor_speedup,
+                "latency": row.latency_ms,
+                "coverage": row.flops_covered,
+                "seconds": row.search_seconds,
+                "same": verdict == same,
+                "failed": row.latency_ms is None,
+            }
+        )
+    settings = [
+        {"name": f"{setting}{', + droplet' if refined else ''}", "cells": cells}
+        for (setting, refined), cells in sorted(groups.items(), key=lambda group: group[0])
+    ]
+    return {"quantities": QUANTITIES, "settings": settings}

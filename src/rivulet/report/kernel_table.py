@@ -1,0 +1,130 @@
+"""What the table of all kernels shows: each kernel of each target by method, small enough to embed.
+
+A target's own methods stand in the tables of all of its pairs. One pair speaks for a target, the
+pool's where there is one: with all pairs the page of a large matrix would weigh hundreds of
+megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rivulet.report.inputs import POOL
+from rivulet.report.reading import read_rows
+
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "kernel", "title": "Kernel", "head": True, "link": True},
+    {"name": "target", "title": "Target"},
+    {"name": "method", "title": "Method"},
+    {"name": "class", "title": "Class"},
+    {"name": "trials", "title": "Trials", "number": True},
+    {"name": "hardware", "title": "Hardware"},
+    {"name": "runs", "title": "Runs", "number": True},
+    {"name": "latency_us", "title": "Latency\nµs", "number": True},
+    {"name": "share_of_model", "title": "Share of\nthe model", "number": True, "share": True},
+    {"name": "gflops", "title": "GFLOP/s", "number": True},
+    {"name": "share_of_peak", "title": "Share of\npeak", "number": True, "share": True},
+    {"name": "share_of_roof", "title": "Share of\nroof", "number": True, "share": True},
+    {"name": "bound", "title": "Bound by"},
+]
+FILTERS = ("target", "method", "class", "trials", "hardware", "bound")
+_TEXTS = ("kernel", "target", "method", "class", "hardware", "bound")
+
+
+@dataclass(frozen=True)
+class KernelLine:
+    """A row of a pair's kernel table; numbers that it leaves empty are None."""
+
+    hardware: str
+    target: str
+    source: str
+    log: str
+    trials: int
+    method: str
+    kernel: str
+    kernel_class: str
+    runs: float | None
+    latency_us: float | None
+    share_of_model: float | None
+    gflops: float | None
+    share_of_peak: float | None
+    share_of_roof: float | None
+    bound: str
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """In the order of the columns."""
+        return (
+            self.kernel, self.target, self.method, self.kernel_class, self.trials, self.hardware,
+            None if self.runs is None else int(self.runs), self.latency_us, self.share_of_model,
+            self.gflops, self.share_of_peak, self.share_of_roof, self.bound,
+        )  # fmt: skip
+
+
+def speaking_tables(tables: Sequence[Path]) -> list[Path]:
+    """One kernel table for each target, trial count and hardware.
+
+    Args:
+        tables: ``.../benchmarks/{log}-{trials}/kernels/{source}-to-{target}.csv`` files.
+    """
+    chosen: dict[tuple[str, ...], Path] = {}
+    for path in sorted(tables):
+        source, _, target = path.stem.partition("-to-")
+        log, _, trials = path.parent.parent.name.rpartition("-")
+        key = (path.absolute().parts[-5], trials, target)
+        preferred = source == POOL and log == "ansor"
+        if preferred or key not in chosen:
+            chosen[key] = path
+    return sorted(chosen.values())
+
+
+def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
+    """The table's content, JSON-ready: texts are numbers of a list of names.
+
+    Args:
+        tables: Kernel tables of pairs.
+        results: Folder of the report; schedules are linked from there.
+
+    Raises:
+        UserError: One is not readable.
+    """
+    lines = [line for path in tables for line in read_rows(path, KernelLine)]
+    names: list[dict[Any, int]] = [{} for _ in COLUMNS]
+    pages: dict[str, int] = {}
+    rows = []
+    for line in lines:
+        row: list[Any] = []
+        for number, (column, value) in enumerate(zip(COLUMNS, line.values, strict=True)):
+            if column["name"] in _TEXTS:
+                value = names[number].setdefault(value, len(names[number]))
+            row.append(value)
+        page = schedule_page(line)
+        row.append(
+            pages.setdefault(page, len(pages)) if page and (results / page).exists() else None
+        )
+        rows.append(row)
+    return {
+        "columns": COLUMNS,
+        "names": [
+            list(found) if column["name"] in _TEXTS else None
+            for column, found in zip(COLUMNS, names, strict=True)
+        ],
+        "rows": rows,
+        "pages": list(pages),
+    }
+
+
+def schedule_page(line: KernelLine) -> str:
+    """Page with the schedule of a kernel, from the report's folder; empty where there is none."""
+    folder = f"{line.hardware}/libraries"
+    pair = f"{line.source}-to-{line.target}.html"
+    places = {
+        "transfer": f"{folder}/transfer-{line.log}-{line.trials}/{pair}",
+        "transfer+droplet": f"{folder}/transfer-droplet-{line.log}-{line.trials}/{pair}",
+    }
+    if line.method in ("ansor", "droplet", "warm"):
+        return f"{folder}/{line.method}-{line.trials}/{line.target}.html"
+    return places.get(line.method, "")
