@@ -11,8 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence test lint \
-	lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"

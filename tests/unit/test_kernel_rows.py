@@ -12,6 +12,8 @@ KERNELS = {
              "dtype": "float32"},
     "add": {"class": "add", "flops": "1000", "weight": "1", "shapes": "1000 1000 scalar",
             "dtype": "float32"},
+    "transpose": {"class": "transpose", "flops": "0", "weight": "1", "shapes": "1000 1000",
+                  "dtype": "float32"},
 }  # fmt: skip
 ROOFLINE = Roofline(gflops=100.0, gbytes=10.0)
 SAMPLING = Sampling(0.95, 100, 0)
@@ -33,6 +35,11 @@ def test_a_kernel_is_told_by_run_with_its_share_of_the_roofs():
     assert (add.share_of_roof, add.bound) == (pytest.approx(0.08, abs=1e-3), "memory")
     assert (other.runs, other.gflops, other.latency_us) == ("", "", 5.0)
     assert sum(row.share_of_model for row in found) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_kernel_without_operations_has_a_roof_too():
+    (one,) = rows({"transpose": 1.6})
+    assert (one.gflops, one.share_of_peak, one.share_of_roof, one.bound) == ("", "", 0.5, "memory")
 
 
 def test_several_processes_give_an_interval():

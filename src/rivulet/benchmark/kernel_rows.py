@@ -13,6 +13,7 @@ from rivulet.benchmark.pair import PairResult
 
 _PACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
 OTHER = "(other)"
+COMPUTE, MEMORY = "compute", "memory"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,15 @@ class Roofline:
     gflops: float
     gbytes: float
 
-    def at_most(self, flops: float, moved: float) -> float:
-        """GFLOP/s of a kernel that does as many operations and moves as many bytes, at most."""
-        return min(self.gflops, flops / moved * self.gbytes) if moved else self.gflops
+    def least_us(self, flops: float, moved: float) -> tuple[float, str]:
+        """Microseconds that a kernel needs at least, and which of the two roofs it lies under.
+
+        Args:
+            flops: Operations of the kernel.
+            moved: Bytes that it reads and writes.
+        """
+        computing, moving = flops / self.gflops * 1e-3, moved / self.gbytes * 1e-3
+        return (computing, COMPUTE) if computing >= moving else (moving, MEMORY)
 
 
 @dataclass
@@ -52,7 +59,8 @@ class KernelRow:
         share_of_model: Share of the model's time.
         gflops: Operations per second.
         share_of_peak: The same as a share of the most that the machine can do.
-        share_of_roof: The same as a share of the most that it can do for so many bytes.
+        share_of_roof: Least time that the machine needs for its operations and its bytes, over
+            the time that it takes.
         bound: ``compute`` or ``memory``: which roof is the lower one.
     """
 
@@ -141,12 +149,12 @@ def _fill(
         return
     row.runs, row.kernel_class = runs, kernel["class"]
     flops, moved = float(kernel["flops"]), moved_bytes(kernel["shapes"], kernel["dtype"])
-    gflops = flops / (spent.value / runs) * 1e-3
-    roof = roofline.at_most(flops, moved)
-    row.gflops = round(gflops, 3)
-    row.share_of_peak = round(gflops / roofline.gflops, 4)
-    row.share_of_roof = round(gflops / roof, 4)
-    row.bound = "compute" if roof == roofline.gflops else "memory"
+    each = spent.value / runs
+    least, row.bound = roofline.least_us(flops, moved)
+    row.share_of_roof = round(least / each, 4)
+    if flops:  # a transpose has none
+        row.gflops = round(flops / each * 1e-3, 3)
+        row.share_of_peak = round(flops / each * 1e-3 / roofline.gflops, 4)
 
 
 def moved_bytes(shapes: str, dtype: str) -> float:

@@ -340,7 +340,7 @@ def _overall(rows: list[BenchmarkRow]) -> list[str]:
     said = [
         f"The table holds {counted(len(pairs), 'pair run')} of "
         f"{counted(len(targets), 'target model')} on {', '.join(hardware)}; a pair run times one "
-        "transfer and the target's own methods by turns in one process."
+        "transfer and the target's own methods by turns in the same processes."
     ]
     moved = [row for row in rows if row.method == TRANSFER]
     verdicts = [verdict([row], OVER_ANSOR) for row in moved]

@@ -232,8 +232,8 @@
           : Math.abs(number) >= 100 ? number.toFixed(0) : number.toPrecision(3);
         return kind.key === "share" && cell.same ? `${digits} ≈` : digits;
       };
-      const room = 8 + 7.2 * Math.max(...sources.map((one) => one.length));
-      const above = 14 + 5.4 * Math.max(...targets.map((one) => one.length));
+      const room = 18 + 8.4 * Math.max(...sources.map((one) => one.length));
+      const above = 18 + 5.4 * Math.max(...targets.map((one) => one.length));
       const [wide, high] = [68, 30];
       const [width, height] = [room + wide * targets.length + 60, above + high * sources.length + 8];
       const svg = drawn("svg", {
