@@ -12,10 +12,13 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
 from rivulet.measure.statistics import median
 
-ORDER = ("untuned", "onnxruntime", "ansor", "droplet", "warm", "transfer", "transfer+droplet")
+ORDER = (
+    "untuned", "onnxruntime", "torch", "torch-compile", "ansor", "droplet", "warm", "transfer",
+    "transfer+droplet",
+)  # fmt: skip
 HEADINGS = (
     "hardware", "target", "trials", "method", "from", "latency ms", "95 % interval", "vs untuned",
-    "vs ORT", "of Ansor", "search s", "FLOPs covered",
+    "vs ORT", "of Ansor", "95 % interval", "search s", "FLOPs covered",
 )  # fmt: skip
 
 
@@ -40,6 +43,7 @@ def summary_lines(rows):
                 middle(group, "speedup_vs_untuned", "{:.1f}x"),
                 middle(group, "speedup_vs_onnxruntime", "{:.2f}x"),
                 middle(group, "share_of_ansor_speedup", "{:.0%}"),
+                ratio(group, "share_of_ansor_speedup"),
                 middle(group, "search_seconds", "{:.0f}"),
                 middle(group, "flops_covered", "{:.0%}"),
             )
@@ -54,6 +58,15 @@ def summary_lines(rows):
         lines.append("  ".join(parts).rstrip())
     lines.insert(1, "-" * max(map(len, lines)))
     return lines
+
+
+def ratio(group, column):
+    """Interval of a ratio, from the lowest to the highest end over the group's rows."""
+    ends = [(row[f"{column}_low"], row[f"{column}_high"]) for row in group]
+    known = [(float(low), float(high)) for low, high in ends if low and high]
+    if not known or group[0]["method"] == "ansor":
+        return ""
+    return f"{min(low for low, _ in known):.0%}-{max(high for _, high in known):.0%}"
 
 
 def middle(group, column, form):

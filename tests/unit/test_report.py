@@ -573,6 +573,25 @@ def test_an_empty_table_is_said_kindly(empty_page: str) -> None:
     assert len(table(empty_page, "Models")) == 3
 
 
+def test_a_sweep_of_trials_has_a_figure_and_a_table(tmp_path: Path, page: str) -> None:
+    assert "by trials" not in page  # a single trial count is no sweep
+    inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
+    more = method_rows("alexnet", "resnet18", "ansor", 1.4, drift=0.9)
+    for row in more:
+        row.trials = 512
+    write_rows(method_rows("alexnet", "resnet18", "ansor", 1.5) + more, inputs.benchmarks)
+    text = build_report(inputs)
+    rows = table(text, "Latency in ms by trials: resnet18: local")
+    assert rows == [
+        ["Ansor", "1.42 (1.41–1.43)", "1.28 (1.27–1.29)"],
+        ["droplet", "1.41 (1.40–1.42)", "1.27 (1.26–1.28)"],
+        ["transfer from alexnet, ansor log", "1.50 (1.49–1.52)", "1.26 (1.25–1.27)"],
+    ]
+    drawn = figure(text, "Latency of resnet18 by trials: local")
+    assert {"128", "512"} <= {words(label) for label in drawn.all("text")}
+    assert "1.42 ms after 128, 1.28 ms after 512" in words(drawn.all("desc")[0])
+
+
 def test_devices_in_several_states_are_pointed_out(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
     rows = method_rows("alexnet", "resnet18", "droplet", 1.5)

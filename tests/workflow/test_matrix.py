@@ -240,6 +240,40 @@ def call(finished, *command):
     )  # fmt: skip
 
 
+def test_a_wrong_output_is_told_with_the_kernels_behind_it(finished, tmp_path):
+    results = "results/local"
+    pair = f"{results}/benchmarks/ansor-40/resnet18-to-wide"
+    record = read_record(finished.folder / f"{pair}.json")
+    # No two ways of summing agree to so many digits.
+    strict = {**record.settings["benchmark"], "tolerance": 1e-9, "baselines": ["onnxruntime"]}
+    own = [f"{results}/libraries/{method}-40/wide" for method in ("ansor", "droplet")]
+    moved = f"{results}/transfer/ansor-40/resnet18-to-wide/log.json"
+    done = call(
+        finished, "scripts/benchmark_pair.py",
+        "--subject", *(f"{key}={value}" for key, value in record.subject.items()),
+        "--settings", json.dumps({**record.settings, "benchmark": strict}),
+        "--onnx", "results/models/wide.onnx", "--model-record", "results/models/wide.json",
+        "--kernels-record", f"{results}/kernels/wide.json", "--roofline", f"{results}/roofline.csv",
+        "--methods", "onnxruntime", "ansor", "droplet", "transfer",
+        "--libraries", *(f"{name}.so" for name in own),
+        f"{results}/libraries/transfer-ansor-40/resnet18-to-wide.so",
+        "--library-records", *(f"{name}.json" for name in own),
+        "--log-records", *(f"{results}/logs/{m}-40/wide/log.json" for m in ("ansor", "droplet")),
+        moved, "--ansor-trials", f"{results}/logs/ansor-40/wide/trials.csv",
+        "--table", tmp_path / "t.csv", "--samples", tmp_path / "s.csv",
+        "--kernel-table", tmp_path / "k.csv", "--record", tmp_path / "t.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {row["method"]: row for row in rows_of(tmp_path / "t.csv")}
+    assert rows["onnxruntime"]["error"] == ""
+    for method in ("ansor", "droplet", "transfer"):
+        assert rows[method]["latency_ms"] == ""
+        assert rows[method]["error"].startswith("wrong output: relative error ")
+        assert "; kernel fused_conv2d" in rows[method]["error"]
+        assert "its output differs from the unscheduled kernel's (" in rows[method]["error"]
+    assert "replaying its kernels one at a time" in done.stderr
+
+
 def test_the_best_schedules_are_shown(finished):
     whole = call(finished, "scripts/best.py", "resnet18")
     assert whole.returncode == 0, whole.stderr
@@ -284,6 +318,31 @@ def test_an_unfinished_run_has_a_report_of_what_is_there(workspace):
     missing = call(workspace, "scripts/report_unfinished.py", "--configfile", "none.yaml")
     assert missing.returncode == 1
     assert "none.yaml" in missing.stderr
+
+
+def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
+    place = tmp_path / "kept"
+    done = call(finished, "scripts/keep_reference.py", place)
+    assert done.returncode == 0, done.stderr
+    page = (place / "report.html").read_text()
+    assert '"pages":[]' in page
+    assert '"pages":["' in (finished.folder / "results/report.html").read_text()
+    table = place / "local/benchmarks/ansor-40/resnet18-to-wide.csv"
+    assert rows_of(table) == rows_of(
+        finished.folder / "results/local/benchmarks/ansor-40/resnet18-to-wide.csv"
+    )
+    assert not list(place.rglob("*.so"))
+    assert call(finished, "scripts/keep_reference.py", place).returncode == 0
+    (tmp_path / "mine").mkdir()
+    refused = call(finished, "scripts/keep_reference.py", tmp_path / "mine")
+    assert refused.returncode == 1
+    assert "name one to be made" in refused.stderr
+
+
+def test_snakemake_makes_a_report_of_its_own(finished, tmp_path):
+    run = finished.snakemake("--report", str(tmp_path / "report.zip"))
+    assert run.code == 0, run.text
+    assert (tmp_path / "report.zip").stat().st_size > 10_000
 
 
 def test_a_finished_run_can_be_watched_too(finished):

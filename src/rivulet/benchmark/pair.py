@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +23,7 @@ from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
 
-_PROFILED_RUNS = 5
+_PROFILED_RUNS, _PROFILED_SECONDS = 5, 1.0  # whichever comes first
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,10 @@ def _outputs_of(variant: Variant, arrays: list[Any]) -> list[np.ndarray]:
 
 def _profile(model: CompiledModel) -> dict[str, float]:
     model.run()
-    runs = [model.function_times() for _ in range(_PROFILED_RUNS)]
+    begin = time.monotonic()
+    runs = [model.function_times()]
+    while len(runs) < _PROFILED_RUNS and time.monotonic() - begin < _PROFILED_SECONDS:
+        runs.append(model.function_times())
     return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
 
 

@@ -44,6 +44,7 @@ from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
 from rivulet.report.reading import read_rows
 from rivulet.report.search_time import search_times
+from rivulet.report.sweep import sweeps
 from rivulet.report.wording import (
     counted,
     duration,
@@ -194,6 +195,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
         charts=[_chart(i, block) for i, block in enumerate(blocks)],
         times=search_times(rows, [read_history(path) for path in inputs.histories]),
+        sweeps=sweeps(rows, NAMES),
         droplet=droplet_worth(inputs.gains, inputs.effects),
         rankings=rankings(inputs.rankings, rows),
         coverage=[_coverage(*group) for group in _grouped(transfers, lambda t: t.setting)],

@@ -79,6 +79,21 @@ class Line:
     points: list[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class Swept:
+    """A method in the figure of latency by trials.
+
+    Attributes:
+        label: Its name in the legend.
+        method: Its kind, which gives the colour.
+        points: (trials, median, low, high), latencies in ms.
+    """
+
+    label: str
+    method: str
+    points: list[tuple[int, float, float, float]]
+
+
 def heat_map(
     name: str,
     title: str,
@@ -194,6 +209,45 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         told = "; ".join(
             f"{line.label}: {line.points[-1][1]:.3g} ms after {line.points[-1][0]:.3g} s"
+            for line in lines
+        )
+        return inline(figure, name, title, told)
+
+
+def sweep_chart(name: str, title: str, lines: list[Swept]) -> str:
+    """Latency by trial count with intervals, as inline SVG; trials are logarithmic.
+
+    Args:
+        name: Names the figure within the page; ids begin with it.
+        title: What it shows, for those who do not see it.
+        lines: In the order of the legend; each has a point at least.
+    """
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+        width = 6.4 + _room(line.label for line in lines)
+        figure = Figure(figsize=(width, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        for line in lines:
+            trials, middles, lows, highs = zip(*line.points, strict=True)
+            whiskers = [
+                [max(m - x, 0.0) for m, x in zip(middles, lows, strict=True)],
+                [max(x - m, 0.0) for m, x in zip(middles, highs, strict=True)],
+            ]
+            axes.errorbar(
+                trials, middles, yerr=whiskers, fmt="o-", markersize=4, capsize=3, linewidth=1.4,
+                color=COLOURS.get(line.method, GRID), label=line.label,
+            )  # fmt: skip
+        counts = sorted({point[0] for line in lines for point in line.points})
+        axes.set_xticks(counts, [f"{count:,}" for count in counts])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("trials of Ansor's search, logarithmic")
+        axes.set_ylabel("latency in ms")
+        axes.grid(axis="y", color=GRID, alpha=0.35, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        told = "; ".join(
+            f"{line.label}: " + ", ".join(f"{p[1]:.3g} ms after {p[0]}" for p in line.points)
             for line in lines
         )
         return inline(figure, name, title, told)

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Keep the tables and the report of a finished run in another folder, without its logs.
+
+What is kept is small enough to go into a repository beside the code that made it.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = (
+    "benchmarks.csv", "*/roofline.csv", "*/droplet_gain.csv", "*/droplet_gain.svg",
+    "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
+    "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
+)  # fmt: skip
+DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
+
+
+def without_links(page):
+    """The page with no link to schedules, which are not kept."""
+    found = DATA.search(page)
+    data = json.loads(found[2])
+    data["kernels"]["pages"] = []
+    for row in data["kernels"]["rows"]:
+        row[-1] = None
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return page[: found.start(2)] + text + page[found.end(2) :]
+
+
+def keep(results, place):
+    """Copy a run's tables and its report; returns the files written."""
+    shutil.rmtree(place, ignore_errors=True)
+    written = []
+    for pattern in KEPT:
+        for path in sorted(results.glob(pattern)):
+            copy = place / path.relative_to(results)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            written.append(copy)
+    page = place / "report.html"
+    page.write_text(without_links((results / "report.html").read_text()))
+    return [*written, page]
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog=" ".join(__doc__.splitlines()[2:]).strip()
+    )
+    parser.add_argument(
+        "place", type=Path, nargs="?", default=ROOT / "docs/reference",
+        help="folder to write, replaced if it is there (default: docs/reference)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "results", help="results of the run (default: ours)"
+    )
+    options = parser.parse_args()
+    if not (options.results / "report.html").exists():
+        print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
+        return 1
+    if options.place.exists() and not (options.place / "report.html").exists():
+        print(f"{options.place}: there, but no such folder; name one to be made", file=sys.stderr)
+        return 1
+    written = keep(options.results, options.place)
+    size = sum(path.stat().st_size for path in written)
+    print(f"{options.place}: {len(written)} files, {size / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
