@@ -31,6 +31,7 @@ from rivulet.benchmark.estimates import Sampling, Stopping, estimate_latency, es
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import repeat_benchmark
 from rivulet.benchmark.subject import Subject
+from rivulet.benchmark.table import read_rows
 from rivulet.config.load import validate_config
 from rivulet.config.model import Config
 from rivulet.hardware.lock import device_lock
@@ -43,6 +44,7 @@ from rivulet.workflow.stages import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"
+_ROOFLINE = f"results/{_HARDWARE}/roofline.csv"
 SECTIONS = ("noise", "report")
 COPIES = ("ansor", "second copy", "third copy")
 
@@ -108,7 +110,8 @@ def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """Benchmarks of one model, each as the workflow makes one."""
     config = validate_config(configuration(plan))
     library = f"results/{_HARDWARE}/libraries/ansor-{plan.trials}/{plan.model}.so"
-    run_workflow(options.work / "noise", "noise", configuration(plan), [library], options.cores)
+    wanted = [library, _ROOFLINE]
+    run_workflow(options.work / "noise", "noise", configuration(plan), wanted, options.cores)
     folder = options.work / "noise"
     kept = folder / "benchmarks.json"
     found: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
@@ -126,7 +129,11 @@ def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
             partial = kept.with_suffix(".partial")
             partial.write_text(json.dumps(found))
             partial.replace(kept)
-            say(f"benchmark {len(found)} of {plan.repetitions}: {len(seen.results)} processes")
+            aside = len(seen.results) - len(seen.used)
+            said = f", {aside} of them set aside" if aside else ""
+            say(
+                f"benchmark {len(found)} of {plan.repetitions}: {len(seen.results)} processes{said}"
+            )
     return noise_figures(found[: plan.repetitions], sampling)
 
 
@@ -179,6 +186,7 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
         folder / f"results/models/{plan.model}.onnx", copies, record.facts["inputs"],
         device_of(config, _HARDWARE), timing, chosen["tolerance"], ("onnxruntime",),
         checks=chosen["inputs"], weights=scratch / "weights.npz",
+        peak_gflops=float(read_rows(folder / _ROOFLINE)[0]["peak"]),
     )  # fmt: skip
 
 

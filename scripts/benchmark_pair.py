@@ -66,10 +66,10 @@ def benchmark(job, options):
     rows = describe(options, settings, found)
     fill_latencies(rows, groups, sampling)
     conduct = [one.conduct for one in found.results if one.conduct is not None]
-    complaints = list(dict.fromkeys(c for one in conduct for c in one.complaints))
+    complaints = found.complaints
     for row in rows:
         row.disturbed = "; ".join(complaints)
-    write_all(options, settings, rows, groups, found, sampling)
+    write_all(options, rows, found, sampling)
     for row in rows:
         text = (
             row.error
@@ -77,7 +77,7 @@ def benchmark(job, options):
         )
         job.logger.info("%s: %s", row.method, text)
     for complaint in complaints:
-        job.tell(f"the table is marked: {complaint} meanwhile")
+        job.tell(f"the table is marked: {complaint}")
     facts = {
         "environment": state | {"versions": versions(), "commit": commit()},
         "conduct": [one.facts() for one in conduct],
@@ -102,6 +102,7 @@ def subject_of(job, options, device):
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
         model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
+        roofs_of(options)["compute"],
     )  # fmt: skip
 
 
@@ -126,16 +127,21 @@ def logs_of(options):
     return dict(zip(searched, options.log_records, strict=True))
 
 
-def write_all(options, settings, rows, groups, found, sampling):
+def roofs_of(options):
+    """Roof to its peak."""
+    return {row["roof"]: float(row["peak"]) for row in read_rows(options.roofline)}
+
+
+def write_all(options, rows, found, sampling):
     """Write the three tables."""
     for path in (options.table, options.samples, options.kernel_table):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(rows, options.table)
-    write_table(SampleRow, sample_rows(groups), options.samples)
-    roofs = {row["roof"]: float(row["peak"]) for row in read_rows(options.roofline)}
+    write_table(SampleRow, sample_rows(found), options.samples)
+    roofs = roofs_of(options)
     table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
     roofline = Roofline(roofs["compute"], roofs["bandwidth"])
-    kernels = kernel_rows(options.subject, found.results, table, roofline, sampling)
+    kernels = kernel_rows(options.subject, found.used, table, roofline, sampling)
     write_table(KernelRow, kernels, options.kernel_table)
 
 

@@ -19,6 +19,20 @@ KEPT = (
     "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
+README = """# A reference run
+
+The tables and the report of one finished run, without its logs and compiled models: open
+[report.html](report.html) in a browser, or read [benchmarks.csv](benchmarks.csv). The page says on
+which machine it was made, by which commit and with which configuration. Paths in it are those of
+the run, below `results/`; each table has the same path here.
+
+To make it again, with the configuration that the page shows as `config/demo.yaml`:
+
+```
+make demo
+python scripts/keep_reference.py
+```
+"""
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
 
 
@@ -46,7 +60,8 @@ def keep(results, place):
             written.append(copy)
     page = place / "report.html"
     page.write_text(without_links((results / "report.html").read_text()))
-    return [*written, page]
+    (place / "README.md").write_text(README)
+    return [*written, page, place / "README.md"]
 
 
 def main():

@@ -2,6 +2,8 @@ import pytest
 
 from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
+from rivulet.benchmark.pair import PairResult
+from rivulet.benchmark.repeat import Repeated
 from rivulet.benchmark.table import (
     MethodRow,
     collect_tables,
@@ -10,6 +12,7 @@ from rivulet.benchmark.table import (
     sample_rows,
     write_rows,
 )
+from rivulet.hardware.conduct import Conduct
 
 SAMPLING = Sampling(0.95, 100, 0)
 METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
@@ -49,12 +52,34 @@ def test_ratios_are_taken_within_each_process():
 
 
 def test_every_sample_has_its_row():
-    found = sample_rows({"ansor": [[1.0, 2.0], [3.0]], "none": []})
-    assert [(r.process, r.method, r.sample, r.latency_ms) for r in found] == [
-        (1, "ansor", 1, 1.0),
-        (1, "ansor", 2, 2.0),
-        (2, "ansor", 1, 3.0),
+    found = sample_rows(Repeated([result(1.0, 0.5, 0.6), result(0.95, 2.0), result(0.97, 3.0)]))
+    assert [(r.process, r.used, r.method, r.sample, r.latency_ms) for r in found] == [
+        (1, "yes", "ansor", 1, 0.5),
+        (1, "yes", "ansor", 2, 0.6),
+        (2, "yes", "ansor", 1, 2.0),
+        (3, "yes", "ansor", 1, 3.0),
     ]
+
+
+def result(speed, *samples):
+    conduct = Conduct(1.0, 0.0, 0.0, None, None, speed)
+    return PairResult({"ansor": list(samples)}, {}, {}, {}, conduct)
+
+
+def test_processes_on_a_machine_that_was_slow_are_set_aside_and_told():
+    found = Repeated([result(1.0, 1.0), result(0.68, 1.5), result(0.97, 1.1)])
+    assert found.groups("ansor") == [[1.0], [1.1]]
+    assert [row.used for row in sample_rows(found)] == ["yes", "no", "yes"]
+    assert found.complaints == [
+        "1 of 3 processes were set aside, because the machine ran at 68% of its peak"
+    ]
+    # With fewer than two left all count, and that is told.
+    slow = Repeated([result(1.0, 1.0), result(0.68, 1.5), result(0.7, 1.6)])
+    assert len(slow.groups("ansor")) == 3
+    assert slow.complaints == [
+        "the machine ran at 68% of its peak", "the machine ran at 70% of its peak",
+    ]  # fmt: skip
+    assert Repeated([result(0.5, 1.0)]).groups("ansor") == [[1.0]]
 
 
 def test_without_ansor_there_is_no_share_of_it():

@@ -19,6 +19,7 @@ from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
 from rivulet.measure.outputs import largest_relative_error
+from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
@@ -96,9 +97,14 @@ def benchmark_variants(
     # restriction would be inherited by them.
     os.sched_setaffinity(0, spread_cpus(1))
     try:
+        probe = SpeedProbe(target, subject.device.threads) if subject.peak_gflops else None
+        speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
         samples = time_interleaved(variants, subject.timing, report)
         conduct = conduct_between(before, read_counters(cpus), len(cpus))
+        if probe and subject.peak_gflops:
+            speed = min(*speeds, probe.gflops()) / subject.peak_gflops
+            conduct = replace(conduct, speed=round(speed, 4))
         functions = {m: _profile(v) for m, v in variants.items() if isinstance(v, CompiledModel)}
     finally:
         os.sched_setaffinity(0, cpus)

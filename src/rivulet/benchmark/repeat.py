@@ -37,11 +37,35 @@ class Repeated:
     failures: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def used(self) -> list[PairResult]:
+        """Those that figures are made of.
+
+        Where the whole machine was slower than it is, which a probe shows and not the variants, a
+        process is set aside; unless that leaves fewer than two.
+        """
+        good = [one for one in self.results if not (one.conduct and one.conduct.slow)]
+        return good if len(good) >= min(2, len(self.results)) else self.results
+
+    @property
+    def complaints(self) -> list[str]:
+        """Why the figures are to be read with care, and how many processes were set aside."""
+        used = self.used
+        told = dict.fromkeys(c for one in used if one.conduct for c in one.conduct.complaints)
+        aside = [one for one in self.results if one not in used]
+        if aside:
+            speeds = [one.conduct.speed for one in aside if one.conduct and one.conduct.speed]
+            told[
+                f"{len(aside)} of {len(self.results)} processes were set aside, because the "
+                f"machine ran at {min(speeds):.0%} of its peak"
+            ] = None
+        return list(told)
+
     def groups(self, method: str) -> list[list[float]]:
         """A method's samples in milliseconds, by process; none where it failed in one of them."""
         if method in self.failures:
             return []
-        return [one.samples[method] for one in self.results if one.samples.get(method)]
+        return [one.samples[method] for one in self.used if one.samples.get(method)]
 
 
 class _Crashed(Exception):
@@ -97,7 +121,8 @@ def repeat_benchmark(
             {m: found.groups(m) for m in subject.methods if m not in stopping.unwatched}, stopping
         )
         text = f", widest interval so far {width:.1%} ({method})" if method else ""
-        if number + 1 >= stopping.least and width <= stopping.precision:
+        good = sum(not (one.conduct and one.conduct.slow) for one in found.results)
+        if good >= stopping.least and width <= stopping.precision:
             break
     done = len(found.results) * rounds
     report(done, done, _place(len(found.results) - 1, text))
@@ -175,4 +200,4 @@ def without_failures(found: Repeated) -> list[PairResult]:
     """
     for method, reason in found.failures.items():
         raise UserError(f"{method}: {reason}")
-    return found.results
+    return found.used

@@ -31,6 +31,7 @@ class Subject:
         checks: Seeded inputs on which outputs are compared.
         weights: File in which the packed weights are kept from one process to the next; None to
             work them out each time.
+        peak_gflops: What the machine can do, to tell when it is slower; None not to look.
     """
 
     onnx: Path
@@ -43,6 +44,7 @@ class Subject:
     definition: Mapping[str, Any] | None = None
     checks: int = 1
     weights: Path | None = None
+    peak_gflops: float | None = None
 
     @property
     def methods(self) -> list[str]:

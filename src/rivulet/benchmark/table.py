@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.benchmark.estimates import Groups, Sampling, estimate_latency, estimate_ratio
+from rivulet.benchmark.repeat import Repeated
 from rivulet.tables import columns_of, write_table
 
 
@@ -92,18 +93,20 @@ class SampleRow:
     """One sample of a benchmark: a method's latency in a round of a process."""
 
     process: int
+    used: str
     method: str
     sample: int
     latency_ms: float
 
 
-def sample_rows(groups: Mapping[str, Groups]) -> list[SampleRow]:
-    """Every sample behind a table, in the order in which it was taken."""
+def sample_rows(found: Repeated) -> list[SampleRow]:
+    """Every sample that was taken, by process, method and round; ``used`` is no where set aside."""
+    used = found.used
     return [
-        SampleRow(process, method, number, round(latency, 6))
-        for method, own in groups.items()
-        for process, group in enumerate(own, 1)
-        for number, latency in enumerate(group, 1)
+        SampleRow(process, "yes" if one in used else "no", method, number, round(latency, 6))
+        for process, one in enumerate(found.results, 1)
+        for method, samples in one.samples.items()
+        for number, latency in enumerate(samples, 1)
     ]
 
 

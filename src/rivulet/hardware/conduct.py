@@ -19,6 +19,7 @@ import psutil
 # second, and the system itself takes a percent or two.
 MOST_OTHERS = 0.05
 MOST_STOLEN = 0.02
+LEAST_SPEED = 0.9
 _SYSTEM = Path("/sys")
 _LEAST_SECONDS = 0.5  # below that the counters are too coarse to say anything
 
@@ -54,6 +55,8 @@ class Conduct:
         stolen: Share of the CPUs that a hypervisor gave to other guests.
         throttles: Times that a core was slowed down for heat; None where it is not readable.
         limited: Share of the time that a CPU quota held the process back; None likewise.
+        speed: What the machine did of its peak at the slower end of the time, as a share; None
+            where nobody looked.
     """
 
     seconds: float
@@ -61,6 +64,12 @@ class Conduct:
     stolen: float
     throttles: int | None
     limited: float | None
+    speed: float | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether the whole machine was slower than it is."""
+        return self.speed is not None and self.speed < LEAST_SPEED
 
     @property
     def complaints(self) -> list[str]:
@@ -74,6 +83,8 @@ class Conduct:
             said.append(f"cores were slowed down for heat {self.throttles} time(s)")
         if self.limited is not None and self.limited > MOST_STOLEN:
             said.append(f"a CPU quota held the process back {self.limited:.0%} of the time")
+        if self.slow:
+            said.append(f"the machine ran at {self.speed:.0%} of its peak")
         return said
 
     def facts(self) -> dict[str, Any]:

@@ -27,9 +27,40 @@ COMPUTE, BANDWIDTH = "compute", "bandwidth"
 _CHAINS = 12
 _UNKNOWN = VectorRegisters(16, 16)
 _UNROLLED = 32  # steps between two stores of a chain
+_PROBE_STEPS, _PROBE_SAMPLES = 2000, 9  # a millisecond or two each
 _FLOPS_SECONDS = 0.02  # length of a sample
 _CACHES = 4  # arrays of the triad together, in sizes of the largest cache
 _MOST_BYTES = 3 * 2**30
+
+
+class SpeedProbe:
+    """How fast is the machine at this moment? Some milliseconds of work that never changes.
+
+    A virtual machine may run at two thirds of its speed for minutes, with nothing in its own
+    counters to show for it.
+
+    Args:
+        target: TVM target.
+        threads: Threads of TVM's pool.
+    """
+
+    def __init__(self, target: Any, threads: int) -> None:
+        tvm = load_tvm()
+        lanes = (vector_registers(target) or _UNKNOWN).bytes // 4
+        steps = _PROBE_STEPS * _UNROLLED
+        self._function = _built(_chains(threads, lanes, steps), target)
+        self._values = tvm.runtime.tensor(np.zeros((threads, _CHAINS * lanes), np.float32))
+        self._operations = 2.0 * threads * _CHAINS * lanes * steps
+
+    def gflops(self) -> float:
+        """Operations per nanosecond now: the median of a few samples."""
+        self._function(self._values)
+        spent = []
+        for _ in range(_PROBE_SAMPLES):
+            begin = time.perf_counter()
+            self._function(self._values)
+            spent.append(time.perf_counter() - begin)
+        return self._operations / median(spent) * 1e-9
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ NAMES = {
     "transfer+droplet": "transfer + droplet",
 }
 
+# More in one figure could not be told apart, and the page of a large matrix would be slow.
+_MOST_TRANSFERS, _MOST_RUNS = 12, 12
+_MOST_DETAILS = 60  # pairs of which each is shown class by class, though every kernel is covered
 _BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
 
@@ -511,17 +514,32 @@ def _mark(row: BenchmarkRow, verdict: str) -> str:
 
 def _chart(index: int, block: Block) -> dict[str, Any]:
     methods = []
-    for line in block.lines:
+    shown = _worth_drawing(block.lines)
+    for line in shown:
         runs = [
             (row.latency_ms, *row.interval)
             for row in line.rows
             if row.latency_ms is not None and row.interval is not None
         ]
+        if len(runs) > _MOST_RUNS:
+            middles, lows, highs = zip(*runs, strict=True)
+            runs = [(statistics.median(middles), min(lows), max(highs))]
         text = line.latency[0] if runs else "no latency"
         methods.append(Measured(_short(line), line.method, runs, text))
     title = f"Latency of {block.target} by method: {block.setting}"
     svg = latency_chart(f"chart{index}", title, methods)
-    return {"title": f"{block.target}: {block.setting}", "svg": Markup(svg)}
+    return {
+        "title": f"{block.target}: {block.setting}",
+        "svg": Markup(svg),
+        "left_out": len(block.lines) - len(shown),
+    }
+
+
+def _worth_drawing(lines: list[Line]) -> list[Line]:
+    """A target's own methods, and of many transfers the best ones; all are in the table."""
+    moved = [line for line in lines if line.method in MOVED]
+    best = sorted(moved, key=lambda line: -(line.middle(OVER_ANSOR) or 0.0))[:_MOST_TRANSFERS]
+    return [line for line in lines if line.method not in MOVED or line in best]
 
 
 def _short(line: Line) -> str:
@@ -541,6 +559,8 @@ def _coverage(setting: Setting, tables: list[TransferTable]) -> dict[str, Any]:
                 "table": table,
                 "count": _counts(table.kernels),
                 "classes": _classes(table.kernels),
+                "detailed": len(tables) <= _MOST_DETAILS
+                or not all(k.covered for k in table.kernels),
                 "uncovered": [
                     {"kernel": k, "flops": flops_share(table.kernels, [k])}
                     for k in table.kernels

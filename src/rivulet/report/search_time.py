@@ -20,6 +20,7 @@ from rivulet.report.inputs import (
 )
 from rivulet.report.plots import Line, curve_chart
 
+_MOST_TRANSFERS = 8  # curves of transfers in one figure
 _SHOWN = ("droplet", WARM, *MOVED)
 _DRAWN = ("ansor", *_SHOWN)
 _GOES_ON = {"droplet": "ansor", REFINED: TRANSFER}  # what each of these starts from
@@ -120,14 +121,19 @@ def _ratio(row: BenchmarkRow) -> float | None:
 def _figure(name: str, target: str, setting: Setting, histories: list[History]) -> dict[str, Any]:
     own = [h for h in histories if h.target == target]
     own.sort(key=lambda h: (_DRAWN.index(h.kind), h.source != POOL, h.source, h.log))
+    whole = own
+    moved = [h for h in own if h.kind in MOVED and h.curve.moments]
+    best = sorted(moved, key=lambda h: h.curve.moments[-1].model_ms)[:_MOST_TRANSFERS]
+    own = [h for h in own if h.kind not in MOVED or h in best or h.source == POOL]
     lines = []
     for one in (h for h in own if h.curve.moments):
-        before = _seconds_before(one, own)
+        before = _seconds_before(one, whole)
         points = [(max(before + m.seconds, 0.1), m.model_ms) for m in one.curve.moments]
         lines.append(Line(_label(one.kind, one.source, one.log), one.kind, points))
     title = f"Latency of {target} over search time: {setting}"
     svg = curve_chart(name, title, lines) if lines else ""
-    return {"title": f"{target}: {setting}", "svg": Markup(svg)}
+    left_out = len(whole) - len(own)
+    return {"title": f"{target}: {setting}", "svg": Markup(svg), "left_out": left_out}
 
 
 def _seconds_before(one: History, histories: list[History]) -> float:
