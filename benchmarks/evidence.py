@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How far can the benchmark's figures be trusted, and does the report bear a large matrix?
 
-Two sections: `noise`, one model's benchmark again and again, with three copies of one variant in
+Two sections: `noise`, one model's benchmark again and again, with five copies of one variant in
 it: how often do the intervals hold the mean of all benchmarks, and how often are equal variants
 called different; `report`, the page of a matrix of 30 models with 100 kernels each: its size, and
 how long a browser takes to open it. Prints a table, and as its last line one JSON object. Finished
@@ -46,7 +46,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"
 _ROOFLINE = f"results/{_HARDWARE}/roofline.csv"
 SECTIONS = ("noise", "report")
-COPIES = ("ansor", "second copy", "third copy")
+COPIES = ("ansor", "second copy", "third copy", "fourth copy", "fifth copy")
 
 
 @dataclass(frozen=True)
