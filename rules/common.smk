@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
+from rivulet.workflow.packages import package_manifests
 from rivulet.workflow.planning import load_workflow_config, reconcile_results
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
@@ -159,6 +160,17 @@ def of_refined(*patterns):
     return lambda wildcards: [
         pattern.format(**wildcards) for pattern in patterns if is_refined(wildcards)
     ]
+
+
+def record_of_moved(wildcards):
+    """Record of a transfer's compiled model; without droplet search it is the log's own."""
+    if wildcards.moved == "transfer":
+        place = (
+            "results/{hardware}/transfer/ansor-{trials}/{source}-to-{target}/log.json"
+        )
+        return place.format(**wildcards)
+    folder = "results/{hardware}/libraries/transfer-droplet-ansor-{trials}"
+    return f"{folder}/{{source}}-to-{{target}}.json".format(**wildcards)
 
 
 def of_methods(pattern):

@@ -4,32 +4,13 @@
 #   snakemake --cores 2 library                                                       all of them
 # A transfer's is {target}-transfer-from-{source}-{trials}, where it goes on with droplet search
 # {target}-transfer-droplet-from-{source}-{trials}; both from logs without droplet.
-PACKAGE = "results/{hardware}/library/"
-OWN_PACKAGES = expand(
-    PACKAGE + "{model}-{own_log}-{trials}/manifest.json",
-    hardware=DEVICES,
-    model=MODELS,
-    own_log=["ansor", "droplet"],
-    trials=TRIALS,
-)
-
-
-def moved_packages(kind):
-    """Packages of all transfers from logs without droplet."""
-    return [
-        PACKAGE.format(hardware=name)
-        + f"{target}-{kind}-from-{source}-{trials}/manifest.json"
-        for name in DEVICES
-        for source, _, target in (pair.partition("-to-") for pair in TRANSFERS)
-        for trials in TRIALS
-    ]
+OWN_PACKAGE = "results/{hardware}/library/{model}-{own_log}-{trials}"
+MOVED_PACKAGE = "results/{hardware}/library/{target}-{moved}-from-{source}-{trials}"
 
 
 rule library:
     input:
-        OWN_PACKAGES,
-        moved_packages("transfer") if "ansor" in LOGS else [],
-        moved_packages("transfer-droplet") if REFINES else [],
+        package_manifests(CONFIG),
 
 
 rule package_own:
@@ -40,12 +21,11 @@ rule package_own:
         library_record="results/{hardware}/libraries/{own_log}-{trials}/{model}.json",
         log_record="results/{hardware}/logs/{own_log}-{trials}/{model}/log.json",
     output:
-        expand(
-            PACKAGE + "{{model}}-{{own_log}}-{{trials}}/{file}",
-            file=["model.so", "params.npz", "manifest.json", "run.py"],
-            allow_missing=True,
-        ),
-        record=PACKAGE + "{model}-{own_log}-{trials}/package.json",
+        library=f"{OWN_PACKAGE}/model.so",
+        weights=f"{OWN_PACKAGE}/params.npz",
+        manifest=f"{OWN_PACKAGE}/manifest.json",
+        example=f"{OWN_PACKAGE}/run.py",
+        record=f"{OWN_PACKAGE}/package.json",
     log:
         "logs/{hardware}/library/{model}-{own_log}-{trials}.log",
     conda:
@@ -73,19 +53,14 @@ rule package_transfer:
         library=ancient(
             "results/{hardware}/libraries/{moved}-ansor-{trials}/{source}-to-{target}.so"
         ),
-        library_record=lambda wildcards: (
-            "results/{hardware}/libraries/transfer-droplet-ansor-{trials}/{source}-to-{target}.json"
-            if wildcards.moved == "transfer-droplet"
-            else "results/{hardware}/transfer/ansor-{trials}/{source}-to-{target}/log.json"
-        ).format(**wildcards),
+        library_record=record_of_moved,
         log_record="results/{hardware}/{moved}/ansor-{trials}/{source}-to-{target}/log.json",
     output:
-        expand(
-            PACKAGE + "{{target}}-{{moved}}-from-{{source}}-{{trials}}/{file}",
-            file=["model.so", "params.npz", "manifest.json", "run.py"],
-            allow_missing=True,
-        ),
-        record=PACKAGE + "{target}-{moved}-from-{source}-{trials}/package.json",
+        library=f"{MOVED_PACKAGE}/model.so",
+        weights=f"{MOVED_PACKAGE}/params.npz",
+        manifest=f"{MOVED_PACKAGE}/manifest.json",
+        example=f"{MOVED_PACKAGE}/run.py",
+        record=f"{MOVED_PACKAGE}/package.json",
     log:
         "logs/{hardware}/library/{target}-{moved}-from-{source}-{trials}.log",
     wildcard_constraints:
