@@ -6,18 +6,19 @@ import base64
 import hashlib
 import json
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from rivulet.measure.ratios import SAME
-from rivulet.provenance import Record
+from rivulet.report.coverage import coverage_of
 from rivulet.report.droplet import droplet_worth
+from rivulet.report.environments import environments, most_lost
 from rivulet.report.heat import heat_data
 from rivulet.report.inputs import (
     METHODS,
@@ -26,12 +27,9 @@ from rivulet.report.inputs import (
     TRANSFER,
     WARM,
     BenchmarkRow,
-    KernelOutcome,
     ReportInputs,
     Setting,
-    TransferTable,
     confidence_of,
-    flops_share,
     read_benchmarks,
     read_history,
     read_kernels,
@@ -42,7 +40,7 @@ from rivulet.report.kernel_table import COLUMNS as KERNEL_COLUMNS
 from rivulet.report.kernel_table import FILTERS, kernel_data, speaking_tables
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
-from rivulet.report.reading import read_rows
+from rivulet.report.reading import grouped, read_rows
 from rivulet.report.search_time import search_times
 from rivulet.report.sweep import sweeps
 from rivulet.report.wording import (
@@ -70,12 +68,8 @@ NAMES = {
 
 # More in one figure could not be told apart, and the page of a large matrix would be slow.
 _MOST_TRANSFERS, _MOST_RUNS = 12, 12
-_MOST_DETAILS = 60  # pairs of which each is shown class by class, though every kernel is covered
 _BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -166,7 +160,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         "number": number,
         "percent": percent,
         "share": share,
-        "most": _most,
+        "most": most_lost,
         "count": lambda value: "–" if value is None else f"{value:g}",
         "error": lambda value: "–" if value is None else f"{value:.1e}",
     }
@@ -192,7 +186,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         overall=_overall(rows),
         paragraphs=[(b.target, b.setting, _sentences(b, confidence)) for b in blocks],
         warnings=_warnings(rows),
-        tables=_grouped(blocks, lambda b: b.setting),
+        tables=grouped(blocks, lambda b: b.setting),
         samples=range_text([row.samples for row in rows if row.latency_ms is not None], "g"),
         processes=range_text([row.processes for row in rows if row.latency_ms is not None], "g"),
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
@@ -201,11 +195,11 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         sweeps=sweeps(rows, NAMES),
         droplet=droplet_worth(inputs.gains, inputs.effects),
         rankings=rankings(inputs.rankings, rows),
-        coverage=[_coverage(*group) for group in _grouped(transfers, lambda t: t.setting)],
+        coverage=[coverage_of(*group) for group in grouped(transfers, lambda t: t.setting)],
         models=sorted(
             (read_kernels(path) for path in inputs.kernels), key=lambda k: (k.hardware, k.model)
         ),
-        environments=_environments(rows, records),
+        environments=environments(rows, records),
         records=records,
         config=_pretty(inputs.config_json),
     )
@@ -378,7 +372,7 @@ def _warnings(rows: list[BenchmarkRow]) -> list[str]:
                 "only."
             )
     disturbed = {row.pair: row.disturbed for row in rows if row.disturbed}
-    for reason, pairs in _grouped(disturbed, lambda pair: disturbed[pair]):
+    for reason, pairs in grouped(disturbed, lambda pair: disturbed[pair]):
         names = ", ".join(f"{p[2]} to {p[1]} ({p[3]} log, {p[4]} trials)" for p in pairs)
         said.append(f"While these pairs were timed, {reason}: {names}.")
     return said
@@ -462,7 +456,7 @@ def _ratio_text(rows: list[BenchmarkRow], column: str) -> str:
 
 def _blocks(rows: list[BenchmarkRow]) -> list[Block]:
     blocks = []
-    groups = _grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
+    groups = grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
     for (setting, target), group in sorted(groups, key=lambda g: g[0]):
         lines = []
         for method in (m for m in METHODS if m not in MOVED):
@@ -485,7 +479,7 @@ def _origin(row: BenchmarkRow) -> str:
 def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, str]]]:
     """Transfers and how they compare with Ansor, by hardware, trials and log."""
     moved = [row for row in rows if row.method == TRANSFER]
-    groups = _grouped(moved, lambda r: Setting(r.hardware, r.trials, r.log))
+    groups = grouped(moved, lambda r: Setting(r.hardware, r.trials, r.log))
     return {
         key: [(row, verdict([row], OVER_ANSOR)) for row in group]
         for key, group in sorted(groups, key=lambda g: g[0])
@@ -550,123 +544,8 @@ def _short(line: Line) -> str:
     return f"{origin}, + droplet" if line.method == REFINED else origin
 
 
-def _coverage(setting: Setting, tables: list[TransferTable]) -> dict[str, Any]:
-    tables = sorted(tables, key=lambda t: (t.target, t.source))
-    return {
-        "setting": setting,
-        "tables": [
-            {
-                "table": table,
-                "count": _counts(table.kernels),
-                "classes": _classes(table.kernels),
-                "detailed": len(tables) <= _MOST_DETAILS
-                or not all(k.covered for k in table.kernels),
-                "uncovered": [
-                    {"kernel": k, "flops": flops_share(table.kernels, [k])}
-                    for k in table.kernels
-                    if not k.covered
-                ],
-            }
-            for table in tables
-        ],
-        "classes": _classes([kernel for table in tables for kernel in table.kernels]),
-    }
-
-
-def _classes(kernels: list[KernelOutcome]) -> list[dict[str, Any]]:
-    groups = _grouped(kernels, lambda k: k.kernel_class)
-    found = [{"name": name, **_counts(group)} for name, group in groups]
-    return sorted(found, key=lambda c: (-c["kernels"], c["name"]))
-
-
-def _counts(kernels: list[KernelOutcome]) -> dict[str, Any]:
-    speedups = [k.speedup for k in kernels if k.covered and k.speedup is not None]
-    return {
-        "kernels": len(kernels),
-        "covered": sum(k.covered for k in kernels),
-        "adopted": sum(k.adopted for k in kernels),
-        "tried": sum(k.tried for k in kernels),
-        "speedup": statistics.median(speedups) if speedups else None,
-    }
-
-
-# --- Environment
-
-
-def _environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[dict[str, Any]]:
-    """What the records say about the device in each state, where they differ with all values."""
-    facts = [(path, record.facts.get("environment") or {}) for path, record in records.items()]
-    states = {str(f.get("fingerprint", "unknown")): None for _, f in facts}
-    states |= {row.fingerprint or "unknown": None for row in rows}
-    found = []
-    for state in sorted(states):
-        here = [(path, f) for path, f in facts if str(f.get("fingerprint", "unknown")) == state]
-        own = [row for row in rows if (row.fingerprint or "unknown") == state]
-        seen = [f for _, f in here]
-        found.append(
-            {
-                "fingerprint": state,
-                "hardware": sorted({row.hardware for row in own}),
-                "paths": [path for path, _ in here],
-                "features": sorted({str(x) for f in seen for x in f.get("features") or []}),
-                "facts": [
-                    ("CPU", _distinct(seen, "cpu")),
-                    ("Architecture", _distinct(seen, "architecture")),
-                    ("Threads", _distinct(seen, "threads")),
-                    ("Memory", _distinct(seen, "memory_gib", " GiB")),
-                    ("Frequency governor", _distinct(seen, "governor")),
-                    ("Load at the pair runs", _load(seen)),
-                    ("Operating-system kernel", _distinct(seen, "kernel")),
-                    ("Target, as configured", _distinct(seen, "target")),
-                    ("Target, as resolved", _distinct(seen, "resolved_target")),
-                    ("TVM", _distinct([{"tvm": row.tvm_version} for row in own] + seen, "tvm")),
-                    ("Packages", _packages(seen)),
-                    ("Pinned to CPUs", _distinct(seen, "pinned_to")),
-                    ("Frequencies and temperature", _distinct(seen, "clocks")),
-                ],
-            }
-        )
-    return found
-
-
-def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:
-    values = {
-        value if isinstance(value, str) else json.dumps(value): None
-        for f in facts
-        if (value := f.get(key)) not in (None, "")
-    }
-    return "; ".join(f"{value}{unit}" for value in values) or "unknown"
-
-
-def _most(conduct: list[dict[str, Any]] | None, key: str) -> str:
-    """The largest share that any of a pair run's processes lost."""
-    return percent(max(one[key] for one in conduct)) if conduct else "–"
-
-
-def _packages(facts: list[dict[str, Any]]) -> str:
-    seen = [one.get("versions") or {} for one in facts]
-    names = {name: None for one in seen for name in one}
-    return ", ".join(f"{name} {_distinct(seen, name)}" for name in names) or "unknown"
-
-
-def _load(facts: list[dict[str, Any]]) -> str:
-    text = range_text([f.get("load_1min") for f in facts], "g")
-    return "unknown" if text == "–" else f"{text} (mean over one minute)"
-
-
 def _pretty(config_json: str) -> str:
     try:
         return json.dumps(json.loads(config_json), indent=2, ensure_ascii=False)
     except ValueError:
         return config_json
-
-
-# --- Small helpers
-
-
-def _grouped(items: Iterable[V], key: Callable[[V], K]) -> list[tuple[K, list[V]]]:
-    """Items by key, keys and items in the order in which they come."""
-    groups: dict[K, list[V]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return list(groups.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,8 @@ from rivulet.errors import UserError
 NEVER = "never"
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def read_rows(path: Path, row_class: type[T]) -> list[T]:
@@ -60,6 +62,14 @@ def optional_number(text: str) -> float | None:
     if text == NEVER:
         return math.inf
     return float(text) if text else None
+
+
+def grouped(items: Iterable[V], key: Callable[[V], K]) -> list[tuple[K, list[V]]]:
+    """Items by key, keys and items in the order in which they come."""
+    groups: dict[K, list[V]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
 
 
 # By the annotation of the field, which is text here.

@@ -1,0 +1,72 @@
+"""What the records say of the devices that were measured on, and what these did meanwhile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rivulet.provenance import Record
+from rivulet.report.inputs import BenchmarkRow
+from rivulet.report.wording import percent, range_text
+
+
+def environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[dict[str, Any]]:
+    """What the records say about the device in each state, where they differ with all values."""
+    facts = [(path, record.facts.get("environment") or {}) for path, record in records.items()]
+    states = {str(f.get("fingerprint", "unknown")): None for _, f in facts}
+    states |= {row.fingerprint or "unknown": None for row in rows}
+    found = []
+    for state in sorted(states):
+        here = [(path, f) for path, f in facts if str(f.get("fingerprint", "unknown")) == state]
+        own = [row for row in rows if (row.fingerprint or "unknown") == state]
+        seen = [f for _, f in here]
+        found.append(
+            {
+                "fingerprint": state,
+                "hardware": sorted({row.hardware for row in own}),
+                "paths": [path for path, _ in here],
+                "features": sorted({str(x) for f in seen for x in f.get("features") or []}),
+                "facts": [
+                    ("CPU", _distinct(seen, "cpu")),
+                    ("Architecture", _distinct(seen, "architecture")),
+                    ("Threads", _distinct(seen, "threads")),
+                    ("Memory", _distinct(seen, "memory_gib", " GiB")),
+                    ("Frequency governor", _distinct(seen, "governor")),
+                    ("Load at the pair runs", _load(seen)),
+                    ("Operating-system kernel", _distinct(seen, "kernel")),
+                    ("Target, as configured", _distinct(seen, "target")),
+                    ("Target, as resolved", _distinct(seen, "resolved_target")),
+                    ("TVM", _distinct([{"tvm": row.tvm_version} for row in own] + seen, "tvm")),
+                    ("Packages", _packages(seen)),
+                    ("Pinned to CPUs", _distinct(seen, "pinned_to")),
+                    ("Frequencies and temperature", _distinct(seen, "clocks")),
+                ],
+            }
+        )
+    return found
+
+
+def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:
+    values = {
+        value if isinstance(value, str) else json.dumps(value): None
+        for f in facts
+        if (value := f.get(key)) not in (None, "")
+    }
+    return "; ".join(f"{value}{unit}" for value in values) or "unknown"
+
+
+def most_lost(conduct: list[dict[str, Any]] | None, key: str) -> str:
+    """The largest share that any of a pair run's processes lost."""
+    return percent(max(one[key] for one in conduct)) if conduct else "–"
+
+
+def _packages(facts: list[dict[str, Any]]) -> str:
+    seen = [one.get("versions") or {} for one in facts]
+    names = {name: None for one in seen for name in one}
+    return ", ".join(f"{name} {_distinct(seen, name)}" for name in names) or "unknown"
+
+
+def _load(facts: list[dict[str, Any]]) -> str:
+    text = range_text([f.get("load_1min") for f in facts], "g")
+    return "unknown" if text == "–" else f"{text} (mean over one minute)"
