@@ -11,6 +11,7 @@ work is kept: the same command goes on after an interruption.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import shutil
@@ -29,7 +30,7 @@ from comparison.stub_results import StubResults
 from comparison.workflow import run_workflow
 from rivulet.benchmark.estimates import Sampling, Stopping, estimate_latency, estimate_ratio
 from rivulet.benchmark.interleave import TimingSettings
-from rivulet.benchmark.repeat import repeat_benchmark
+from rivulet.benchmark.repeat import repeat_benchmark, without_failures
 from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import read_rows
 from rivulet.config.load import validate_config
@@ -37,7 +38,9 @@ from rivulet.config.model import Config
 from rivulet.hardware.lock import device_lock
 from rivulet.jobs.progress import duration
 from rivulet.measure.ratios import SAME
-from rivulet.provenance import read_record
+from rivulet.measure.roofline import COMPUTE
+from rivulet.provenance import digest_of, read_record
+from rivulet.provenance.code import stage_code
 from rivulet.report import build_report
 from rivulet.tvm_compat import installed_version
 from rivulet.workflow.stages import device_of
@@ -113,7 +116,10 @@ def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     wanted = [library, _ROOFLINE]
     run_workflow(options.work / "noise", "noise", configuration(plan), wanted, options.cores)
     folder = options.work / "noise"
-    kept = folder / "benchmarks.json"
+    # Other variants, settings or code make other benchmarks.
+    key = json.dumps([COPIES, config.canonical_json(), digest_of(folder / library)])
+    name = hashlib.sha256(f"{key} {stage_code('benchmark')}".encode()).hexdigest()[:10]
+    kept = folder / f"benchmarks-{name}.json"
     found: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
     sampling = _sampling(config)
     with (
@@ -125,6 +131,7 @@ def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
         stopping = Stopping(chosen.processes, chosen.max_processes, chosen.precision, sampling)
         while len(found) < plan.repetitions:
             seen = repeat_benchmark(subject, stopping, lambda *_: None)
+            without_failures(seen)
             found.append({method: seen.groups(method) for method in subject.methods})
             partial = kept.with_suffix(".partial")
             partial.write_text(json.dumps(found))
@@ -186,7 +193,9 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
         folder / f"results/models/{plan.model}.onnx", copies, record.facts["inputs"],
         device_of(config, _HARDWARE), timing, chosen["tolerance"], ("onnxruntime",),
         checks=chosen["inputs"], weights=scratch / "weights.npz",
-        peak_gflops=float(read_rows(folder / _ROOFLINE)[0]["peak"]),
+        peak_gflops=next(
+            float(row["peak"]) for row in read_rows(folder / _ROOFLINE) if row["roof"] == COMPUTE
+        ),
     )  # fmt: skip
 
 

@@ -36,8 +36,6 @@ REFINES = refines_transfers(CONFIG)
 # Where a search is published on its way; the comparisons with droplet look at further moments.
 MILESTONES = sorted({*TRIALS, *(gain_trials(CONFIG)[0] if GAINS else [])})
 WARM = CONFIG.warm_start.share > 0
-# The searches that start from a pool are benchmarked beside it.
-WARM_TARGETS = CONFIG.pooled_targets if WARM and "ansor" in LOGS else []
 
 ENVIRONMENT = "../envs/rivulet.yaml"
 

@@ -18,7 +18,7 @@ from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.kernel_rows import KernelRow, Roofline, kernel_rows
 from rivulet.benchmark.repeat import repeat_benchmark
-from rivulet.benchmark.subject import UNTUNED, Subject
+from rivulet.benchmark.subject import BASELINES, UNTUNED, Subject
 from rivulet.benchmark.table import (
     MethodRow,
     SampleRow,
@@ -27,6 +27,7 @@ from rivulet.benchmark.table import (
     sample_rows,
     write_rows,
 )
+from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
@@ -37,7 +38,6 @@ from rivulet.records.stored import read_kernel_table
 from rivulet.tables import write_table
 
 NEVER = "never"
-BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 
 
 def benchmark(job, options):
@@ -114,11 +114,14 @@ def blame(job, options, found, chosen):
             continue
         job.tell(f"{method}: {reason}; replaying its kernels one at a time")
         device = configured_device(options.settings)
-        seen = find_wrong_kernels(
-            folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
-            lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-        )  # fmt: skip
-        found.failures[method] = f"{reason}; {seen.text}"
+        try:
+            told = find_wrong_kernels(
+                folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
+                lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+            ).text  # fmt: skip
+        except UserError as error:
+            told = f"its kernels could not be replayed: {error}"
+        found.failures[method] = f"{reason}; {told}"
 
 
 def logs_of(options):

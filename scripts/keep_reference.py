@@ -48,6 +48,19 @@ def without_links(page):
     return page[: found.start(2)] + text + page[found.end(2) :]
 
 
+def problem_with(place, results):
+    """Why a folder must not be replaced; None where it may be."""
+    if not place.exists():
+        return None
+    own, other = place.resolve(), results.resolve()
+    if own == other or own in other.parents or other in own.parents:
+        return "the results lie there; name another folder"
+    readme = place / "README.md"
+    if not (readme.exists() and readme.read_text().startswith(README.splitlines()[0])):
+        return "there already, and no reference that this command has made; name another folder"
+    return None
+
+
 def keep(results, place):
     """Copy a run's tables and its report; returns the files written."""
     shutil.rmtree(place, ignore_errors=True)
@@ -80,8 +93,8 @@ def main():
     if not (options.results / "report.html").exists():
         print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
         return 1
-    if options.place.exists() and not (options.place / "report.html").exists():
-        print(f"{options.place}: there, but no such folder; name one to be made", file=sys.stderr)
+    if problem := problem_with(options.place, options.results):
+        print(f"{options.place}: {problem}", file=sys.stderr)
         return 1
     written = keep(options.results, options.place)
     size = sum(path.stat().st_size for path in written)

@@ -7,11 +7,12 @@ results/report-unfinished.html; the workflow's own report is left alone.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.benchmark.table import collect_tables
+from rivulet.benchmark.table import COLUMNS, collect_tables
 from rivulet.config.load import load_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record
@@ -21,6 +22,7 @@ from rivulet.report import ReportInputs, build_report
 from rivulet.workflow.planning import expected_settings
 from rivulet.workflow.report_files import report_files
 
+ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path("results/benchmarks-unfinished.csv")
 PAGE = Path("results/report-unfinished.html")
 
@@ -29,7 +31,11 @@ def stale_files(config, files):
     """Each artefact that is out of date, and why."""
     found = {}
     for path in files.all():
-        places = (Path(path).with_suffix(".json"), Path(path).parent / "log.json")
+        table = Path(path)
+        beside = table.parent.parent / table.name  # a pair's kernels lie one folder below its table
+        places = (
+            table.with_suffix(".json"), table.parent / "log.json", beside.with_suffix(".json"),
+        )  # fmt: skip
         record = next((place for place in places if place.exists()), None)
         if record is None:
             continue
@@ -45,14 +51,23 @@ def stale_files(config, files):
     return found
 
 
+def has_columns(path):
+    """Whether a pair's table is of the present form."""
+    with path.open() as stream:
+        return stream.readline().strip().split(",") == list(COLUMNS)
+
+
 def write_report(config):
     """Write the page; returns how many artefacts are there, missing and out of date."""
     whole = report_files(config)
     there = whole.present()
     missing = sorted(set(whole.all()) - set(there.all()))
     TABLE.parent.mkdir(exist_ok=True)
-    collect_tables([Path(path) for path in there.pair_tables], TABLE)
     stale = stale_files(config, there)
+    tables = [Path(path) for path in there.pair_tables]
+    other = [path for path in tables if not has_columns(path)]
+    stale |= {str(path): "a table of another form, left out here" for path in other}
+    collect_tables([path for path in tables if path not in other], TABLE)
 
     def paths(names):
         return [Path(name) for name in names]
@@ -87,8 +102,10 @@ def main():
         help="configuration of the run (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args()
+    configfile = options.configfile.resolve()
+    os.chdir(ROOT)
     try:
-        there, missing, stale = write_report(load_config(options.configfile))
+        there, missing, stale = write_report(load_config(configfile))
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

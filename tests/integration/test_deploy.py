@@ -61,6 +61,13 @@ def test_it_computes_what_onnxruntime_does_wherever_it_is_copied_to(package, sma
     np.testing.assert_allclose(found["output"], reference.outputs()[0], rtol=1e-4, atol=1e-5)
 
 
+def test_an_input_of_another_name_is_not_taken_for_none(package, tmp_path):
+    np.savez(tmp_path / "in.npz", x=np.zeros((1, 3, 8, 8), np.float32))
+    done = run(package, tmp_path / "in.npz")
+    assert done.returncode == 1
+    assert "holds x; the model's inputs: [{'name': 'input', 'shape': [1, 3, 8, 8]" in done.stderr
+
+
 def test_it_runs_without_any_file(package):
     done = run(package)
     assert done.returncode == 0, done.stderr
@@ -71,7 +78,7 @@ def test_the_example_is_short_and_needs_nothing_of_this_project(package):
     text = (package / "run.py").read_text()
     assert "rivulet" not in text
     code = text.split("import numpy as np\n")[1].splitlines()
-    assert len([line for line in code if line.strip()]) <= 18
+    assert len([line for line in code if line.strip()]) <= 20
 
 
 def test_a_cpu_without_the_features_is_told_so_and_not_left_to_crash(package, tmp_path):

@@ -79,6 +79,24 @@ def test_a_running_workflow(checkout):
     assert seen.failures == []
 
 
+def test_a_dry_run_or_a_lint_since_then_is_no_run(checkout):
+    own(checkout)
+    later = checkout / ".snakemake/log/2026-11-26T060000.000000.snakemake.log"
+    table = SNAKEMAKE.partition("Select jobs")[0]
+    later.write_text(f"{table}\nThis was a dry-run (flag -n).\n")
+    assert (read_standing(checkout).done, read_standing(checkout).total) == (1, 4)
+    later.write_text("Lints for rule a\n")
+    assert read_standing(checkout).total == 4
+
+
+def test_a_transfers_library_is_no_job_of_its_own(checkout):
+    for output in ("transfer/ansor-80/a-to-b/log.json", "libraries/transfer-ansor-80/a-to-b.so"):
+        mark = base64.urlsafe_b64encode(f"results/local/{output}".encode()).decode()
+        write(checkout / ".snakemake/incomplete" / mark, "")
+    write(checkout / "logs/local/transfer/ansor-80/a-to-b.log", SEARCH)
+    assert len(read_standing(checkout).jobs) == 2
+
+
 def test_a_killed_workflow(checkout):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         own(checkout, process.pid)

@@ -336,7 +336,11 @@ def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
     (tmp_path / "mine").mkdir()
     refused = call(finished, "scripts/keep_reference.py", tmp_path / "mine")
     assert refused.returncode == 1
-    assert "name one to be made" in refused.stderr
+    assert "no reference that this command has made" in refused.stderr
+    whole = call(finished, "scripts/keep_reference.py", "results")
+    assert whole.returncode == 1
+    assert "the results lie there" in whole.stderr
+    assert (finished.folder / "results/benchmarks.csv").exists()
 
 
 def test_snakemake_makes_a_report_of_its_own(finished, tmp_path):

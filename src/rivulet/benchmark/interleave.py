@@ -45,6 +45,7 @@ def time_interleaved(
     variants: Mapping[str, Variant],
     settings: TimingSettings,
     report: Callable[[int, int], None],
+    begin: Callable[[str], None] = lambda name: None,
 ) -> dict[str, list[float]]:
     """Latency samples of each variant, in milliseconds.
 
@@ -60,13 +61,15 @@ def time_interleaved(
         variants: Name to variant, inputs bound.
         settings: How to time.
         report: Told the rounds done and the rounds in all.
+        begin: Told whose turn it is, until the first round is over.
     """
     counts, spent = {}, dict.fromkeys(variants, 0.0)
     for name, variant in variants.items():
+        begin(name)
         for _ in range(max(1, settings.warmup_runs)):
-            begin = time.perf_counter()
+            started = time.perf_counter()
             variant.run()
-            once = time.perf_counter() - begin
+            once = time.perf_counter() - started
             spent[name] += once
             if once > settings.max_seconds_per_method / 10:
                 break
@@ -81,10 +84,12 @@ def time_interleaved(
             over = spent[name] > settings.max_seconds_per_method
             if over and len(samples[name]) >= _LEAST_SAMPLES:
                 continue
-            begin = time.perf_counter()
+            if number == 0:
+                begin(name)
+            started = time.perf_counter()
             sample = _sample(variants[name], counts[name], settings.settle_ms, flush)
             samples[name].append(sample)
-            spent[name] += time.perf_counter() - begin
+            spent[name] += time.perf_counter() - started
         report(number + 1, settings.samples)
     return samples
 

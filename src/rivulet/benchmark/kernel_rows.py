@@ -54,7 +54,7 @@ class KernelRow:
         kernel_class: Its class.
         runs: How often the model runs it.
         latency_us: Microseconds of one run, within the model.
-        latency_us_low: Lower end of its interval.
+        latency_us_low: Lower end of its interval; empty with one process.
         latency_us_high: Upper end.
         share_of_model: Share of the model's time.
         gflops: Operations per second.
@@ -103,12 +103,14 @@ def kernel_rows(
     rows = []
     for method in methods:
         spent = [_by_kernel(one.functions[method], kernels) for one in results]
-        whole = sum(float(np.median([one.get(name, 0.0) for one in spent])) for name in spent[0])
+        by_name = {
+            name: groups
+            for name in spent[0]
+            if (groups := [[one[name]] for one in spent if one.get(name)])
+        }
+        whole = sum(estimate_latency(groups, sampling).value for groups in by_name.values())
         own = []
-        for name in spent[0]:
-            groups = [[one[name]] for one in spent if one.get(name)]
-            if not groups:
-                continue
+        for name, groups in by_name.items():
             row = KernelRow(
                 subject["hardware"], subject["target"], subject["source"], subject["log"],
                 int(subject["trials"]), method, name,
@@ -141,9 +143,10 @@ def _fill(
 ) -> None:
     spent = estimate_latency(groups, sampling)
     runs = int(kernel["weight"]) if kernel else 1
-    row.latency_us, row.latency_us_low, row.latency_us_high = (
-        round(value / runs, 3) for value in (spent.value, spent.low, spent.high)
-    )
+    row.latency_us = round(spent.value / runs, 3)
+    if len(groups) > 1:  # a single process has no interval that would mean anything
+        row.latency_us_low = round(spent.low / runs, 3)
+        row.latency_us_high = round(spent.high / runs, 3)
     row.share_of_model = round(spent.value / whole, 4)
     if kernel is None:
         return

@@ -24,6 +24,7 @@ from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
 
+_TORCH = (EAGER, COMPILED)
 _PROFILED_RUNS, _PROFILED_SECONDS = 5, 1.0  # whichever comes first
 
 
@@ -59,7 +60,7 @@ def benchmark_variants(
     Args:
         subject: The model and its variants.
         target: TVM target.
-        begin: Told the method that is about to run for the first time.
+        begin: Told the method whose turn it is, until each has been timed once.
         report: Told the rounds done and the rounds in all.
         logger: Told of methods that fail.
     """
@@ -79,8 +80,9 @@ def benchmark_variants(
                 for arrays, right in zip(checked, expected, strict=True)
             )
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            failures[method] = f"it does not run: {reason}"
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            # TVM's errors end with the reason; torch's begin with it.
+            failures[method] = f"it does not run: {lines[0 if method in _TORCH else -1]}"
             logger.exception("%s does not run", method)
             continue
         if errors[method] <= subject.tolerance:
@@ -91,8 +93,10 @@ def benchmark_variants(
                 f"allowed {subject.tolerance:g}"
             )
             logger.warning("%s: %s", method, failures[method])
-    for variant in variants.values():
+    for method, variant in variants.items():
+        begin(method)
         variant.bind(checked[0])
+    begin("")
     # All pools have their other threads on other cores by now. Pinned earlier, this thread's
     # restriction would be inherited by them.
     os.sched_setaffinity(0, spread_cpus(1))
@@ -100,7 +104,7 @@ def benchmark_variants(
         probe = SpeedProbe(target, subject.device.threads) if subject.peak_gflops else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
-        samples = time_interleaved(variants, subject.timing, report)
+        samples = time_interleaved(variants, subject.timing, report, begin)
         conduct = conduct_between(before, read_counters(cpus), len(cpus))
         if probe and subject.peak_gflops:
             speed = min(*speeds, probe.gflops()) / subject.peak_gflops
@@ -132,7 +136,7 @@ def packed_weights(subject: Subject, target: Any) -> list[Any]:
 def _load(subject: Subject, method: str, params: Sequence[Any], reference: Variant) -> Variant:
     if method == ONNXRUNTIME:
         return reference
-    if method in (EAGER, COMPILED):
+    if method in _TORCH:
         if subject.definition is None or "torchvision" not in subject.definition:
             raise ValueError("it is no model of torchvision")
         return TorchModel(subject.definition, subject.device.threads, method == COMPILED)

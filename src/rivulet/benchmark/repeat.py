@@ -18,9 +18,11 @@ from rivulet.benchmark.estimates import Stopping, widest
 from rivulet.benchmark.pair import PairResult, benchmark_variants, seeded
 from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
+from rivulet.hardware.conduct import worst_of
 
 _ROUND, _BEGIN, _RESULT, _FAILURE = "round", "begin", "result", "failure"
 _GRACE_SECONDS = 10.0  # for a process to end after its last word
+_CRASHES_BORNE = 2  # that no variant explains, such as one killed for want of memory
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,15 @@ class Repeated:
     def complaints(self) -> list[str]:
         """Why the figures are to be read with care, and how many processes were set aside."""
         used = self.used
-        told = dict.fromkeys(c for one in used if one.conduct for c in one.conduct.complaints)
+        told = worst_of([one.conduct for one in used if one.conduct]).complaints
         aside = [one for one in self.results if one not in used]
-        if aside:
-            speeds = [one.conduct.speed for one in aside if one.conduct and one.conduct.speed]
-            told[
+        speeds = [one.conduct.speed for one in aside if one.conduct and one.conduct.speed]
+        if speeds:
+            told.append(
                 f"{len(aside)} of {len(self.results)} processes were set aside, because the "
                 f"machine ran at {min(speeds):.0%} of its peak"
-            ] = None
-        return list(told)
+            )
+        return told
 
     def groups(self, method: str) -> list[list[float]]:
         """A method's samples in milliseconds, by process; none where it failed in one of them."""
@@ -98,7 +100,7 @@ def repeat_benchmark(
         UserError: Processes end again and again, and no variant explains it.
     """
     found = Repeated([])
-    text, rounds = "", subject.timing.samples
+    text, rounds, unexplained = "", subject.timing.samples, 0
     while len(found.results) < stopping.most:
         number = len(found.results)
         left = seeded(subject.without(list(found.failures)), number)
@@ -110,7 +112,14 @@ def repeat_benchmark(
             result = in_new_process(left, told)
         except _Crashed as crash:
             if not crash.method:
-                raise UserError(f"the process that times the variants ended: {crash}") from crash
+                unexplained += 1
+                if unexplained <= _CRASHES_BORNE:
+                    continue
+                if len(found.results) >= stopping.least:
+                    break
+                raise UserError(
+                    f"processes that time the variants end again and again: {crash}"
+                ) from crash
             found.failures[crash.method] = f"it ends its process ({crash})"
             continue
         found.results.append(result)
@@ -162,10 +171,14 @@ def in_new_process(subject: Subject, report: Callable[[int, int], None]) -> Pair
     except EOFError:
         process.join(_GRACE_SECONDS)
         raise _Crashed(running, process.exitcode) from None
+    except BaseException:
+        process.kill()  # nobody waits for what it would still say
+        raise
     finally:
         process.join(_GRACE_SECONDS)
         if process.is_alive():
             process.kill()
+            process.join()  # the next one must not be timed beside it
         receiver.close()
 
 

@@ -13,6 +13,7 @@ from rivulet.benchmark.interleave import TimingSettings
 from rivulet.hardware.fingerprint import Device
 
 UNTUNED, ONNXRUNTIME = "untuned", "onnxruntime"
+BASELINES = (UNTUNED, ONNXRUNTIME, "torch", "torch-compile")
 
 
 @dataclass(frozen=True)

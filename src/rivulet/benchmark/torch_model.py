@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +66,8 @@ class TorchModel:
         if not cpus:
             return
         for number, thread in enumerate(fresh):
-            os.sched_setaffinity(thread, {cpus[number % len(cpus)]})
+            with contextlib.suppress(ProcessLookupError):  # one that was needed for a moment only
+                os.sched_setaffinity(thread, {cpus[number % len(cpus)]})
 
 
 def _threads() -> set[int]:

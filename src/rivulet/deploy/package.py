@@ -1,4 +1,4 @@
-"""A compiled model as a folder: library, packed weights, manifest, schedules, and how to run it."""
+"""A compiled model as a folder: library, packed weights, manifest, and how to run it."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from tvm import cpu, relax, runtime  # noqa: E402
 
 machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), cpu())
 given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
+if given and set(given) != {i["name"] for i in ABOUT["inputs"]}:
+    sys.exit(f"{sys.argv[1]}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
 inputs = [given.get(i["name"], np.random.rand(*i["shape"])) for i in ABOUT["inputs"]]
 arrays = [a.astype(i["dtype"]) for a, i in zip(inputs, ABOUT["inputs"], strict=True)]
 found = machine["main"](*map(runtime.tensor, [*arrays, *np.load(HERE / "params.npz").values()]))

@@ -6,6 +6,7 @@ watched.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ import psutil
 # second, and the system itself takes a percent or two.
 MOST_OTHERS = 0.05
 MOST_STOLEN = 0.02
-LEAST_SPEED = 0.9
+LEAST_SPEED, MOST_SPEED = 0.9, 1.1
 _SYSTEM = Path("/sys")
+_KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_BUSY = ("user", "nice", "system", "irq", "softirq")
 _LEAST_SECONDS = 0.5  # below that the counters are too coarse to say anything
 
 
@@ -34,7 +37,7 @@ class Counters:
         own: CPU seconds of this process and of the children that it has waited for.
         stolen: CPU seconds that a hypervisor gave to other guests.
         throttles: Times that a core was slowed down for heat; None where it is not readable.
-        limited: Seconds that the process was held back by its CPU quota; None likewise.
+        limited: CPU seconds that a quota withheld from the process; None likewise.
     """
 
     at: float
@@ -54,7 +57,7 @@ class Conduct:
         others: Share of the CPUs that other processes took.
         stolen: Share of the CPUs that a hypervisor gave to other guests.
         throttles: Times that a core was slowed down for heat; None where it is not readable.
-        limited: Share of the time that a CPU quota held the process back; None likewise.
+        limited: Share of the CPUs that a quota withheld from the process; None likewise.
         speed: What the machine did of its peak at the slower end of the time, as a share; None
             where nobody looked.
     """
@@ -82,7 +85,12 @@ class Conduct:
         if self.throttles:
             said.append(f"cores were slowed down for heat {self.throttles} time(s)")
         if self.limited is not None and self.limited > MOST_STOLEN:
-            said.append(f"a CPU quota held the process back {self.limited:.0%} of the time")
+            said.append(f"a CPU quota withheld {self.limited:.0%} of the CPUs")
+        if self.speed is not None and self.speed > MOST_SPEED:
+            said.append(
+                f"the machine ran at {self.speed:.0%} of the peak in its roofline, which is to be "
+                "measured again"
+            )
         if self.slow:
             said.append(f"the machine ran at {self.speed:.0%} of its peak")
         return said
@@ -94,14 +102,14 @@ class Conduct:
 
 def read_counters(cpus: Sequence[int]) -> Counters:
     """The counters of the CPUs whose numbers are given."""
-    times = psutil.cpu_times(percpu=True)
-    chosen = [times[cpu] for cpu in cpus if cpu < len(times)]
-    own = os.times()
+    times = _ticks()
+    chosen = [times[f"cpu{cpu}"] for cpu in cpus if f"cpu{cpu}" in times]
+    own, tick = os.times(), os.sysconf("SC_CLK_TCK")
     return Counters(
         at=time.monotonic(),
-        busy=sum(c.user + c.nice + c.system + _of(c, "irq") + _of(c, "softirq") for c in chosen),
+        busy=sum(sum(ticks[name] for name in _BUSY) for ticks in chosen) / tick,
         own=own.user + own.system + own.children_user + own.children_system,
-        stolen=sum(_of(c, "steal") for c in chosen),
+        stolen=sum(ticks["steal"] for ticks in chosen) / tick,
         throttles=_throttles(cpus),
         limited=_limited(),
     )
@@ -122,7 +130,7 @@ def conduct_between(before: Counters, after: Counters, cpus: int) -> Conduct:
     others = (after.busy - before.busy) - (after.own - before.own)
     limited = None
     if before.limited is not None and after.limited is not None:
-        limited = round((after.limited - before.limited) / seconds, 4)
+        limited = round((after.limited - before.limited) / room, 4)
     throttles = None
     if before.throttles is not None and after.throttles is not None:
         throttles = after.throttles - before.throttles
@@ -147,15 +155,42 @@ def clocks() -> dict[str, Any]:
     return found
 
 
-def _of(times: Any, name: str) -> float:
-    return float(getattr(times, name, 0.0))
+def _ticks() -> dict[str, dict[str, int]]:
+    """Name of each CPU, such as ``cpu0``, to its clock ticks of each kind; CPUs may be missing."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, *ticks = line.split()
+            if name.startswith("cpu") and name != "cpu":
+                found[name] = dict(zip(_KINDS, map(int, ticks), strict=False))
+    return found
 
 
 def _throttles(cpus: Sequence[int]) -> int | None:
-    name = "thermal_throttle/core_throttle_count"
-    paths = [_SYSTEM / f"devices/system/cpu/cpu{cpu}/{name}" for cpu in cpus]
-    counts = [int(path.read_text()) for path in paths if path.exists()]
-    return sum(counts) if counts else None
+    counts = []
+    for cpu in cpus:
+        path = _SYSTEM / f"devices/system/cpu/cpu{cpu}/thermal_throttle/core_throttle_count"
+        with contextlib.suppress(OSError, ValueError):
+            counts.append(int(path.read_text()))
+    return max(counts) if counts else None  # the two threads of a core count the same events
+
+
+def worst_of(conducts: Sequence[Conduct]) -> Conduct:
+    """The worst that was seen of each kind; of several times, one after the other."""
+    throttles = [one.throttles for one in conducts if one.throttles is not None]
+    limited = [one.limited for one in conducts if one.limited is not None]
+    speeds = [one.speed for one in conducts if one.speed is not None]
+    worst = min(speeds) if speeds else None
+    if worst is not None and worst >= LEAST_SPEED:
+        worst = max(speeds)
+    return Conduct(
+        sum(one.seconds for one in conducts),
+        max((one.others for one in conducts), default=0.0),
+        max((one.stolen for one in conducts), default=0.0),
+        sum(throttles) if throttles else None,
+        max(limited) if limited else None,
+        worst,
+    )
 
 
 def _limited() -> float | None:

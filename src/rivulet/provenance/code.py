@@ -19,7 +19,10 @@ STAGE_ROOMS = {
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
     "roofline": ("measure/roofline.py",),
-    "package": ("deploy", "models/prepare.py", "benchmark/compile.py"),
+    "package": (
+        "deploy", "models/prepare.py", "benchmark/compile.py", "benchmark/interleave.py",
+        "benchmark/estimates.py",
+    ),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", "models/prepare.py",
@@ -31,7 +34,8 @@ STAGE_ROOMS = {
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "measure/statistics.py", "measure/ratios.py", "models/prepare.py",
+        "benchmark", "hardware/conduct.py", "measure/statistics.py", "measure/ratios.py",
+        "measure/outputs.py", "measure/roofline.py", "models/prepare.py", "models/export.py",
         "records/curve.py",
     ),
 }  # fmt: skip

@@ -165,6 +165,10 @@ def _chosen(places: list[Place], what: str, wanted: str | None, option: str) -> 
 
 
 def _print_model(options: argparse.Namespace, kernels: dict[str, Best]) -> None:
+    if not kernels:
+        raise UserError(
+            f"the logs of {options.name} have no valid schedule, or no table of kernels"
+        )
     rows = sorted(kernels.values(), key=lambda one: (-one.latency_us, one.kernel))
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))

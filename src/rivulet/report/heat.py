@@ -7,13 +7,28 @@ from typing import Any
 from rivulet.report.inputs import MOVED, REFINED, BenchmarkRow, Setting
 
 # Key of a cell, what it is, and how it is read: from 0 to `most`, or else from the least to the
-# most of the setting; `low` where a low figure is a good one.
+# most of a target; `low` where a low figure is a good one.
 QUANTITIES: list[dict[str, Any]] = [
-    {"key": "share", "title": "Share of Ansor's speedup", "most": 1},
-    {"key": "latency", "title": "Latency in ms", "low": True},
-    {"key": "coverage", "title": "Share of FLOPs covered", "most": 1, "percent": True},
-    {"key": "seconds", "title": "Search time in s", "low": True},
-]
+    {
+        "key": "share", "title": "Share of Ansor's speedup", "most": 1,
+        "read": "Ansor's latency over the transfer's: 1 is as fast as Ansor, above 1 faster; ≈ "
+        "where no difference is shown. The darker, the nearer to Ansor.",
+    },
+    {
+        "key": "latency", "title": "Latency in ms", "low": True,
+        "read": "The darker, the faster among the sources of a target.",
+    },
+    {
+        "key": "coverage", "title": "Share of FLOPs covered", "most": 1, "percent": True,
+        "read": "How much of the target's work got a schedule of the source that runs with correct "
+        "output.",
+    },
+    {
+        "key": "seconds", "title": "Search time in s", "low": True,
+        "read": "The transfer's own; the source's search is not in it. The darker, the shorter "
+        "among the sources of a target.",
+    },
+]  # fmt: skip
 
 
 def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, Any]:

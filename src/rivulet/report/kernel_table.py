@@ -75,10 +75,14 @@ def speaking_tables(tables: Sequence[Path]) -> list[Path]:
         source, _, target = path.stem.partition("-to-")
         log, _, trials = path.parent.parent.name.rpartition("-")
         key = (path.absolute().parts[-5], trials, target)
-        preferred = source == POOL and log == "ansor"
+        preferred = source == POOL and (log == "ansor" or not _of_pool(chosen.get(key)))
         if preferred or key not in chosen:
             chosen[key] = path
     return sorted(chosen.values())
+
+
+def _of_pool(path: Path | None) -> bool:
+    return path is not None and path.stem.startswith(f"{POOL}-to-")
 
 
 def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:

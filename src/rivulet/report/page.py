@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from rivulet.benchmark.subject import BASELINES
 from rivulet.measure.ratios import SAME
 from rivulet.report.coverage import coverage_of
 from rivulet.report.droplet import droplet_worth
@@ -68,7 +69,6 @@ NAMES = {
 
 # More in one figure could not be told apart, and the page of a large matrix would be slow.
 _MOST_TRANSFERS, _MOST_RUNS = 12, 12
-_BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
 
 
@@ -314,7 +314,7 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
 
 
 def _refined(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
-    """What droplet search made of a transfer; both were timed in one process."""
+    """What droplet search made of a transfer; both were timed in the same processes."""
     for row in (row for x in block.lines if x.method == REFINED for row in x.timed):
         if row.pair == transfer.pair:
             verdict = compare(row, transfer)
@@ -420,7 +420,7 @@ class Fastest:
 
 def _fastest(block: Block, confidence: str) -> Fastest | None:
     """By ratios to Ansor, since pair runs differ and every one of them has timed it."""
-    tuned = [x for x in block.lines if x.timed and x.method not in _BASELINES]
+    tuned = [x for x in block.lines if x.timed and x.method not in BASELINES]
     rated = [(x, rows) for x in tuned if (rows := [r for r in x.timed if _ends(r, OVER_ANSOR)])]
     if not rated:
         return None

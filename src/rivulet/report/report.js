@@ -70,7 +70,8 @@
       const title = words(table.caption);
       table.closest(".scroll").after(
         element("p", { class: "save" },
-          button("Save as CSV", `Save as CSV: ${title}`, () => saveTable(table, words(table.caption)))),
+          button("Save as CSV", table.id ? "Save the heat map's table as CSV" : `Save as CSV: ${title}`,
+            () => saveTable(table, words(table.caption)))),
       );
     }
     for (const figure of document.querySelectorAll("figure")) {
@@ -112,7 +113,9 @@
     const body = table.tBodies[0];
     makeSortable(table.tHead.rows[0], (column, sign) => {
       const rows = [...body.rows];
-      rows.sort((a, b) => sign * compare(words(a.cells[column]), words(b.cells[column])));
+      const missing = (row) => words(row.cells[column]) === "–";
+      rows.sort((a, b) => Number(missing(a)) - Number(missing(b))
+        || sign * compare(words(a.cells[column]), words(b.cells[column])));
       body.append(...rows);
     });
   };
@@ -205,6 +208,7 @@
     const setting = document.getElementById("heat-setting");
     const quantity = document.getElementById("heat-quantity");
     const caption = document.getElementById("heat-caption");
+    const explained = document.getElementById("heat-explained");
     const table = document.getElementById("heat-table");
     const draw = () => {
       const chosen = data.heat.settings[Number(setting.value)];
@@ -214,14 +218,19 @@
       const sources = [...new Set(chosen.cells.map((cell) => cell.source))].sort();
       const targets = [...new Set(chosen.cells.map((cell) => cell.target))].sort();
       const at = new Map(chosen.cells.map((cell) => [`${cell.source}\n${cell.target}`, cell]));
-      const numbers = chosen.cells.map((cell) => cell[kind.key]).filter((one) => one !== null);
-      const most = kind.most ?? Math.max(...numbers, 0);
-      const least = kind.most === undefined ? Math.min(...numbers, most) : 0;
-      // A latency or a time is the better the lower it is, and the better the darker.
-      const shade = (number) => {
-        const share = most > least ? (number - least) / (most - least) : 1;
-        const place = Math.round(Math.min(Math.max(kind.low ? 1 - share : share, 0), 1) * (SHADES.length - 1));
-        return place;
+      explained.textContent = kind.read;
+      // A latency or a time is the better the lower it is, and the better the darker, among the
+      // sources of one target: between targets it says nothing of sources.
+      const range = new Map(targets.map((target) => {
+        const numbers = chosen.cells.filter((cell) => cell.target === target)
+          .map((cell) => cell[kind.key]).filter((one) => one !== null);
+        return [target, kind.most === undefined
+          ? [Math.min(...numbers), Math.max(...numbers)] : [0, kind.most]];
+      }));
+      const shade = (target, number) => {
+        const [least, most] = range.get(target);
+        const share = most > least ? (number - least) / (most - least) : kind.low ? 0 : 1;
+        return Math.round(Math.min(Math.max(kind.low ? 1 - share : share, 0), 1) * (SHADES.length - 1));
       };
       const text = (cell) => {
         if (!cell) return "";
@@ -254,7 +263,7 @@
           if (!cell) return;
           const number = cell.failed ? null : cell[kind.key];
           const box = { x: room + wide * column + 1, y: y + 1, width: wide - 2, height: high - 2 };
-          const place = number === null ? null : shade(number);
+          const place = number === null ? null : shade(target, number);
           svg.append(drawn("rect", { ...box, fill: place === null ? "none" : SHADES[place],
             stroke: place === null ? "#8a8f98" : "none", "stroke-dasharray": "2 2" }));
           svg.append(drawn("text", { x: box.x + wide / 2 - 1, y: y + 20, "text-anchor": "middle",

@@ -9,11 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from rivulet.benchmark.subject import BASELINES
 from rivulet.report.inputs import METHODS, MOVED, POOL, BenchmarkRow
 from rivulet.report.plots import Swept, sweep_chart
 from rivulet.report.wording import latency_text
-
-_BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str
 def _lines(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[Swept]:
     lines = []
     for method in METHODS:
-        if method in _BASELINES:
+        if method in BASELINES:
             continue
         own = [row for row in rows if row.method == method and row.latency_ms is not None]
         label = names[method]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from rivulet.config.model import Config
-from rivulet.workflow.stages import refines_transfers, transfer_names
+from rivulet.workflow.stages import refines_transfers, transfer_names, warm_targets
 
 
 def package_manifests(config: Config) -> list[str]:
@@ -17,6 +17,7 @@ def package_manifests(config: Config) -> list[str]:
         f"{model}-{log}-{trials}"
         for model, log, trials in product(config.models, ("ansor", "droplet"), config.trials)
     ]
+    own += [f"{m}-warm-{trials}" for m, trials in product(warm_targets(config), config.trials)]
     kinds = ["transfer"] if "ansor" in config.logs else []
     kinds += ["transfer-droplet"] if refines_transfers(config) else []
     pairs = [name.partition("-to-")[::2] for name in transfer_names(config)]

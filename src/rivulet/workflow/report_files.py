@@ -12,6 +12,7 @@ from rivulet.workflow.stages import (
     studies_effect,
     studies_gain,
     transfer_names,
+    warm_targets,
 )
 
 
@@ -57,9 +58,8 @@ class ReportFiles:
             for one in fields(self)
         }
         # A table whose record is missing was cut off.
-        kept["pair_tables"] = [
-            path for path in kept["pair_tables"] if Path(path).with_suffix(".json").exists()
-        ]
+        for kind in ("pair_tables", "rankings", "rooflines", "gains", "effects"):
+            kept[kind] = [p for p in kept[kind] if Path(p).with_suffix(".json").exists()]
         return ReportFiles(**kept)
 
 
@@ -74,7 +74,7 @@ def report_files(config: Config) -> ReportFiles:
     ]
     folders = [f"{root}/transfer/{place}" for root, place in product(roots, places)]
     own = ["ansor", "droplet"]
-    warm = config.pooled_targets if config.warm_start.share > 0 and "ansor" in config.logs else []
+    warm = warm_targets(config)
     refined = transfers if refines_transfers(config) else []
     pairs = [f"{source}-to-{target}" for source, target in config.pair_list]
     return ReportFiles(

@@ -45,6 +45,9 @@ def execution_settings(config: Config) -> dict[str, Any]:
     return config.measure.model_dump(mode="json", include=set(_EXECUTION))
 
 
+# What of a benchmark is about several variants or processes: a package is timed alone, in one.
+_COMPARING = ("baselines", "processes", "max_processes", "precision")
+
 POOL = "pool"
 
 
@@ -80,6 +83,12 @@ def refines_transfers(config: Config) -> bool:
     return (
         config.droplet_study.after_transfer and config.droplet.trials > 0 and "ansor" in config.logs
     )
+
+
+def warm_targets(config: Config) -> list[str]:
+    """The models that get a search which starts from the pool."""
+    warm = config.warm_start.share > 0 and "ansor" in config.logs
+    return config.pooled_targets if warm else []
 
 
 def baselines_of(config: Config, model: str) -> list[str]:
@@ -147,7 +156,10 @@ def stage_settings(
         settings["library"] = {
             name: data["library"][name] for name in settings["sources"] if name in config.library
         }
-    if stage in ("benchmark", "effect", "package"):
+    if stage == "package":
+        settings["onnxruntime"] = version("onnxruntime")
+        settings["benchmark"] = {k: v for k, v in data["benchmark"].items() if k not in _COMPARING}
+    if stage in ("benchmark", "effect"):
         settings["benchmark"] = data["benchmark"]
         settings["onnxruntime"] = version("onnxruntime")
     if stage == "benchmark" and any(b.startswith("torch") for b in data["benchmark"]["baselines"]):

@@ -97,24 +97,32 @@ def read_standing(folder: Path) -> Standing:
     """
     own = folder / ".snakemake"
     running = is_running(own)
-    logs = sorted((own / "log").glob("*.snakemake.log"))
-    if not logs:
+    log, lines = _last_run(own / "log")
+    if log is None:
         return Standing(running)
-    lines = logs[-1].read_text(errors="replace").splitlines()
     totals = _totals(lines)
     finished = Counter(found[1] for line in lines if (found := _DONE.match(line)))
     steps = [found for line in lines if (found := _STEPS.match(line))]
     done = int(steps[-1][1]) if steps else 0
     return Standing(
         running=running,
-        started=_started(logs[-1]),
-        ended=datetime.fromtimestamp(logs[-1].stat().st_mtime),
+        started=_started(log),
+        ended=datetime.fromtimestamp(log.stat().st_mtime),
         done=done,
         total=int(steps[-1][2]) if steps else sum(totals.values()),
         rules={rule: (finished[rule], count) for rule, count in totals.items()},
         jobs=_jobs(folder, own / "incomplete"),
         failures=_failures(folder, lines),
     )
+
+
+def _last_run(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest log of a call that ran jobs; dry runs, lints and reports write logs too."""
+    for log in sorted(folder.glob("*.snakemake.log"), reverse=True):
+        lines = log.read_text(errors="replace").splitlines()
+        if "Job stats:" in lines and any(line.startswith("Execute ") for line in lines):
+            return log, lines
+    return None, []
 
 
 def _totals(lines: list[str]) -> dict[str, int]:
@@ -155,6 +163,8 @@ def _log_of(folder: Path, output: str) -> Path | None:
     candidates = (
         place.with_suffix(".log"), place.parent.with_name(place.parent.name + ".log"),
         place.parent.parent / place.with_suffix(".log").name,
+        # A transfer compiles its model itself.
+        Path(str(place.with_suffix(".log")).replace("/libraries/transfer-", "/transfer/")),
     )  # fmt: skip
     return next((one for one in candidates if one.is_file()), None)
 
