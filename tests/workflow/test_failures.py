@@ -25,6 +25,7 @@ def test_one_pair_by_name_builds_its_ancestors_only(checkout):
         "transfer_schedules": 1,
         "compile_untuned": 1,
         "compile_tuned": 2,
+        "measure_roofline": 1,
         "benchmark_pair": 1,
     }
     assert "third" not in run.text

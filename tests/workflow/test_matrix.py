@@ -218,7 +218,10 @@ def test_kernels_are_told_by_method_with_their_share_of_the_roof(finished):
     table = rows_of(finished.folder / "results/local/kernels/resnet18.csv")
     for method in ("untuned", "ansor"):
         own = [row for row in rows if row["method"] == method]
-        assert {row["kernel"] for row in own} - {"(other)"} == {row["task"] for row in table}
+        # TVM takes a scheduled kernel that only reshapes for a view of its input.
+        reshaping = {row["task"] for row in table if "reshape" in row["class"]}
+        named = {row["kernel"] for row in own} - {"(other)"}
+        assert named | reshaping == {row["task"] for row in table}
         assert sum(float(row["share_of_model"]) for row in own) == pytest.approx(1, abs=0.05)
         peaks = [float(row["share_of_peak"]) for row in own if row["share_of_peak"]]
         assert 0 < max(peaks) < 1.2
@@ -351,8 +354,9 @@ def test_snakemake_makes_a_report_of_its_own(finished, tmp_path):
 
 def test_a_finished_run_can_be_watched_too(finished):
     text = call(finished, "scripts/watch.py", "--once").stdout
-    assert ": finished; started " in text or "not running" not in text
-    assert re.search(r"\[#+\.*\] \d+ of \d+ jobs", text)
+    assert ": finished; started " in text
+    assert re.search(r"\[#+\] (\d+) of \1 jobs \(100%\), 0 left", text)
+    assert "search_schedules 2/2" in text or "package_own 1/1" in text
 
 
 def test_a_transfer_is_proven_in_the_whole_model(finished):
