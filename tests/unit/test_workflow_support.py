@@ -1,11 +1,15 @@
 import json
 import os
 import platform
+from pathlib import Path
 
+from rivulet.config.load import validate_config
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import code_digest
 from rivulet.provenance.reconcile import reconcile
 from rivulet.workflow.locks import release_stale_lock
+from rivulet.workflow.packages import package_manifests
+from rivulet.workflow.report_files import report_files
 
 
 def make(folder, name, inputs, settings, stage="search", **facts):
@@ -130,3 +134,52 @@ def test_a_lock_of_unknown_origin_is_left(tmp_path):
     lock(tmp_path)
     assert release_stale_lock(tmp_path) is None
     assert list((tmp_path / "locks").iterdir())
+
+
+# --- What the report and the packages are made of ------------------------------------------------
+MODELS = {name: {"torchvision": name} for name in ("resnet18", "alexnet", "googlenet")}
+
+
+def test_the_report_is_made_of_every_pair_log_and_trial_count():
+    config = validate_config({"models": MODELS, "trials": [100, 200]})
+    files = report_files(config)
+    pairs = 6 + 3  # ordered pairs, and a pool for each target
+    assert len(files.pair_tables) == len(files.candidates) == pairs * 2 * 2
+    assert len(files.kernel_tables) == len(files.pair_tables)
+    assert "results/local/benchmarks/droplet-200/kernels/pool-to-alexnet.csv" in files.kernel_tables
+    assert len(files.kernels) == 3
+    # Own logs, warm starts, transfers, and droplet search on those from logs without it.
+    assert len(files.histories) == 3 * 2 * 2 + 3 * 2 + pairs * 4 + pairs * 2
+    assert files.rooflines == ["results/local/roofline.csv"]
+    assert all((files.gains, files.effects, files.rankings))
+    assert len(set(files.all())) == len(files.all())
+
+
+def test_a_single_model_has_a_report_of_little():
+    config = validate_config({"models": {"alexnet": {"torchvision": "alexnet"}}})
+    files = report_files(config)
+    assert files.all() == ["results/local/kernels/alexnet.csv", "results/local/droplet_gain.csv"]
+
+
+def test_a_table_without_its_record_counts_as_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = validate_config({"models": MODELS, "trials": [100], "logs": ["ansor"]})
+    whole = report_files(config)
+    for number, path in enumerate(whole.pair_tables[:2]):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("")
+        if number:
+            Path(path).with_suffix(".json").write_text("{}")
+    assert whole.present().pair_tables == whole.pair_tables[1:2]
+
+
+def test_packages_are_named_by_model_method_and_trials():
+    config = validate_config({"models": MODELS, "trials": [100], "logs": ["ansor"]})
+    found = package_manifests(config)
+    library = "results/local/library"
+    for name in (
+        "alexnet-ansor-100", "alexnet-droplet-100", "alexnet-warm-100",
+        "alexnet-transfer-from-resnet18-100", "alexnet-transfer-droplet-from-pool-100",
+    ):  # fmt: skip
+        assert f"{library}/{name}/manifest.json" in found
+    assert len(found) == len(set(found)) == 3 * 3 + 9 * 2
