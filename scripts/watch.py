@@ -20,6 +20,7 @@ from rivulet.workflow.standing import read_standing
 ROOT = Path(__file__).resolve().parent.parent
 BAR = 30
 MOST_FAILURES = 5
+WIDE = 160  # where nobody says how wide the place is
 CLEAR = "\033[H\033[2J"
 
 
@@ -48,8 +49,9 @@ def lines_of(standing, folder, now, width):
         )
     )
     lines += ["", *rule_lines(standing.rules, width)]
-    lines += ["", "now" if standing.running else "begun and not ended"]
-    lines += [f"  {job_line(job)}" for job in standing.jobs] or ["  nothing"]
+    if standing.jobs or standing.running:
+        lines += ["", "now" if standing.running else "begun and not ended"]
+        lines += [f"  {job_line(job)}" for job in standing.jobs] or ["  nothing"]
     if standing.failures:
         lines += ["", f"failed ({len(standing.failures)})"]
     for one in standing.failures[-MOST_FAILURES:]:
@@ -99,7 +101,7 @@ def main():
     os.nice(19)  # whatever measures goes first
     try:
         while True:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
             standing = read_standing(options.folder)
             lines = lines_of(standing, options.folder, datetime.now(), width)
             if options.once or not sys.stdout.isatty():
