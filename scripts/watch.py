@@ -57,7 +57,7 @@ def lines_of(standing, folder, now, width):
     for one in standing.failures[-MOST_FAILURES:]:
         lines.append(f"  {one.rule}: {one.reason or 'no reason in its log'}")
         lines.append(f"    log: {one.log or 'none'}")
-    return [line[:width] for line in lines]
+    return lines
 
 
 def rule_lines(rules, width):
@@ -107,7 +107,7 @@ def main():
             if options.once or not sys.stdout.isatty():
                 print("\n".join(lines))
                 return 0
-            print(CLEAR + "\n".join(lines), flush=True)
+            print(CLEAR + "\n".join(line[:width] for line in lines), flush=True)
             time.sleep(options.every)
     except KeyboardInterrupt:
         print()
