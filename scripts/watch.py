@@ -6,6 +6,7 @@ being measured. Works from another terminal, over SSH, and on any machine that s
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -105,7 +106,8 @@ def main():
             standing = read_standing(options.folder)
             lines = lines_of(standing, options.folder, datetime.now(), width)
             if options.once or not sys.stdout.isatty():
-                print("\n".join(lines))
+                with contextlib.suppress(BrokenPipeError):  # such as: watch.py --once | head
+                    print("\n".join(lines), flush=True)
                 return 0
             print(CLEAR + "\n".join(line[:width] for line in lines), flush=True)
             time.sleep(options.every)

@@ -13,7 +13,7 @@ from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
-from rivulet.benchmark.pair import benchmark_variants, packed_weights
+from rivulet.benchmark.pair import benchmark_variants, packed_weights, seeded
 from rivulet.benchmark.repeat import repeat_benchmark, without_failures
 from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
@@ -62,9 +62,10 @@ def test_a_wrong_variant_gets_an_error_and_no_samples(
         subject(small_onnx, variants, device, checks=2, weights=tmp_path / "weights.npz"),
         target, begun.append, lambda done, total: rounds.append((done, total)), logger,
     )  # fmt: skip
-    assert begun[:4] == ["untuned", "ansor", "transfer", "onnxruntime"]
+    assert sorted(begun[:4]) == ["ansor", "onnxruntime", "transfer", "untuned"]
     # Whoever ends the process when it is bound, warmed up or timed first is known, too.
-    assert begun[4:7] == ["untuned", "onnxruntime", ""]
+    assert sorted(begun[4:6]) == ["onnxruntime", "untuned"]
+    assert begun[6] == ""
     assert sorted(begun[7:]) == ["onnxruntime"] * 2 + ["untuned"] * 2
     assert set(result.samples) == {"untuned", "onnxruntime"}
     assert all(len(samples) == 5 for samples in result.samples.values())
@@ -77,6 +78,21 @@ def test_a_wrong_variant_gets_an_error_and_no_samples(
     assert set(result.functions) == {"untuned"}
     assert any(name.startswith("fused_conv2d") for name in result.functions["untuned"])
     assert result.conduct.seconds > 0
+
+
+@pytest.mark.usefixtures("affinity")
+def test_each_process_loads_its_variants_in_an_order_of_its_own(
+    small_onnx, variants, target, device, logger, tmp_path
+):
+    copies = {f"copy{n}": variants["untuned"] for n in range(4)}
+    orders = []
+    for number in range(4):
+        begun = []
+        one = subject(small_onnx, copies, device, weights=tmp_path / "weights.npz")
+        benchmark_variants(seeded(one, number), target, begun.append, lambda *_: None, logger)
+        orders.append(tuple(begun[:5]))
+    assert {tuple(sorted(order)) for order in orders} == {(*sorted(copies), "onnxruntime")}
+    assert len(set(orders)) > 2
 
 
 def test_weights_are_worked_out_once(small_onnx, small_model, device, target, tmp_path):
