@@ -73,8 +73,8 @@ def benchmark_variants(
     variants: dict[str, Variant] = {}
     errors, failures = {}, {}
     params = packed_weights(subject, target)
-    # Whoever is loaded later runs up to a percent faster, from where its buffers come to lie: in each
-    # process another order.
+    # Whoever is loaded later runs up to a percent faster, from where its buffers come to lie: in
+    # each process another order.
     order = list(subject.methods)
     random.Random(subject.timing.seed).shuffle(order)
     for method in order:
