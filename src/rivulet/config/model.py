@@ -702,7 +702,7 @@ class Benchmark(_Settings):
         "before it is timed [inputs]",
     )
     processes: int = Field(
-        default=3,
+        default=4,
         ge=1,
         le=100,
         description="New processes, at least, in each of which all methods are timed; 1 keeps to "
