@@ -41,7 +41,7 @@ from rivulet.measure.ratios import SAME
 from rivulet.measure.roofline import COMPUTE
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.code import stage_code
-from rivulet.report import build_report
+from rivulet.report.page import build_report
 from rivulet.tvm_compat import installed_version
 from rivulet.workflow.stages import device_of
 

@@ -12,7 +12,8 @@ import _bootstrap  # noqa: F401
 from rivulet.jobs.cli import Command
 from rivulet.provenance import write_record
 from rivulet.provenance.checkout import commit
-from rivulet.report import ReportInputs, build_report
+from rivulet.report.inputs import ReportInputs
+from rivulet.report.page import build_report
 
 
 def report(job, options):

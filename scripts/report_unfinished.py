@@ -18,7 +18,8 @@ from rivulet.errors import UserError
 from rivulet.provenance import read_record
 from rivulet.provenance.checkout import commit
 from rivulet.provenance.reconcile import staleness
-from rivulet.report import ReportInputs, build_report
+from rivulet.report.inputs import ReportInputs
+from rivulet.report.page import build_report
 from rivulet.workflow.planning import expected_settings
 from rivulet.workflow.report_files import report_files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from rivulet.report import build_report
+from rivulet.report.page import build_report
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from comparison.browser import open_browser

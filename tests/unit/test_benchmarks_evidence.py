@@ -13,7 +13,7 @@ import evidence
 from comparison.stub_results import StubResults
 from rivulet.benchmark.estimates import Sampling
 from rivulet.config.load import validate_config
-from rivulet.report import build_report
+from rivulet.report.page import build_report
 
 SAMPLING = Sampling(0.95, 200, 0)
 

@@ -17,16 +17,16 @@ from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
-from rivulet.report import ReportInputs, build_report
 from rivulet.report.inputs import (
     METHODS,
     BenchmarkRow,
+    ReportInputs,
     confidence_of,
     read_benchmarks,
     read_history,
     read_transfer,
 )
-from rivulet.report.page import NAMES, compare, verdict
+from rivulet.report.page import NAMES, build_report, compare, verdict
 from rivulet.report.plots import COLOURS
 from rivulet.report.wording import duration, latency_text, number, percent
 from rivulet.transfer.ranking import Ranked, write_ranking

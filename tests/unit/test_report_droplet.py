@@ -15,9 +15,10 @@ from test_report import MADE, figure, table, tree, words, write_inputs
 from rivulet.droplet.study import EffectRow, GainRow
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
-from rivulet.report import ReportInputs, build_report
 from rivulet.report.droplet_chart import gain_chart
 from rivulet.report.droplet_tables import read_effects, read_gain
+from rivulet.report.inputs import ReportInputs
+from rivulet.report.page import build_report
 from rivulet.tables import columns_of, write_table
 
 SAME = "no difference shown"

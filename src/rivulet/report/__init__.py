@@ -1,6 +1,4 @@
-"""The HTML report: what was measured, what may be claimed from it, and where it stands."""
+"""The HTML report: what was measured, what may be claimed from it, and where it stands.
 
-from rivulet.report.inputs import ReportInputs
-from rivulet.report.page import build_report
-
-__all__ = ["ReportInputs", "build_report"]
+Nothing is imported here: jobs that write a page of schedules need no library of figures.
+"""

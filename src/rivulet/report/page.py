@@ -9,10 +9,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from rivulet.benchmark.subject import BASELINES
@@ -44,17 +42,16 @@ from rivulet.report.rankings import rankings
 from rivulet.report.reading import grouped, read_rows
 from rivulet.report.search_time import search_times
 from rivulet.report.sweep import sweeps
+from rivulet.report.templates import FOLDER, environment, style
 from rivulet.report.wording import (
     counted,
     duration,
     latency_text,
-    number,
     percent,
     range_text,
     share,
 )
 
-_FOLDER = Path(__file__).parent
 NAMES = {
     "untuned": "untuned",
     "onnxruntime": "ONNX Runtime",
@@ -148,24 +145,17 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         "heat": heat_data([(row, verdict([row], OVER_ANSOR)) for row in rows], SAME),
         "kernels": kernel_data(kernel_tables, inputs.benchmarks.parent),
     }
-    script = (_FOLDER / "report.js").read_text()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": number,
+    script = (FOLDER / "report.js").read_text()
+    templates = environment()
+    templates.filters |= {
         "percent": percent,
         "share": share,
         "most": most_lost,
         "count": lambda value: "–" if value is None else f"{value:g}",
         "error": lambda value: "–" if value is None else f"{value:.1e}",
     }
-    page = environment.get_template("template.html").render(
-        css=Markup((_FOLDER / "report.css").read_text()),
+    page = templates.get_template("template.html").render(
+        css=style(),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode(),
         data=Markup(_embedded(data)),

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup
-
 from rivulet.records.best import best_by_kernel
 from rivulet.records.stored import read_log
-from rivulet.report.wording import number
-
-_FOLDER = Path(__file__).parent
+from rivulet.report.templates import environment, style
 
 
 @dataclass(frozen=True)
@@ -59,18 +54,14 @@ def schedules_page(title: str, log: str, schedules: list[Schedule]) -> str:
         log: Where they were found.
         schedules: In the order in which they are shown.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    page = environment.get_template("schedules.html").render(
-        css=Markup((_FOLDER / "report.css").read_text()),
-        title=title,
-        log=log,
-        schedules=schedules,
+    page = (
+        environment()
+        .get_template("schedules.html")
+        .render(
+            css=style(),
+            title=title,
+            log=log,
+            schedules=schedules,
+        )
     )
     return str(page)
