@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from comparison.bowl import descend_bowls
+from comparison.command import parse_sections, say
 from comparison.droplet_figures import (
     effect_lines,
     gain_lines,
@@ -78,20 +79,7 @@ QUICK = Plan(64, 128, (128,), 128, ("resnet18",), ("resnet18", "squeezenet1_1"),
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--quick", action="store_true", help="a rough answer, on small inputs, in minutes")
-    add("--sections", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION",
-        help=f"of: {', '.join(SECTIONS)} (default: all)")  # fmt: skip
-    add("--work", type=Path, metavar="FOLDER",
-        help="where everything is kept (default: below benchmarks/work)")  # fmt: skip
-    add("--cores", default="all", help="cores for Snakemake (default: all)")
-    options = parser.parse_args(arguments)
-    name = "droplet-quick" if options.quick else "droplet"
-    options.work = (options.work or _ROOT / "benchmarks/work" / name).resolve()
-    return options
+    return parse_sections("droplet", __doc__, SECTIONS, arguments)
 
 
 def configuration(plan: Plan, section: str) -> dict[str, Any]:
@@ -160,11 +148,6 @@ def upstream(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
         200,
     )  # fmt: skip
     return upstream_figures(found, done(ours))
-
-
-def say(text: str) -> None:
-    """Write a line with the time of day."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

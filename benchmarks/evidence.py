@@ -26,6 +26,7 @@ from typing import Any
 
 import _bootstrap  # noqa: F401
 from comparison.browser import open_browser, seconds_to_open
+from comparison.command import parse_sections, say
 from comparison.stub_results import StubResults
 from comparison.workflow import run_workflow
 from rivulet.benchmark.estimates import Sampling, Stopping, estimate_latency, estimate_ratio
@@ -81,20 +82,7 @@ QUICK = Plan("squeezenet1_1", 64, 96, 12, 30, 100, 3)
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--quick", action="store_true", help="a rough answer, on small inputs, in minutes")
-    add("--sections", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION",
-        help=f"of: {', '.join(SECTIONS)} (default: all)")  # fmt: skip
-    add("--work", type=Path, metavar="FOLDER",
-        help="where everything is kept (default: below benchmarks/work)")  # fmt: skip
-    add("--cores", default="all", help="cores for Snakemake (default: all)")
-    options = parser.parse_args(arguments)
-    name = "evidence-quick" if options.quick else "evidence"
-    options.work = (options.work or _ROOT / "benchmarks/work" / name).resolve()
-    return options
+    return parse_sections("evidence", __doc__, SECTIONS, arguments)
 
 
 def configuration(plan: Plan) -> dict[str, Any]:
@@ -249,11 +237,6 @@ def report_lines(figures: dict[str, Any]) -> list[str]:
         f"The page: {figures['mb']:.2f} MB, made in {figures['seconds_to_make']:.0f} s, opened in "
         f"{figures['seconds_to_open']:.2f} s (slowest {figures['slowest']:.2f} s)",
     ]
-
-
-def say(text: str) -> None:
-    """Write a line with the time of day."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,11 +13,11 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from comparison.command import say
 from comparison.launch import execute
 from comparison.output import table_lines
 from comparison.plan import SECTIONS, Conditions, Options
@@ -182,11 +182,6 @@ class _Ticker:
             return
         left = seconds * max(0, self._run.total - done) / done
         say(f"  {duration(seconds)} gone, {done}/{self._run.total}, about {duration(left)} left")
-
-
-def say(text: str) -> None:
-    """Write a line at once."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def compare(parsed: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from comparison.command import say
 from comparison.pairs import Coverage, Part, TransferFigures, lines, read_figures
 from comparison.workflow import run_workflow
 from rivulet.jobs.progress import duration
@@ -135,11 +136,6 @@ def warm_start(target: str, options: argparse.Namespace) -> dict[str, Any]:
     found = json.loads(done.stdout.splitlines()[-1])
     kept.write_text(json.dumps({"made_of": made_of, "found": found}, indent=1))
     return found
-
-
-def say(text: str) -> None:
-    """Write a line with the time of day."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

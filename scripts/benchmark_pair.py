@@ -28,6 +28,7 @@ from rivulet.benchmark.table import (
     write_rows,
 )
 from rivulet.errors import UserError
+from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
@@ -60,7 +61,7 @@ def benchmark(job, options):
             subject, stopping,
             lambda done, total, text: progress.update(done, f"{detail}, {text}", total),
         )  # fmt: skip
-        state |= {"after": environment(device)["clocks"]}
+        state["clocks_after"] = clocks()
         blame(job, options, found, chosen)
     groups = {method: found.groups(method) for method in options.methods}
     rows = describe(options, settings, found)

@@ -16,12 +16,12 @@ from rivulet.deploy.package import (
     LIBRARY,
     WEIGHTS,
     Tensor,
-    lacking_features,
     pack_weights,
     write_manifest,
     write_runner,
 )
 from rivulet.hardware.cpu import cpu_info
+from rivulet.hardware.target import missing_features
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def package(small_model, target, tmp_path_factory):
     write_manifest(folder, inputs, outputs, target, 1, {"model": "small"})
     write_runner(folder)
     return folder
+
+
+def lacking_features(folder, flags=None):
+    """Features that a package needs and a CPU of such flags, this one by default, has not."""
+    needed = json.loads((folder / "manifest.json").read_text())["cpu_features"]
+    return missing_features(needed, cpu_info()[1] if flags is None else flags)
 
 
 def run(folder, *arguments, cwd=None):

@@ -109,7 +109,7 @@ def repeat_benchmark(
             report(number * rounds + done, stopping.most * rounds, _place(number, text))
 
         try:
-            result = in_new_process(left, told)
+            result = _in_new_process(left, told)
         except _Crashed as crash:
             if not crash.method:
                 unexplained += 1
@@ -142,7 +142,7 @@ def _place(number: int, text: str) -> str:
     return f"process {number + 1}{text}"
 
 
-def in_new_process(subject: Subject, report: Callable[[int, int], None]) -> PairResult:
+def _in_new_process(subject: Subject, report: Callable[[int, int], None]) -> PairResult:
     """Time the variants in a new interpreter: a copy of this one would share its memory layout.
 
     Raises:

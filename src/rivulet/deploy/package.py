@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.hardware.cpu import cpu_info
-from rivulet.hardware.target import missing_features, needed_features
+from rivulet.hardware.target import needed_features
 from rivulet.tvm_compat import load_tvm
 
 LIBRARY, WEIGHTS, MANIFEST, RUN = "model.so", "params.npz", "manifest.json", "run.py"
@@ -84,14 +83,3 @@ def write_runner(folder: Path) -> None:
     """Write the example that runs the package."""
     shutil.copyfile(_TEMPLATE, folder / RUN)
     (folder / RUN).chmod(0o755)
-
-
-def lacking_features(folder: Path, flags: frozenset[str] | None = None) -> list[str]:
-    """CPU features that a package needs and this CPU does not report.
-
-    Args:
-        folder: The package.
-        flags: Feature flags of the CPU; this machine's by default.
-    """
-    manifest = json.loads((folder / MANIFEST).read_text())
-    return missing_features(manifest["cpu_features"], cpu_info()[1] if flags is None else flags)

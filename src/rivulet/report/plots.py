@@ -204,9 +204,7 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
             axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("search time in s, logarithmic")
         axes.set_ylabel("sum of kernels in ms, logarithmic")
-        axes.grid(color=GRID, alpha=0.35, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        _add_grid_and_legend(axes, "both")
         told = "; ".join(
             f"{line.label}: {line.points[-1][1]:.3g} ms after {line.points[-1][0]:.3g} s"
             for line in lines
@@ -229,10 +227,7 @@ def sweep_chart(name: str, title: str, lines: list[Swept]) -> str:
         axes.set_xscale("log")
         for line in lines:
             trials, middles, lows, highs = zip(*line.points, strict=True)
-            whiskers = [
-                [max(m - x, 0.0) for m, x in zip(middles, lows, strict=True)],
-                [max(x - m, 0.0) for m, x in zip(middles, highs, strict=True)],
-            ]
+            whiskers = _whiskers(middles, lows, highs)
             axes.errorbar(
                 trials, middles, yerr=whiskers, fmt="o-", markersize=4, capsize=3, linewidth=1.4,
                 color=COLOURS.get(line.method, GRID), label=line.label,
@@ -243,9 +238,7 @@ def sweep_chart(name: str, title: str, lines: list[Swept]) -> str:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("trials of Ansor's search, logarithmic")
         axes.set_ylabel("latency in ms")
-        axes.grid(axis="y", color=GRID, alpha=0.35, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        _add_grid_and_legend(axes, "y")
         told = "; ".join(
             f"{line.label}: " + ", ".join(f"{p[1]:.3g} ms after {p[0]}" for p in line.points)
             for line in lines
@@ -286,8 +279,7 @@ def _draw_method(axes: Any, row: int, method: Measured) -> None:
     spread = 0.5 if len(method.runs) > 1 else 0.0
     for number, (middle, low, high) in enumerate(method.runs):
         # Runs of one method stand above each other, or they would hide each other.
-        # Rounding may put a median just outside its interval; whiskers have no negative length.
-        whiskers = [[max(middle - low, 0.0)], [max(high - middle, 0.0)]]
+        whiskers = _whiskers([middle], [low], [high])
         y = row + spread * ((number + 0.5) / len(method.runs) - 0.5)
         axes.errorbar(
             middle,
@@ -307,6 +299,20 @@ def _draw_method(axes: Any, row: int, method: Measured) -> None:
         va="center",
         fontsize=9,
     )
+
+
+def _add_grid_and_legend(axes: Any, lines: str) -> None:
+    axes.grid(axis=lines, color=GRID, alpha=0.35, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _whiskers(
+    middles: Iterable[float], lows: Iterable[float], highs: Iterable[float]
+) -> list[list[float]]:
+    """Lengths to either side; rounding may put a median just outside its interval."""
+    ends = list(zip(middles, lows, highs, strict=True))
+    return [[max(m - low, 0.0) for m, low, _ in ends], [max(high - m, 0.0) for m, _, high in ends]]
 
 
 def _room(labels: Iterable[str]) -> float:
