@@ -45,10 +45,12 @@ ENVIRONMENT = "../envs/rivulet.yaml"
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
     f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
-    f"export RIVULET_CONFIG={shlex.quote(CONFIG.canonical_json())}; "
 )
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
+# For the records of benchmarks; not in the commands, where a large config would hide all else when
+# one of them fails. A job on a cluster reads this file anew.
+os.environ["RIVULET_CONFIG"] = CONFIG.canonical_json()
 # Braces are format fields in Snakemake's shell commands.
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 

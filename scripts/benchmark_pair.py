@@ -80,7 +80,12 @@ def benchmark(job, options):
     for complaint in complaints:
         job.tell(f"the table is marked: {complaint}")
     facts = {
-        "environment": state | {"versions": versions(), "commit": commit()},
+        "environment": {
+            **state,
+            **found.results[0].toolchain,
+            "versions": versions(),
+            "commit": commit(),
+        },
         "conduct": [one.facts() for one in conduct],
         "config": json.loads(os.environ.get("RIVULET_CONFIG", "null")),
         "code": stage_code("benchmark"),

@@ -166,7 +166,9 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
             "fingerprint": "0123456789ab",
             "versions": {"python": "3.11.9", "onnxruntime": "1.30.0"},
             "pinned_to": [0, 1],
+            "llvm": "20",
             "clocks": {"mhz": [2600, 2600]},
+            "clocks_after": {"mhz": [2600, 2400 + count]},
             "resolved_target": {"kind": "llvm", "mcpu": "example-v4"},
         }
         conduct = [{"others": 0.01 * (n + 1), "stolen": 0.002} for n in range(3)]
@@ -495,8 +497,10 @@ def test_environment(page: str) -> None:
     assert facts["Load at the pair runs"] == "0.1–1.2 (mean over one minute)"
     assert facts["TVM"] == "0.26.0"
     assert facts["Packages"] == "python 3.11.9, onnxruntime 1.30.0"
-    assert facts["Pinned to CPUs"] == "[0, 1]"
-    assert facts["Frequencies and temperature"] == '{"mhz": [2600, 2600]}'
+    assert facts["LLVM"] == "20"
+    assert facts["Pinned to CPUs"] == "0, 1"
+    assert facts["Frequencies"] == "2400–2600 MHz"
+    assert facts["Temperature"] == "not readable"
     runs = table(page, "Pair runs")
     assert {tuple(row[3:]) for row in runs} == {("3 %", "0.2 %")}
     assert facts["Target, as resolved"] == '{"kind": "llvm", "mcpu": "example-v4"}'
@@ -658,8 +662,8 @@ def test_pairs_that_were_disturbed_are_named(tmp_path: Path) -> None:
         row.disturbed = "other processes took 12% of the CPUs"
     write_rows(rows, inputs.benchmarks)
     assert (
-        "While these pairs were timed, other processes took 12% of the CPUs: alexnet to resnet18 "
-        "(ansor log, 128 trials)."
+        "Disturbed while they were timed, because other processes took 12% of the CPUs: alexnet to "
+        "resnet18 (ansor log, 128 trials)."
     ) in words(tree(build_report(inputs)))
 
 

@@ -179,6 +179,8 @@ def test_all_samples_and_the_machine_are_kept(finished):
     state = record.facts["environment"]
     assert state["threads"] == 1
     assert state["pinned_to"]
+    assert "llvm" in state["resolved_target"]
+    assert int(state["llvm"]) > 10
     assert {"apache-tvm", "onnxruntime", "torch"} <= set(state["versions"])
     assert state["cpu"]
     assert state["features"]

@@ -40,6 +40,7 @@ class PairResult:
         functions: Method to the microseconds that each function takes within the model, medians
             of some runs; compiled models only.
         conduct: What else the machine did while they were timed.
+        toolchain: The resolved target, and the version of LLVM behind it.
     """
 
     samples: dict[str, list[float]]
@@ -47,6 +48,7 @@ class PairResult:
     failures: dict[str, str]
     functions: dict[str, dict[str, float]] = field(default_factory=dict)
     conduct: Conduct | None = None
+    toolchain: dict[str, str] = field(default_factory=dict)
 
 
 def benchmark_variants(
@@ -118,7 +120,11 @@ def benchmark_variants(
         functions = {m: _profile(v) for m, v in variants.items() if isinstance(v, CompiledModel)}
     finally:
         os.sched_setaffinity(0, cpus)
-    return PairResult(samples, errors, failures, functions, conduct)
+    toolchain = {
+        "resolved_target": str(target),
+        "llvm": str(load_tvm().target.codegen.llvm_version_major()),
+    }
+    return PairResult(samples, errors, failures, functions, conduct, toolchain)
 
 
 def packed_weights(subject: Subject, target: Any) -> list[Any]:

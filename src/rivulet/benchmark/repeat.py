@@ -58,8 +58,8 @@ class Repeated:
         speeds = [one.conduct.speed for one in aside if one.conduct and one.conduct.speed]
         if speeds:
             told.append(
-                f"{len(aside)} of {len(self.results)} processes were set aside, because the "
-                f"machine ran at {min(speeds):.0%} of its peak"
+                f"the machine ran at {min(speeds):.0%} of its peak ({len(aside)} of "
+                f"{len(self.results)} processes set aside)"
             )
         return told
 

@@ -38,9 +38,11 @@ def environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[
                     ("Target, as configured", _distinct(seen, "target")),
                     ("Target, as resolved", _distinct(seen, "resolved_target")),
                     ("TVM", _distinct([{"tvm": row.tvm_version} for row in own] + seen, "tvm")),
+                    ("LLVM", _distinct(seen, "llvm")),
                     ("Packages", _packages(seen)),
-                    ("Pinned to CPUs", _distinct(seen, "pinned_to")),
-                    ("Frequencies and temperature", _distinct(seen, "clocks")),
+                    ("Pinned to CPUs", _pinned(seen)),
+                    ("Frequencies", _clock(seen, "mhz", "MHz")),
+                    ("Temperature", _clock(seen, "celsius", "°C")),
                 ],
             }
         )
@@ -65,6 +67,19 @@ def _packages(facts: list[dict[str, Any]]) -> str:
     seen = [one.get("versions") or {} for one in facts]
     names = {name: None for one in seen for name in one}
     return ", ".join(f"{name} {_distinct(seen, name)}" for name in names) or "unknown"
+
+
+def _pinned(facts: list[dict[str, Any]]) -> str:
+    places = {", ".join(map(str, one["pinned_to"])): None for one in facts if one.get("pinned_to")}
+    return "; ".join(places) or "unknown"
+
+
+def _clock(facts: list[dict[str, Any]], key: str, unit: str) -> str:
+    """The range of what was read before and after the pair runs; lists hold one figure per CPU."""
+    read = [one.get(name) or {} for one in facts for name in ("clocks", "clocks_after")]
+    found = [clock[key] for clock in read if key in clock]
+    values = [v for one in found for v in (one if isinstance(one, list) else [one])]
+    return f"{range_text(values, 'g')} {unit}" if values else "not readable"
 
 
 def _load(facts: list[dict[str, Any]]) -> str:

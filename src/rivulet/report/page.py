@@ -364,7 +364,7 @@ def _warnings(rows: list[BenchmarkRow]) -> list[str]:
     disturbed = {row.pair: row.disturbed for row in rows if row.disturbed}
     for reason, pairs in grouped(disturbed, lambda pair: disturbed[pair]):
         names = ", ".join(f"{p[2]} to {p[1]} ({p[3]} log, {p[4]} trials)" for p in pairs)
-        said.append(f"While these pairs were timed, {reason}: {names}.")
+        said.append(f"Disturbed while they were timed, because {reason}: {names}.")
     return said
 
 
