@@ -8,13 +8,12 @@ Outputs: the folder with library, weights, manifest and an example that runs it;
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 import _bootstrap  # noqa: F401
-from rivulet.benchmark.compile import CompiledModel
 from rivulet.benchmark.estimates import Sampling, estimate_latency
-from rivulet.benchmark.interleave import TimingSettings, time_interleaved
+from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
+from rivulet.benchmark.pair import benchmark_variants, packed_weights
+from rivulet.benchmark.subject import Subject
 from rivulet.deploy.package import (
     FILES,
     LIBRARY,
@@ -27,12 +26,12 @@ from rivulet.deploy.package import (
 from rivulet.errors import UserError
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
-from rivulet.measure.outputs import largest_relative_error
-from rivulet.models.prepare import prepare_model
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import load_tvm
+
+PACKAGED = "the package"
 
 
 def package(job, options):
@@ -42,15 +41,22 @@ def package(job, options):
     model = read_record(options.model_record).facts
     folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
+    subject = Subject(
+        options.onnx, {PACKAGED: folder / LIBRARY}, model["inputs"], device,
+        TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        chosen["tolerance"], (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
+    )  # fmt: skip
     with job.device("cpu"):
         load_tvm(device.threads)
         target = resolve_target(device)
-        params = prepare_model(options.onnx, target).params
         shutil.copyfile(options.library, folder / LIBRARY)
-        pack_weights(folder / LIBRARY, params, folder / WEIGHTS)
-        variant = CompiledModel(folder / LIBRARY, params)
-        outputs, error = checked(options.onnx, variant, model, device, chosen)
-        latency = timed(variant, chosen)
+        pack_weights(folder / LIBRARY, packed_weights(subject, target), folder / WEIGHTS)
+        found = benchmark_variants(
+            subject, target, lambda _: None, lambda done, total: None, job.logger
+        )
+    for reason in found.failures.values():
+        raise UserError(f"{options.library} is not packaged: {reason}")
+    latency = latency_of(found.samples[PACKAGED], chosen)
     write_runner(folder)
     log = read_record(options.log_record)
     made = read_record(options.library_record)
@@ -59,7 +65,7 @@ def package(job, options):
         "method": options.subject["what"],
         "trials": int(options.subject["trials"]),
         "latency_ms": latency,
-        "max_rel_error_against_onnxruntime": error,
+        "max_rel_error_against_onnxruntime": found.errors[PACKAGED],
         "kernels": log.facts["kernels_total"],
         "kernels_scheduled": log.facts["kernels_covered"],
         "hardware": device.name,
@@ -69,7 +75,9 @@ def package(job, options):
         "compiled": made.made["at"],
     }
     inputs = [Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in model["inputs"]]
-    write_manifest(folder, inputs, outputs, target, device.threads, facts)
+    write_manifest(
+        folder, inputs, outputs_of(subject, model["outputs"]), target, device.threads, facts
+    )
     job.tell(f"{folder}: {latency['median']:.3f} ms; try it: python {folder / 'run.py'}")
     write_record(
         options.record, "package", options.subject, settings,
@@ -78,36 +86,21 @@ def package(job, options):
     )  # fmt: skip
 
 
-def checked(onnx, variant, model, device, chosen):
-    """The outputs' names, shapes and dtypes, and the largest error against ONNX Runtime."""
-    reference = OnnxRuntimeModel(onnx, device.threads)
-    worst = 0.0
-    for number in range(chosen["inputs"]):
-        generator = np.random.default_rng(chosen["seed"] + number)
-        arrays = [generator.standard_normal(i["shape"]).astype(i["dtype"]) for i in model["inputs"]]
-        for one in (reference, variant):
-            one.bind(arrays)
-            one.run()
-        worst = max(worst, largest_relative_error(variant.outputs(), reference.outputs()))
-    if not worst <= chosen["tolerance"]:
-        raise UserError(
-            f"the compiled model's output differs from ONNX Runtime's by {worst:.1e}, allowed "
-            f"{chosen['tolerance']:g}; it is not packaged"
-        )
-    found = zip(model["outputs"], variant.outputs(), strict=True)
-    return [Tensor(name, array.shape, str(array.dtype)) for name, array in found], worst
+def outputs_of(subject, names):
+    """The outputs' names, shapes and dtypes, as ONNX Runtime gives them."""
+    reference = OnnxRuntimeModel(subject.onnx, subject.device.threads)
+    reference.bind(subject.arrays(0))
+    reference.run()
+    found = zip(names, reference.outputs(), strict=True)
+    return [Tensor(name, array.shape, str(array.dtype)) for name, array in found]
 
 
-def timed(variant, chosen):
-    """Median latency in ms with its interval, in this process."""
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
-    samples = time_interleaved({"it": variant}, timing, lambda done, total: None)["it"]
+def latency_of(samples, chosen):
+    """Median latency in ms with its interval, in one process."""
     sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
     one = estimate_latency([samples], sampling)
-    names = ("median", "low", "high")
-    return {n: round(v, 6) for n, v in zip(names, (one.value, one.low, one.high), strict=True)} | {
-        "samples": len(samples)
-    }
+    found = {"median": one.value, "low": one.low, "high": one.high}
+    return {name: round(value, 6) for name, value in found.items()} | {"samples": len(samples)}
 
 
 def main():

@@ -19,10 +19,7 @@ STAGE_ROOMS = {
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
     "roofline": ("measure/roofline.py",),
-    "package": (
-        "deploy", "models/prepare.py", "benchmark/compile.py", "benchmark/interleave.py",
-        "benchmark/estimates.py",
-    ),
+    "package": ("deploy", "models/prepare.py", "benchmark"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", "models/prepare.py",
