@@ -25,7 +25,7 @@ import xgboost
 import _bootstrap  # noqa: F401
 from _kernels import benchmark_kernels
 from rivulet.config.load import load_config
-from rivulet.config.model import Search
+from rivulet.config.sections import Search
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.target import resolve_target

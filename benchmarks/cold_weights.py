@@ -24,7 +24,7 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
-from rivulet.config.model import Benchmark, Measure
+from rivulet.config.sections import Benchmark, Measure
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.cpu import physical_cores, spread_cpus

@@ -26,7 +26,7 @@ import psutil
 
 import _bootstrap  # noqa: F401
 from _kernels import benchmark_kernels
-from rivulet.config.model import Measure, Search
+from rivulet.config.sections import Measure, Search
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.cpu import spread_cpus

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from _kernels import benchmark_kernels
-from rivulet.config.model import Measure
+from rivulet.config.sections import Measure
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.cpu import physical_cores

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.config.model import Measure
+from rivulet.config.sections import Measure
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.cpu import physical_cores

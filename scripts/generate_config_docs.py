@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write or check the files; return the exit status."""
     parser = argparse.ArgumentParser(
         description="Write config/schema.json, config/config.yaml and the key table of "
-        "config/README.md from the model in src/rivulet/config/model.py."
+        "config/README.md from the models in src/rivulet/config."
     )
     parser.add_argument(
         "--check",

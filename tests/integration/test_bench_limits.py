@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from conftest import MEASURE
-from rivulet.config.model import Measure
+from rivulet.config.sections import Measure
 from rivulet.measure.bench import Bench
 from rivulet.measure.pool import Worker
 from rivulet.tvm_compat import load_tvm

@@ -22,7 +22,7 @@ from rivulet.config import (
     torchvision_names,
     validate_config,
 )
-from rivulet.config import model as config_model
+from rivulet.config import sources as config_sources
 from rivulet.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ KNOWN = ("alexnet", "googlenet", "resnet34", "resnet18", "resnet50", "squeezenet
 @pytest.fixture(autouse=True)
 def known_models(monkeypatch):
     """Make the checks of names the same wherever, and whether, torchvision is installed."""
-    monkeypatch.setattr(config_model, "classification_models", lambda: KNOWN)
+    monkeypatch.setattr(config_sources, "classification_models", lambda: KNOWN)
 
 
 @pytest.fixture
@@ -557,7 +557,7 @@ def test_onnx_is_relative_to_the_base_directory(folder, monkeypatch):
 
 
 def test_names_are_not_checked_without_torchvision(monkeypatch):
-    monkeypatch.setattr(config_model, "classification_models", lambda: ())
+    monkeypatch.setattr(config_sources, "classification_models", lambda: ())
     validate_config({"models": {"a": {"torchvision": "anything"}}})
 
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rivulet.config.load import allowed, settings_class
-from rivulet.config.model import MODEL_KINDS, Config, Hardware, Library, TorchvisionModel
+from rivulet.config.model import Config
+from rivulet.config.sections import Hardware
+from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"
 COMMAND = "scripts/generate_config_docs.py"

@@ -13,16 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from rivulet.config.model import (
-    MODEL_KINDS,
-    PROBLEMS,
-    Allowed,
-    Config,
-    Hardware,
-    Library,
-    did_you_mean,
-    shown,
-)
+from rivulet.config.model import Config
+from rivulet.config.problems import PROBLEMS, Allowed, did_you_mean, shown
+from rivulet.config.sections import Hardware
+from rivulet.config.sources import MODEL_KINDS, Library
 from rivulet.errors import UserError
 
 Location = tuple[str | int, ...]
