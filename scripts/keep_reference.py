@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.report.templates import embedded_json
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = (
@@ -43,9 +44,7 @@ def without_links(page):
     data["kernels"]["pages"] = []
     for row in data["kernels"]["rows"]:
         row[-1] = None
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return page[: found.start(2)] + text + page[found.end(2) :]
+    return page[: found.start(2)] + str(embedded_json(data)) + page[found.end(2) :]
 
 
 def problem_with(place, results):

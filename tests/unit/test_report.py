@@ -17,6 +17,7 @@ from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
+from rivulet.report.blocks import NAMES
 from rivulet.report.inputs import (
     METHODS,
     BenchmarkRow,
@@ -26,8 +27,9 @@ from rivulet.report.inputs import (
     read_history,
     read_transfer,
 )
-from rivulet.report.page import NAMES, build_report, compare, verdict
+from rivulet.report.page import build_report
 from rivulet.report.plots import COLOURS
+from rivulet.report.verdicts import compare, verdict
 from rivulet.report.wording import duration, latency_text, number, percent
 from rivulet.transfer.ranking import Ranked, write_ranking
 from rivulet.transfer.table import CandidateRow, write_candidates

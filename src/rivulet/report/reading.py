@@ -76,6 +76,7 @@ def grouped(items: Iterable[V], key: Callable[[V], K]) -> list[tuple[K, list[V]]
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "int": int,
+    "float": float,
     "float | None": optional_number,
     "int | None": lambda text: int(text) if text else None,
 }

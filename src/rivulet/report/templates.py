@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,9 @@ def environment() -> jinja2.Environment:
 def style() -> Any:
     """The pages' style sheet, to stand in a page as it is."""
     return Markup((FOLDER / "report.css").read_text())
+
+
+def embedded_json(data: Any) -> Any:
+    """JSON to stand in a script element, which nothing in it may end."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
