@@ -1,4 +1,5 @@
 # The validated config, paths, wildcards and what every rule's parameters are made of.
+import functools
 import json
 import os
 import re
@@ -72,13 +73,14 @@ wildcard_constraints:
 def settings(stage, *names):
     """A params function: the stage's settings as canonical JSON, by the wildcards that matter."""
 
-    def resolve(wildcards):
-        chosen = {name: wildcards[name] for name in names}
+    @functools.cache  # a large matrix asks for the same ones thousands of times
+    def text(*values):
+        chosen = dict(zip(names, values))
         if "trials" in chosen:
             chosen["trials"] = int(chosen["trials"])
         return json.dumps(stage_settings(CONFIG, stage, **chosen), sort_keys=True)
 
-    return resolve
+    return lambda wildcards: text(*(wildcards[name] for name in names))
 
 
 def user_file(wildcards):

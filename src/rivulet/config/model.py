@@ -9,8 +9,9 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
@@ -258,9 +259,14 @@ class Config(Settings):
         """The models that get a pool; one of a single source would be the pair again."""
         return [name for name in self.models if self.pool and len(self.pool_of(name)) > 1]
 
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The configuration as JSON values: made once, and not to be changed."""
+        return self.model_dump(mode="json")
+
     def canonical_json(self) -> str:
         """Return the one spelling of this configuration: every key, sorted, no spaces."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.plain, sort_keys=True, separators=(",", ":"))
 
 
 def _case_clashes(key: str, names: list[str], taken: Iterable[str] = ()) -> list[Problem]:

@@ -123,7 +123,7 @@ def stage_settings(
         source: Source of a transfer: a model, a log of the library, or the pool.
         target: Target of a transfer.
     """
-    data = config.model_dump(mode="json")
+    data = config.plain
     settings: dict[str, Any] = {}
     if stage in FORMATS:
         settings["format"] = FORMATS[stage]
