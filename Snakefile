@@ -14,6 +14,7 @@ if not workflow.config_settings.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/machine.smk"
 include: "rules/export.smk"
 include: "rules/kernels.smk"
 include: "rules/search.smk"

@@ -10,6 +10,7 @@ REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{tri
 
 rule benchmark_pair:
     input:
+        machine=machine_file,
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         kernels="results/{hardware}/kernels/{target}.json",
@@ -70,7 +71,7 @@ rule benchmark_pair:
         "python scripts/benchmark_pair.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials} --settings {params.settings:q}"
+        " trials={wildcards.trials} --settings {params.settings:q} --machine {input.machine}"
         " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
         " --roofline {input.roofline}"
         " --methods {params.methods}"

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
+from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.packages import package_manifests
@@ -26,9 +27,10 @@ from rivulet.workflow.stages import (
 )
 
 CONFIG = load_workflow_config(
-    config, workflow.config_settings.configfiles or workflow.configfiles
+    config,
+    workflow.config_settings.configfiles or workflow.configfiles,
+    plans=workflow.is_main_process,
 )
-DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)
@@ -64,7 +66,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     source="|".join(map(re.escape, [*MODELS, *CONFIG.library, "pool"])),
     target="|".join(map(re.escape, MODELS)),
-    hardware="|".join(map(re.escape, DEVICES)),
+    hardware="|".join(map(re.escape, CONFIG.hardware)),
     log_kind="ansor|droplet",
     own_log="ansor|droplet|warm",
     trials="[1-9][0-9]*",
@@ -90,7 +92,13 @@ def user_file(wildcards):
 
 
 def device_threads(wildcards):
-    return DEVICES[wildcards.hardware].threads
+    return device_of(CONFIG, wildcards.hardware).threads
+
+
+def machine_file(wildcards):
+    """The description of a cluster's node; hardware that is this machine has none."""
+    at_cluster = CONFIG.hardware[wildcards.hardware].at == "cluster"
+    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"] if at_cluster else []
 
 
 # A transfer's sources: one model or log of the library, or the pool of all of them.

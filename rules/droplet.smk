@@ -5,6 +5,7 @@ REFINED = "results/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{
 
 rule refine_droplet:
     input:
+        machine=machine_file,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
         source_files=ancient(
@@ -36,7 +37,7 @@ rule refine_droplet:
     shell:
         "python scripts/refine_droplet.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=droplet trials={wildcards.trials}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --source results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
         " --source-record {input.source}"
@@ -47,6 +48,7 @@ rule refine_droplet:
 
 rule refine_transfer:
     input:
+        machine=machine_file,
         workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{target}.json",
         source_files=ancient(
@@ -82,7 +84,7 @@ rule refine_transfer:
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --source results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --source-record {input.source}"

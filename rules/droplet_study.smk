@@ -9,6 +9,7 @@ PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
 
 rule measure_droplet_gain:
     input:
+        machine=machine_file,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
         files=ancient(
@@ -66,7 +67,7 @@ rule measure_droplet_gain:
     shell:
         "python scripts/measure_droplet_gain.py"
         " --subject model={wildcards.model} hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --ansor {params.ansor} --droplet {params.droplet} --further {params.further}"
         " --table {output.table} --record {output.record} --log {log}"
@@ -103,6 +104,7 @@ rule collect_droplet_gain:
 
 rule compile_refined:
     input:
+        machine=machine_file,
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         source_files=ancient(
@@ -128,7 +130,7 @@ rule compile_refined:
         " name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
         " --library {output.library} --record {output.record} --log {log}"
@@ -136,6 +138,7 @@ rule compile_refined:
 
 rule measure_droplet_effect:
     input:
+        machine=machine_file,
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         kernels="results/{hardware}/kernels/{target}.csv",
@@ -179,7 +182,7 @@ rule measure_droplet_effect:
         "python scripts/measure_droplet_effect.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
         " --kernels {input.kernels}"
         " --libraries {input.own} {input.transferred} {input.refined}"
         " --library-records {input.own_records} {input.transfers} {input.refined_record}"

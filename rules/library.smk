@@ -15,6 +15,7 @@ rule library:
 
 rule package_own:
     input:
+        machine=machine_file,
         onnx=ancient("results/models/{model}.onnx"),
         record="results/models/{model}.json",
         library=ancient("results/{hardware}/libraries/{own_log}-{trials}/{model}.so"),
@@ -40,7 +41,7 @@ rule package_own:
         "python scripts/package_model.py"
         " --subject what={wildcards.own_log} model={wildcards.model}"
         " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
         " --library {input.library} --library-record {input.library_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
@@ -48,6 +49,7 @@ rule package_own:
 
 rule package_transfer:
     input:
+        machine=machine_file,
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
         library=ancient(
@@ -77,7 +79,7 @@ rule package_transfer:
         "python scripts/package_model.py"
         " --subject what={wildcards.moved} model={wildcards.target} source={wildcards.source}"
         " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
         " --library {input.library} --library-record {input.library_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"

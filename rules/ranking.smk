@@ -13,6 +13,7 @@ RANKED_LOGS = expand(
 
 rule rank_sources:
     input:
+        machine=machine_file,
         workloads=ancient(
             expand(
                 "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=RANKED
@@ -42,7 +43,7 @@ rule rank_sources:
         settings=settings("ranking", "hardware"),
     shell:
         "python scripts/rank_sources.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-records {input.kernels}"
         " --log-records {input.logs} --library-files {input.library:q}"
         " --table {output.table} --record {output.record} --log {log}"

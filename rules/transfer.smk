@@ -6,6 +6,7 @@ TRANSFER = "results/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}
 
 rule transfer_schedules:
     input:
+        machine=machine_file,
         workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{target}.json",
         source_workloads=ancient(
@@ -54,7 +55,7 @@ rule transfer_schedules:
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --sources {params.sources:q}"
         " --source-workloads {input.source_workloads}"

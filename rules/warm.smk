@@ -5,6 +5,7 @@ POOL_OF_MODEL = "results/{hardware}/transfer/ansor-{trials}/pool-to-{model}"
 
 rule search_warm:
     input:
+        machine=machine_file,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
         start_files=ancient(
@@ -34,7 +35,7 @@ rule search_warm:
     shell:
         "python scripts/search_warm.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=warm trials={wildcards.trials}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --machine {input.machine}"
         " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --start results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/measured"
         " --candidates results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/candidates.csv"

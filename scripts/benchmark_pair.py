@@ -92,7 +92,7 @@ def benchmark(job, options):
     }
     inputs = [
         options.model_record, options.roofline.with_suffix(".json"), *options.library_records,
-        *options.log_records,
+        *options.log_records, *options.machine,
     ]  # fmt: skip
     outputs = [options.table, options.samples, options.kernel_table]
     write_record(options.record, "benchmark", options.subject, settings, inputs, outputs, facts)

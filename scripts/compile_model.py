@@ -24,7 +24,7 @@ def compile_one(job, options):
     target = resolve_target(device)
     options.library.parent.mkdir(parents=True, exist_ok=True)
     log = None
-    inputs = [options.model_record]
+    inputs = [options.model_record, *options.machine]
     if options.source_log is not None:
         log = TuningLog(options.source_log, job.logger)
         inputs.append(options.source_record)

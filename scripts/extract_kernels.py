@@ -40,7 +40,7 @@ def extract(job, options):
         "kernels",
         options.subject,
         options.settings,
-        [options.model_record],
+        [options.model_record, *options.machine],
         [options.table, options.workloads],
         facts,
     )

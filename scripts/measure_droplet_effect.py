@@ -81,7 +81,7 @@ def effect(job, options):
         "functions_us": [one.functions for one in found],
         "code": stage_code("effect"),
     }
-    inputs = [options.model_record, *options.library_records]
+    inputs = [options.model_record, *options.library_records, *options.machine]
     write_record(
         options.record, "effect", options.subject, settings, inputs, [options.table], facts
     )

@@ -97,7 +97,7 @@ def gain(job, options):
         "samples_s": {n: [one for _, one in weighted] for n, weighted in samples.items()},
         "code": stage_code("gain"),
     }
-    inputs = [options.kernels_record, *(f / "log.json" for f in options.ansor)]
+    inputs = [options.kernels_record, *options.machine, *(f / "log.json" for f in options.ansor)]
     inputs += [*(f / "log.json" for f in options.droplet), options.further / "log.json"]
     write_record(options.record, "gain", options.subject, settings, inputs, [options.table], facts)
 

@@ -37,7 +37,7 @@ def measure(job, options):
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_table(RoofRow, rows, options.table)
     facts = {"environment": state, "conduct": conduct.facts(), "code": stage_code("roofline")}
-    inputs = [options.format_file]
+    inputs = [options.format_file, *options.machine]
     write_record(
         options.record, "roofline", options.subject, options.settings, inputs, [options.table],
         facts,

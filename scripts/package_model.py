@@ -81,7 +81,7 @@ def package(job, options):
     job.tell(f"{folder}: {latency['median']:.3f} ms; try it: python {folder / 'run.py'}")
     write_record(
         options.record, "package", options.subject, settings,
-        [options.model_record, options.library_record, options.log_record],
+        [options.model_record, options.library_record, options.log_record, *options.machine],
         [folder / name for name in FILES], {"code": stage_code("package")},
     )  # fmt: skip
 

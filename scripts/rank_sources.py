@@ -59,6 +59,7 @@ def rank(job, options):
         if row.place == 1:
             job.tell(f"{row.log}-{row.trials}, {row.target}: {row.source} is expected to be best")
     inputs = [*options.kernels_records, *options.log_records, *options.library_files]
+    inputs += options.machine
     write_record(
         options.record, "ranking", options.subject, settings, inputs, [options.table],
         {"code": stage_code("ranking")},
@@ -85,7 +86,8 @@ def library_kernels(job, name, one, settings):
 
 def main():
     """Run the command line."""
-    command = Command("Rank the sources of each target by the benefit to expect.", "ranking")
+    about = "Rank the sources of each target by the benefit to expect."
+    command = Command(about, "ranking", anywhere=True)
     several = {"type": Path, "nargs": "*", "default": []}
     command.add("--workloads", **several, help="workloads of all models, NAME.workloads...")
     command.add("--kernels-records", **several, help="records of their kernels")

@@ -49,8 +49,8 @@ def refine(job, options):
         shutil.copyfile(folder / name, options.out / name)
         outputs.append(options.out / name)
     write_record(
-        options.record, "droplet", options.subject, options.settings, inputs, outputs,
-        {**facts, "journal": str(folder)},
+        options.record, "droplet", options.subject, options.settings,
+        [*inputs, *options.machine], outputs, {**facts, "journal": str(folder)},
     )  # fmt: skip
 
 

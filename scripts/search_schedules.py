@@ -58,8 +58,8 @@ def search(job, options):
             remember_milestone(folder, trials, facts)
         outputs = write_prefix(folder, options.out, trials)
     write_record(
-        options.record, "search", options.subject, settings, [options.kernels_record], outputs,
-        {**facts, "journal": str(folder)},
+        options.record, "search", options.subject, settings,
+        [options.kernels_record, *options.machine], outputs, {**facts, "journal": str(folder)},
     )  # fmt: skip
 
 

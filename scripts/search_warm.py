@@ -36,8 +36,8 @@ def search(job, options):
         job.tell(f"complete already, taken from {folder}")
     outputs = publish(folder, options.out)
     write_record(
-        options.record, "warm", options.subject, options.settings, inputs, outputs,
-        {**facts, "journal": str(folder)},
+        options.record, "warm", options.subject, options.settings,
+        [*inputs, *options.machine], outputs, {**facts, "journal": str(folder)},
     )  # fmt: skip
 
 

@@ -66,8 +66,9 @@ def transfer(job, options):
     shutil.copyfile(folder / "candidates.csv", options.out / "candidates.csv")
     shutil.copyfile(folder / "measured/trials.csv", options.out / "trials.csv")
     write_record(
-        options.record, "transfer", options.subject, options.settings, inputs,
-        list(dict.fromkeys(outputs)), {**facts, "journal": str(folder)},
+        options.record, "transfer", options.subject, options.settings,
+        [*inputs, *options.machine], list(dict.fromkeys(outputs)),
+        {**facts, "journal": str(folder)},
     )  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from rivulet.config.problems import Allowed
+from rivulet.config.problems import Allowed, Problem, refuse
 from rivulet.config.sources import Settings
 from rivulet.config.values import (
     BASELINES,
@@ -64,6 +64,21 @@ class Hardware(Settings):
         description="Schedules that the search draws from: those whose accumulators fit the "
         "vector registers (docs/search.md), or all of TVM's",
     )
+    at: Literal["here", "cluster"] = Field(
+        default="here",
+        description="Whether the jobs run on this machine, or on a cluster's nodes that are "
+        "another one (docs/slurm.md), where threads must be a number",
+    )
+
+    @model_validator(mode="after")
+    def _known_from_afar(self) -> "Hardware":
+        if self.at == "cluster" and self.threads == "auto":
+            text = (
+                "'auto' cannot be known here for a cluster's nodes (at: cluster); allowed: an "
+                "integer from 1 to 1024, such as the physical cores of such a node"
+            )
+            refuse(Problem(("threads",), text))
+        return self
 
 
 class Search(Settings):

@@ -37,13 +37,16 @@ class Device:
     def from_settings(cls, name: str, settings: dict[str, Any]) -> Device:
         """Build from the config's entry, with ``auto`` threads resolved on this machine.
 
+        Nothing of this machine is looked at for an entry that is ``at: cluster``.
+
         Raises:
             UserError: More threads are asked for than CPUs are usable.
         """
         threads, target = settings["threads"], settings["target"]
         if threads == "auto":
             threads = physical_cores()
-        if settings["runner"] == "local" and threads > usable_cpus():
+        here = settings["runner"] == "local" and settings.get("at", "here") == "here"
+        if here and threads > usable_cpus():
             raise UserError(
                 f"hardware.{name}.threads: {threads} threads asked for, but this process may use "
                 f"{usable_cpus()} CPU(s) only; lower it or use 'auto'"

@@ -12,6 +12,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.job import Job, run_job
+from rivulet.jobs.machine import settings_on_node
 from rivulet.tvm_compat import installed_version
 
 _EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500, "worker_memory_gib": 4}'
@@ -23,10 +24,12 @@ class Command:
     Args:
         description: What ``--help`` says first.
         stage: Name of the stage.
+        anywhere: Whether the job may run on any machine, because nothing of it depends on where.
     """
 
-    def __init__(self, description: str, stage: str) -> None:
+    def __init__(self, description: str, stage: str, anywhere: bool = False) -> None:
         self.stage = stage
+        self._anywhere = anywhere
         self._parser = argparse.ArgumentParser(
             description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
@@ -37,6 +40,11 @@ class Command:
         )  # fmt: skip
         self.add("--settings", type=json_argument, default={}, help="the stage's settings, as JSON")
         self.add("--record", type=Path, required=True, help="record of the artefact, to be written")
+        self.add(
+            "--machine", type=Path, nargs="*", default=[], metavar="FILE",
+            help="description of the machine that the hardware's name stands for, where that is "
+            "a cluster's node",
+        )  # fmt: skip
         self.add("--log", type=Path, help="log file; without it everything goes to the terminal")
 
     def add_execution(self) -> None:
@@ -53,7 +61,13 @@ class Command:
         options.subject = dict(pair.split("=", 1) for pair in options.subject)
         name = options.subject.get("name") or options.subject.get("model", "")
         label = " ".join(filter(None, (self.stage, options.subject.get("what"), name)))
-        return run_job(label, options.log, lambda job: work(job, options))
+
+        def on_machine(job: Job) -> None:
+            for path in options.machine:
+                options.settings = settings_on_node(options.settings, path, not self._anywhere)
+            work(job, options)
+
+        return run_job(label, options.log, on_machine)
 
 
 def configured_device(settings: dict[str, Any]) -> Device:

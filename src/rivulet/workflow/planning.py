@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,20 +11,30 @@ from typing import Any
 from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
 from rivulet.errors import UserError
+from rivulet.jobs.machine import MACHINE_FILE, read_machine
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
-from rivulet.workflow.stages import POOL, stage_settings
+from rivulet.workflow.stages import FINGERPRINT_OF_NODE, POOL, stage_settings
 
 
-def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
-    """Validate the config as Snakemake merged it; a bad one ends the program with its lines."""
+def load_workflow_config(
+    data: Mapping[str, Any], files: Iterable[Any], plans: bool = True
+) -> Config:
+    """Validate the config as Snakemake merged it; a bad one ends the program with its lines.
+
+    Args:
+        data: The merged configuration.
+        files: The files that it is from.
+        plans: Whether this process plans the workflow. One that runs a single job of it may be on
+            a machine that other hardware's settings do not fit.
+    """
     paths = [_as_typed(Path(str(file))) for file in files]
     try:
         for path in paths:
             check_duplicate_keys(path)
         config = validate_config(data, source=" + ".join(map(str, paths)) or "config")
-        for hardware in config.hardware:
+        for hardware in config.hardware if plans else ():
             stage_settings(config, "kernels", hardware=hardware)
     except UserError as error:
         _end(error)
@@ -34,7 +45,7 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
     """Put the times of existing artefacts in order and say what is not as it seems."""
 
     def expected(record: Record) -> dict[str, Any] | None:
-        return expected_settings(config, record)
+        return expected_settings(config, record, results)
 
     code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
@@ -42,12 +53,15 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
         print(line, file=sys.stderr)
 
 
-def expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
+def expected_settings(
+    config: Config, record: Record, results: Path = Path("results")
+) -> dict[str, Any] | None:
     """Settings that the configuration asks for now for what a record describes.
 
     Args:
         config: The configuration.
         record: The record.
+        results: Folder of all results; it tells the fingerprints of a cluster's nodes.
 
     Returns:
         The settings; None for an artefact that the configuration does not name.
@@ -63,7 +77,7 @@ def expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
         return None
     trials = subject.get("trials")
     with_trials = record.stage in ("search", "droplet", "transfer", "warm")
-    return stage_settings(
+    settings = stage_settings(
         config,
         record.stage,
         model=subject.get("model"),
@@ -72,6 +86,12 @@ def expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
         source=source,
         target=subject.get("target"),
     )
+    machine = results / str(subject.get("hardware")) / MACHINE_FILE
+    at_cluster = settings.get("fingerprint") == FINGERPRINT_OF_NODE
+    if at_cluster and record.stage != "machine" and machine.exists():
+        with contextlib.suppress(UserError):  # Snakemake makes it again, and all that is from it
+            settings["fingerprint"] = read_machine(machine)["fingerprint"]
+    return settings
 
 
 def _as_typed(path: Path) -> Path:

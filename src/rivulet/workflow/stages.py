@@ -14,6 +14,7 @@ from rivulet.tvm_compat import installed_version
 # does not make expensive measurements stale. (That of exports is in rules/export_format.txt: an
 # export needs an input, because Snakemake tells by the inputs' times what is out of date.)
 FORMATS = {
+    "machine": 1,
     "kernels": 1,
     "search": 2,
     "droplet": 2,
@@ -49,6 +50,10 @@ def execution_settings(config: Config) -> dict[str, Any]:
 _COMPARING = ("baselines", "processes", "max_processes", "precision")
 
 POOL = "pool"
+
+# Stands for the fingerprint of a cluster's nodes in what is planned: the machine that plans cannot
+# know it, and all that plan must agree. The jobs put the true one in its place.
+FINGERPRINT_OF_NODE = "of the node, in machine.json"
 
 
 def transfer_names(config: Config) -> list[str]:
@@ -134,7 +139,8 @@ def stage_settings(
     if hardware is not None:
         device = device_of(config, hardware)
         settings["device"] = device.to_json()
-        settings["fingerprint"] = fingerprint(device)
+        at_cluster = config.hardware[hardware].at == "cluster"
+        settings["fingerprint"] = FINGERPRINT_OF_NODE if at_cluster else fingerprint(device)
         settings["tvm"] = installed_version()
     if stage in ("search", "droplet", "transfer", "warm"):
         measure = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}

@@ -1,0 +1,15 @@
+# Machine: a cluster's node -> results/{hardware}/machine.json, for hardware that is at: cluster.
+# The node that this job runs on is the one that the hardware's name stands for from then on.
+rule describe_machine:
+    output:
+        f"results/{{hardware}}/{MACHINE_FILE}",
+    log:
+        "logs/{hardware}/machine.log",
+    conda:
+        ENVIRONMENT
+    threads: device_threads
+    params:
+        settings=settings("machine", "hardware"),
+    shell:
+        "python scripts/describe_machine.py --subject hardware={wildcards.hardware}"
+        " --settings {params.settings:q} --record {output} --log {log}"

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Describe the node of a cluster that a hardware name stands for.
+
+Inputs: none but the node itself; nothing is compiled or measured.
+Outputs: the description, which is a record with no other file.
+"""
+
+import _bootstrap  # noqa: F401
+from rivulet.hardware import Device
+from rivulet.jobs.cli import Command
+from rivulet.jobs.machine import describe_node
+from rivulet.provenance import write_record
+
+
+def describe(job, options):
+    """Describe the node that the job runs on."""
+    facts = describe_node(Device.from_json(options.settings["device"]))
+    write_record(options.record, "machine", options.subject, options.settings, [], [], facts)
+    job.tell(
+        f"{facts['cpu']}, {facts['threads']} thread(s), fingerprint {facts['fingerprint']}, "
+        f"seen on node {facts['host']}"
+    )
+
+
+def main():
+    """Run the command line."""
+    return Command("Describe the cluster's node that a hardware name stands for.", "machine").run(
+        describe
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
