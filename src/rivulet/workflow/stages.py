@@ -124,6 +124,9 @@ def stage_settings(
         target: Target of a transfer.
     """
     data = config.model_dump(mode="json")
+    # A family decides which transfers there are, and changes none of them.
+    for one in (*data["models"].values(), *data["library"].values()):
+        del one["family"]
     settings: dict[str, Any] = {}
     if stage in FORMATS:
         settings["format"] = FORMATS[stage]
