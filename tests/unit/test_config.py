@@ -76,7 +76,10 @@ ONNX = "an existing ONNX file, relative to the working directory"
 TARGET = 'auto, or a mapping such as {kind: llvm, mcpu: skylake, mattr: ["-avx512f"]}'
 TRIALS = "an integer from 1 to 1000000, or a list of such integers without duplicates"
 LOGS = "a list with one or more of ansor, droplet, without duplicates"
-PAIRS = "all, or a list of [source, target] pairs of model names"
+PAIRS = (
+    "all, a list of [source, target] pairs of model names, or a mapping such as "
+    "{sources: 5, within: families}"
+)
 
 MALFORMED = [
     # The file as a whole.
@@ -180,8 +183,8 @@ MALFORMED = [
     ),
     (
         "models: {a: {torchvision: resnet18, sead: 1}}\n",
-        "models.a.sead: unknown key; allowed here: torchvision, shape, weights, seed; "
-        "did you mean 'seed'?",
+        "models.a.sead: unknown key; allowed here: torchvision, shape, weights, seed, "
+        "family; did you mean 'seed'?",
     ),
     (
         "models: {a: {onnx: m.onnx, shape: [1, 3, 8, 8]}}\n",
@@ -409,7 +412,7 @@ def test_no_value_anywhere_leaks_the_validator(value, tmp_path):
             tree = {"models": {}}
         if path[0] == "library":
             tree = {"models": {"m": {"torchvision": "resnet18"}}}
-        if path[-1] == "other_hardware":
+        if path[0] == "library" and path[-1] in ("other_hardware", "family"):
             tree["library"] = {"a": {"log": log}}
         place = tree
         for step in path[:-1]:
@@ -603,20 +606,20 @@ def test_model_names_are_read_from_the_source(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     # Another test of the same process may have imported the real one.
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
-    torchvision_names.classification_models.cache_clear()
+    torchvision_names.modules.cache_clear()
     try:
         assert torchvision_names.classification_models() == ("neta", "netb")
     finally:
-        torchvision_names.classification_models.cache_clear()
+        torchvision_names.modules.cache_clear()
 
 
 def test_no_model_names_without_torchvision(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    torchvision_names.classification_models.cache_clear()
+    torchvision_names.modules.cache_clear()
     try:
         assert torchvision_names.classification_models() == ()
     finally:
-        torchvision_names.classification_models.cache_clear()
+        torchvision_names.modules.cache_clear()
 
 
 def test_shipped_models_are_in_the_installed_torchvision():

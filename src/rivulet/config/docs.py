@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from rivulet.config.load import allowed, settings_class
 from rivulet.config.model import Config
+from rivulet.config.pairing import PairChoice
 from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
 
@@ -43,7 +44,8 @@ def schema_text() -> str:
 # --- Keys ----------------------------------------------------------------------------------------
 def all_keys() -> list[Key]:
     """Return every key, in the order of the model."""
-    return list(_keys())
+    # Kinds of models share a key; it stands in one place.
+    return list({key.name: key for key in reversed(list(_keys()))}.values())[::-1]
 
 
 def _keys() -> Iterator[Key]:
@@ -58,6 +60,9 @@ def _keys() -> Iterator[Key]:
         elif name == "library":
             yield _key(name, field, "{}")
             yield from _fields("library.<name>", Library)
+        elif name == "pairs":
+            yield _key(name, field)
+            yield from _fields("pairs", PairChoice)
         elif name in Config.SECTIONS:
             yield from _fields(name, settings_class(field))
         else:
@@ -135,21 +140,21 @@ def default_config_text() -> str:
         if name == "models":
             lines += _comment(known[name], "")
             lines.append(f"{name}:")
-            for key in known.values():
-                if key.name.startswith("models."):
-                    lines += _comment(key, "  ", named=True)
+            lines += _named("models.", known)
             for model in DEFAULT_MODELS:
                 shipped = TorchvisionModel.model_construct(torchvision=model)
-                lines.append(f"  {model}: {flow(shipped.model_dump())}")
+                lines.append(f"  {model}: {flow(shipped.model_dump(exclude={'family'}))}")
         elif name == "hardware":
             lines += _comment(known[name], "")
             lines += [f"{name}:", "  local:"]
             lines += _settings("hardware.<name>", Hardware, known, "    ")
         elif name == "library":
             lines += _comment(known[name], "")
-            for key in known.values():
-                if key.name.startswith("library."):
-                    lines += _comment(key, "  ", named=True)
+            lines += _named("library.", known)
+            lines.append(f"{name}: {known[name].default}")
+        elif name == "pairs":
+            lines += _comment(known[name], "")
+            lines += _named("pairs.", known)
             lines.append(f"{name}: {known[name].default}")
         elif name in Config.SECTIONS:
             settings = settings_class(field)
@@ -158,6 +163,12 @@ def default_config_text() -> str:
         else:
             lines += [*_comment(known[name], ""), f"{name}: {known[name].default}"]
     return "\n".join(lines) + "\n"
+
+
+def _named(prefix: str, known: dict[str, Key]) -> Iterator[str]:
+    for key in known.values():
+        if key.name.startswith(prefix):
+            yield from _comment(key, "  ", named=True)
 
 
 def _settings(

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from rivulet.config.model import Config
+from rivulet.config.pairing import PairChoice
 from rivulet.config.problems import PROBLEMS, Allowed, did_you_mean, shown
 from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library
@@ -112,6 +113,8 @@ def _owner(loc: Location) -> tuple[type[BaseModel], Location, Location]:
         return Hardware, loc[:2], loc[2:]
     if section == "library" and len(loc) > 1:
         return Library, loc[:2], loc[2:]
+    if section == "pairs" and loc[1:2] == ("choice",):
+        return PairChoice, loc[:1], loc[2:]
     if section in Config.SECTIONS:
         return settings_class(Config.model_fields[str(section)]), loc[:1], loc[1:]
     return Config, (), loc

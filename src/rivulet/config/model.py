@@ -5,6 +5,7 @@ meanings: the JSON schema, the default configuration file and the key table are 
 it. A description ends in its unit in square brackets where the value has one.
 """
 
+import functools
 import itertools
 import json
 import math
@@ -13,8 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
+from rivulet.config.pairing import BY_NAME, PairChoice, known_log, known_model
 from rivulet.config.problems import Allowed, Problem, did_you_mean, refuse, shown
 from rivulet.config.sections import (
     Benchmark,
@@ -67,6 +77,12 @@ def _undecidable(section: str, settings: "Droplet | Transfer", times: int) -> li
         f"{settings.significance:g}; allowed with it: an integer from {enough} to 100"
     )
     return [Problem((section, "confirm_repeats"), text)]
+
+
+def _kind_of_pairs(value: object) -> str:
+    if isinstance(value, (dict, PairChoice)):
+        return "choice"
+    return "all" if value == "all" else "list"
 
 
 class Config(Settings):
@@ -127,7 +143,12 @@ class Config(Settings):
         ),
     ] = Field(default=LOGS, description="Logs of the source model that transfer-tuning starts from")
     pairs: Annotated[
-        Literal["all"] | tuple[tuple[str, str], ...],
+        Annotated[
+            Annotated[Literal["all"], Tag("all")]
+            | Annotated[tuple[tuple[str, str], ...], Tag("list")]
+            | Annotated[PairChoice, Tag("choice")],
+            Discriminator(_kind_of_pairs),
+        ],
         BeforeValidator(checked_pairs),
         Allowed(PAIRS_ALLOWED),
         WithJsonSchema(
@@ -145,18 +166,20 @@ class Config(Settings):
                         },
                         "uniqueItems": True,
                     },
+                    PairChoice.model_json_schema(),
                 ]
             }
         ),
     ] = Field(
         default="all",
         description="Pairs of models to transfer between; all is every ordered pair of "
-        "different models, an empty list is none",
+        "different models, an empty list is none, a mapping chooses the sources of each target",
     )
     pool: bool = Field(
         default=True,
         description="Whether each model also gets the schedules of all the others, and of the "
-        "library, at once, whatever the pairs are, where these are two or more",
+        "library, at once, whatever pairs are listed, where these are two or more; where `pairs` "
+        "chooses sources, the pool is made of those",
     )
     library: Annotated[
         Mapping[ModelName, Library],
@@ -213,6 +236,8 @@ class Config(Settings):
             same: object = model
             if isinstance(model, OnnxModel):
                 same = (base_dir / model.onnx).resolve()
+            else:
+                same = model.model_copy(update={"family": "auto"})
             if same in first:
                 text = f"{shown(name)} has the same definition as {shown(first[same])}"
                 problems.append(Problem(("models",), f"{text}; {_WHAT_DIFFERS[type(model)]}"))
@@ -222,6 +247,8 @@ class Config(Settings):
     def _bad_pairs(self) -> list[Problem]:
         if self.pairs == "all":
             return []
+        if isinstance(self.pairs, PairChoice):
+            return self._bad_ranking(self.pairs)
         problems = []
         models = list(self.models)
         for i, pair in enumerate(self.pairs):
@@ -242,19 +269,43 @@ class Config(Settings):
                 problems.append(Problem(at, f"{written} is a duplicate; allowed: each pair once"))
         return problems
 
-    @property
+    def _bad_ranking(self, choice: PairChoice) -> list[Problem]:
+        if choice.ranking == BY_NAME or any(one in choice.places for one in self.models):
+            return []
+        text = f"{shown(choice.ranking)} ranks no sources of any model of this configuration"
+        hint = "; make it for these models (docs/transfer.md), or leave the key out"
+        return [Problem(("pairs", "ranking"), text + hint)]
+
+    # What follows is asked for many times, and costs much where the models are many.
+    @cached_property
+    def chosen_sources(self) -> dict[str, list[str]]:
+        """Target to its sources, the best first, where `pairs` chooses them; else empty."""
+        if not isinstance(self.pairs, PairChoice):
+            return {}
+        models = [known_model(name, one) for name, one in self.models.items()]
+        library = [known_log(name, one) for name, one in self.library.items()]
+        return self.pairs.chosen(models, library)
+
+    @cached_property
     def pair_list(self) -> list[tuple[str, str]]:
         """The (source, target) pairs to transfer between."""
+        sources = [*self.models, *self.library]
         if self.pairs == "all":
-            sources = [*self.models, *self.library]
             return [(a, b) for a in sources for b in self.models if a != b]
+        if isinstance(self.pairs, PairChoice):
+            chosen = {(a, b) for b, many in self.chosen_sources.items() for a in many}
+            place = {name: i for i, name in enumerate(sources)}
+            return sorted(chosen, key=lambda pair: (place[pair[0]], place[pair[1]]))
         return list(self.pairs)
 
     def pool_of(self, target: str) -> list[str]:
-        """The sources that a target's pool is made of."""
+        """The sources that a target's pool is made of, in the order of the configuration."""
+        if isinstance(self.pairs, PairChoice):
+            chosen = set(self.chosen_sources[target])
+            return [name for name in (*self.models, *self.library) if name in chosen]
         return [name for name in (*self.models, *self.library) if name != target]
 
-    @property
+    @cached_property
     def pooled_targets(self) -> list[str]:
         """The models that get a pool; one of a single source would be the pair again."""
         return [name for name in self.models if self.pool and len(self.pool_of(name)) > 1]

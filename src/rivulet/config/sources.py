@@ -58,6 +58,20 @@ def _onnx_file(name: str, info: ValidationInfo) -> str:
     return name
 
 
+Family = Annotated[
+    str,
+    Field(min_length=1, max_length=64),
+    Allowed("auto, or 1 to 64 characters of your choice, such as resnet"),
+]
+
+
+_FAMILY = (
+    "Family, for the choice of pairs; auto is torchvision's, such as resnet, for a model of it and "
+    "for a file whose name here is one of its names, and the letters that the name begins with "
+    "for others"
+)
+
+
 class TorchvisionModel(Settings):
     """A classification model that torchvision builds."""
 
@@ -85,6 +99,7 @@ class TorchvisionModel(Settings):
         description="Random weights, or torchvision's default trained weights (a download)",
     )
     seed: Seed = Field(default=0, description="Seed of the random weights")
+    family: Family = Field(default="auto", description=_FAMILY)
 
 
 class OnnxModel(Settings):
@@ -93,6 +108,7 @@ class OnnxModel(Settings):
     onnx: Annotated[str, AfterValidator(_onnx_file), Allowed(_ONNX_ALLOWED)] = Field(
         description="Path of the ONNX file"
     )
+    family: Family = Field(default="auto", description=_FAMILY)
 
 
 MODEL_KINDS: dict[str, type[TorchvisionModel] | type[OnnxModel]] = {
@@ -121,7 +137,7 @@ def _one_kind(value: object) -> object:
                 (key,), f"{shown(value[key])} is for torchvision models only; allowed here: onnx"
             )
             for key in TorchvisionModel.model_fields
-            if key in value
+            if key in value and key not in OnnxModel.model_fields
         ]
         if problems:
             refuse(*problems)
@@ -173,4 +189,9 @@ class Library(Settings):
     other_hardware: bool = Field(
         default=False,
         description="Whether the log may come from another device, where other schedules are fast",
+    )
+    family: Family = Field(
+        default="auto",
+        description="Family of the log's model, for the choice of pairs; auto goes by the name "
+        "of the log's folder where that is one of torchvision's, and by the entry's elsewhere",
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from rivulet.config.problems import Problem, did_you_mean, refuse, shown
 
@@ -120,12 +120,15 @@ def _chosen(value: object, known: tuple[str, ...], what: str, allowed: str) -> t
     return tuple(one for one in known if one in value)
 
 
-PAIRS_ALLOWED = "all, or a list of [source, target] pairs of model names"
+PAIRS_ALLOWED = (
+    "all, a list of [source, target] pairs of model names, or a mapping such as "
+    "{sources: 5, within: families}"
+)
 
 
 def checked_pairs(value: object) -> object:
-    """All pairs, or pairs of names."""
-    if value == "all":
+    """All pairs, pairs of names, or a choice, which is a mapping and checked as such."""
+    if value == "all" or isinstance(value, (dict, BaseModel)):
         return value
     if not isinstance(value, (list, tuple)):
         hint = did_you_mean(value, ["all"])

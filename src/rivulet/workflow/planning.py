@@ -10,6 +10,7 @@ from typing import Any
 
 from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
+from rivulet.config.pairing import PairChoice, unranked
 from rivulet.errors import UserError
 from rivulet.jobs.machine import MACHINE_FILE, read_machine
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
@@ -49,8 +50,30 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
 
     code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
-    for line in findings.lines():
+    for line in [*notes_on_pairs(config), *findings.lines()]:
         print(line, file=sys.stderr)
+
+
+def notes_on_pairs(config: Config) -> list[str]:
+    """What a choice of pairs leaves out without its being said."""
+    if not isinstance(config.pairs, PairChoice):
+        return []
+    notes = []
+    alone = [name for name, sources in config.chosen_sources.items() if not sources]
+    if alone and config.pairs.within == "families":
+        have, them, their = ("has", "it", "its") if len(alone) == 1 else ("have", "them", "their")
+        notes.append(
+            f"note: pairs: {', '.join(alone)} {have} no source in {their} family, so that "
+            f"nothing is made of {them}; give {them} a family in the config, or leave out "
+            "'within: families'"
+        )
+    silent = unranked(config.pairs, config.models)
+    if silent:
+        notes.append(
+            f"note: pairs.ranking: {config.pairs.ranking} ranks no sources of "
+            f"{', '.join(silent)}; names decide there"
+        )
+    return notes
 
 
 def expected_settings(

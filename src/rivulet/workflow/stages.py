@@ -107,6 +107,11 @@ def transfer_sources(config: Config, source: str, target: str) -> list[str]:
     return config.pool_of(target) if source == POOL else [source]
 
 
+def _definition(data: dict[str, Any]) -> dict[str, Any]:
+    """What a model or log is; its family decides which transfers there are, and changes none."""
+    return {key: value for key, value in data.items() if key != "family"}
+
+
 def stage_settings(
     config: Config,
     stage: str,
@@ -133,7 +138,7 @@ def stage_settings(
     if stage in FORMATS:
         settings["format"] = FORMATS[stage]
     if stage == "export":
-        settings["model"] = data["models"][model]
+        settings["model"] = _definition(data["models"][model])
         if "torchvision" in data["models"][model]:
             settings["torchvision"] = version("torchvision")
     if hardware is not None:
@@ -154,13 +159,13 @@ def stage_settings(
     if trials is not None:
         settings["trials"] = trials
     if stage == "ranking":
-        settings["library"] = data["library"]
+        settings["library"] = {k: _definition(v) for k, v in data["library"].items()}
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
     if stage == "transfer" and source is not None and target is not None:
         settings["sources"] = transfer_sources(config, source, target)
         settings["library"] = {
-            name: data["library"][name] for name in settings["sources"] if name in config.library
+            name: _definition(data["library"][name]) for name in settings["sources"] if name in config.library
         }
     if stage == "package":
         settings["onnxruntime"] = version("onnxruntime")

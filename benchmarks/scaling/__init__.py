@@ -1,0 +1,1 @@
+"""Parts of the benchmark of large matrices: plans, models and the start-up of jobs."""

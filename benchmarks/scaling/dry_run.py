@@ -1,0 +1,125 @@
+"""Time and memory of planning a matrix of many models, with no job run."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from comparison.launch import BENCHMARKS
+from rivulet.config.torchvision_names import classification_models
+
+_ROOT = BENCHMARKS.parent
+_KIB_PER_GIB = 1 << 20
+_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What planning took.
+
+    Attributes:
+        models: Models of the matrix.
+        sources: Sources of each target; None for all other models.
+        jobs: Jobs planned.
+        seconds: From the start of the process to its end.
+        gib: Largest resident memory of the process.
+    """
+
+    models: int
+    sources: int | None
+    jobs: int
+    seconds: float
+    gib: float
+
+
+def configuration(models: int, sources: int | None) -> dict[str, Any]:
+    """A matrix of as many models, two logs and three trial counts.
+
+    Models are torchvision's, and from the beginning again with other weights once those are used
+    up. What droplet search is worth is left out, so that each pair is its two transfers and its two
+    benchmarks at each trial count.
+    """
+    names = classification_models()
+    chosen = {
+        f"{names[i % len(names)]}{f'_seed{i // len(names)}' if i >= len(names) else ''}": {
+            "torchvision": names[i % len(names)],
+            "seed": i // len(names),
+        }
+        for i in range(models)
+    }
+    return {
+        "models": chosen,
+        "trials": [1000, 5000, 20000],
+        "pairs": "all" if sources is None else {"sources": sources},
+        "pool": False,
+        "droplet_study": {"after_transfer": False, "gain": False, "effect": False},
+    }
+
+
+def dry_run(folder: Path, models: int, sources: int | None) -> DryRun:
+    """Plan a matrix of which nothing is made yet.
+
+    Args:
+        folder: Where to; what is there is removed.
+        models: Models of the matrix.
+        sources: Sources of each target; None for all other models.
+
+    Raises:
+        SystemExit: It could not be planned.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for part in ("scripts", "rules", "src", "profiles"):
+        (folder / part).symlink_to(_ROOT / part)
+    path = folder / "matrix.yaml"
+    path.write_text(yaml.safe_dump(dict(configuration(models, sources)), sort_keys=False))
+    command = [
+        sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "reason", "host",
+        "--snakefile", str(_ROOT / "Snakefile"), "--directory", str(folder),
+        "--cores", "2", "--configfile", str(path),
+    ]  # fmt: skip
+    began = time.monotonic()
+    text, usage = _run(command, folder)
+    seconds = time.monotonic() - began
+    totals = _TOTAL.findall(text)
+    jobs = int(totals[-1]) if totals else 0
+    return DryRun(models, sources, jobs, seconds, usage.ru_maxrss / _KIB_PER_GIB)
+
+
+def _run(command: list[str], folder: Path) -> tuple[str, resource.struct_rusage]:
+    """Run a command; returns what it wrote and what it used, its own children left out."""
+    output = folder / "output.txt"
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = output.read_text(errors="replace").strip().splitlines()[-1:]
+        raise SystemExit(f"planning failed: {' '.join(last)} (its output: {output})")
+    return output.read_text(errors="replace"), usage
+
+
+def rows(runs: list[DryRun]) -> list[Mapping[str, Any]]:
+    """The runs as a table's rows."""
+    return [
+        {
+            "models": run.models,
+            "sources per target": "all" if run.sources is None else run.sources,
+            "jobs": run.jobs,
+            "seconds": round(run.seconds, 1),
+            "GiB": round(run.gib, 2),
+        }
+        for run in runs
+    ]
