@@ -3,33 +3,27 @@
 # Droplet search on what a transfer has taken stands beside it. A target's own methods stand in
 # the table of each of its pairs, measured there beside the transfer; the search started from the
 # pool stands beside the pool.
-OWN = "results/{hardware}/libraries/{method}-{trials}/{target}"
-OWN_LOG = "results/{hardware}/logs/{method}-{trials}/{target}/log.json"
 REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}"
+
+
+def records_of_pair(wildcards):
+    """Records of what is compiled of a pair, in the order of its methods."""
+    own = "results/{hardware}/libraries/{method}-{trials}/{target}.json"
+    untuned = "results/{hardware}/libraries/untuned/{target}.json"
+    patterns = [
+        *([untuned] if "untuned" in CONFIG.benchmark.baselines else []),
+        *(own.replace("{method}", method) for method in own_methods(wildcards)),
+        f"{TRANSFER}/log.json",
+        *([f"{REFINED_LIBRARY}.json"] if is_refined(wildcards) else []),
+    ]
+    return [pattern.format(**wildcards) for pattern in patterns]
 
 
 rule benchmark_pair:
     input:
-        machine=machine_file,
-        onnx=ancient("results/models/{target}.onnx"),
-        record="results/models/{target}.json",
-        kernels="results/{hardware}/kernels/{target}.json",
-        roofline="results/{hardware}/roofline.csv",
-        untuned=ancient(of_untuned("results/{hardware}/libraries/untuned/{target}.so")),
-        untuned_record=of_untuned("results/{hardware}/libraries/untuned/{target}.json"),
-        libraries=ancient(of_methods(f"{OWN}.so")),
-        library_records=of_methods(f"{OWN}.json"),
-        logs=of_methods(OWN_LOG),
-        ansor_trials=ancient(
-            "results/{hardware}/logs/ansor-{trials}/{target}/trials.csv"
-        ),
-        transferred=ancient(
-            "results/{hardware}/libraries/transfer-{log_kind}-{trials}/{source}-to-{target}.so"
-        ),
-        transfer=f"{TRANSFER}/log.json",
-        refined=ancient(of_refined(f"{REFINED_LIBRARY}.so")),
-        refined_library=of_refined(f"{REFINED_LIBRARY}.json"),
-        refined_log=of_refined(f"{REFINED}/log.json"),
+        MACHINE_FILE_OF,
+        roofline="results/{hardware}/roofline.json",
+        records=records_of_pair,
     output:
         table=report(
             "results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
@@ -43,7 +37,6 @@ rule benchmark_pair:
                 "hardware": "{hardware}",
             },
         ),
-        samples="results/{hardware}/benchmarks/{log_kind}-{trials}/samples/{source}-to-{target}.csv",
         kernels=report(
             "results/{hardware}/benchmarks/{log_kind}-{trials}/kernels/{source}-to-{target}.csv",
             caption="captions/kernels.rst",
@@ -71,14 +64,12 @@ rule benchmark_pair:
         "python scripts/benchmark_pair.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials} --settings {params.settings:q} --machine {input.machine}"
-        " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
-        " --roofline {input.roofline}"
-        " --methods {params.methods}"
-        " --libraries {input.untuned} {input.libraries} {input.transferred} {input.refined}"
-        " --library-records {input.untuned_record} {input.library_records} {input.refined_library}"
-        " --log-records {input.logs} {input.transfer} {input.refined_log} --ansor-trials {input.ansor_trials}"
-        " --table {output.table} --samples {output.samples} --kernel-table {output.kernels}"
+        " trials={wildcards.trials} --settings {params.settings:q}"
+        + MACHINE
+        + " --model results/models/{wildcards.target}.onnx --kernels-record results/{wildcards.hardware}/kernels/{wildcards.target}.json"
+        " --roofline-record {input.roofline} --methods {params.methods}"
+        " --records {input.records}"
+        " --table {output.table} --kernel-table {output.kernels}"
         " --record {output.record} --log {log}"
 
 
@@ -101,4 +92,4 @@ rule collect_benchmarks:
         settings=settings("collect"),
     shell:
         "python scripts/collect_benchmarks.py --settings {params.settings:q}"
-        " --tables {input} --table {output.table} --record {output.record} --log {log}"
+        " --table {output.table} --record {output.record} --log {log}"

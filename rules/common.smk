@@ -1,5 +1,6 @@
 # The validated config, paths, wildcards and what every rule's parameters are made of.
 import functools
+import gc
 import json
 import os
 import re
@@ -26,11 +27,16 @@ from rivulet.workflow.stages import (
     transfer_sources,
 )
 
+# A plan is one large graph that lives until the end: looking for garbage in it again and again would
+# take a third of the time.
+gc.set_threshold(200_000, 20, 100)
+
 CONFIG = load_workflow_config(
     config,
     workflow.config_settings.configfiles or workflow.configfiles,
     plans=workflow.is_main_process,
 )
+LIBRARY_FILES = ["database_workload.json", "database_tuning_record.json"]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)
@@ -91,54 +97,54 @@ def user_file(wildcards):
     return [definition.onnx] if hasattr(definition, "onnx") else []
 
 
-def device_threads(wildcards):
-    return device_of(CONFIG, wildcards.hardware).threads
+# What is the same for all hardware is no function: a function costs Snakemake more, per job, than
+# all else that a rule says.
+THREADS = {name: device_of(CONFIG, name).threads for name in CONFIG.hardware}
+AT_CLUSTER = [name for name, one in CONFIG.hardware.items() if one.at == "cluster"]
 
 
-def machine_file(wildcards):
-    """The description of a cluster's node; hardware that is this machine has none."""
-    at_cluster = CONFIG.hardware[wildcards.hardware].at == "cluster"
-    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"] if at_cluster else []
+def threads_of_hardware(wildcards):
+    return THREADS[wildcards.hardware]
+
+
+def file_of_hardware(wildcards):
+    if wildcards.hardware not in AT_CLUSTER:
+        return []
+    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"]
+
+
+device_threads = (
+    threads_of_hardware
+    if len({*THREADS.values()}) > 1
+    else next(iter(THREADS.values()))
+)
+# The description of a cluster's node; hardware that is this machine has none, and its jobs leave the
+# option aside.
+MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
+MACHINE = (
+    f" --machine results/{{wildcards.hardware}}/{MACHINE_FILE}" if AT_CLUSTER else ""
+)
 
 
 # A transfer's sources: one model or log of the library, or the pool of all of them.
-def source_models(wildcards):
-    """The models among a transfer's sources; the others are logs of the library."""
-    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    return [name for name in sources if name in CONFIG.models]
-
-
-def of_sources(*patterns):
-    """An input function: files of each source model, on the hardware and of the log."""
-
-    def resolve(wildcards):
-        return [
-            pattern.format(model=model, **wildcards)
-            for model in source_models(wildcards)
-            for pattern in patterns
-        ]
-
-    return resolve
-
-
-def library_files(wildcards):
-    sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    return [
-        f"{CONFIG.library[name].log}/{file}"
-        for name in sources
-        if name in CONFIG.library
-        for file in ("database_workload.json", "database_tuning_record.json")
-    ]
-
-
 def source_logs(wildcards):
     """NAME=FOLDER of each source."""
     sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    own = "results/{hardware}/logs/{log_kind}-{trials}/{model}"
+    own = "results/{hardware}/logs/{log_kind}-{trials}/".format(**wildcards)
     return [
-        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own.format(model=name, **wildcards)}"
+        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own + name}"
         for name in sources
     ]
+
+
+def files_of_sources(wildcards):
+    """What a transfer waits for: records of the workflow's own logs, databases of the library's."""
+    files = []
+    for one in source_logs(wildcards):
+        name, _, folder = one.partition("=")
+        kept = LIBRARY_FILES if name in CONFIG.library else ["log.json"]
+        files += [f"{folder}/{file}" for file in kept]
+    return files
 
 
 # A target's own methods, beside which a transfer is timed.
@@ -153,23 +159,9 @@ def methods(wildcards):
     return [*baselines, *own_methods(wildcards), "transfer", *refined]
 
 
-def of_untuned(pattern):
-    """An input function: a file of the untuned model, where it is timed."""
-    return lambda wildcards: (
-        [pattern.format(**wildcards)] if "untuned" in CONFIG.benchmark.baselines else []
-    )
-
-
 def is_refined(wildcards):
     """Does the pair's table have droplet search on what the transfer has taken?"""
     return REFINES and wildcards.log_kind == "ansor"
-
-
-def of_refined(*patterns):
-    """An input function: files of that, where the table has it."""
-    return lambda wildcards: [
-        pattern.format(**wildcards) for pattern in patterns if is_refined(wildcards)
-    ]
 
 
 def record_of_moved(wildcards):
@@ -181,13 +173,6 @@ def record_of_moved(wildcards):
         return place.format(**wildcards)
     folder = "results/{hardware}/libraries/transfer-droplet-ansor-{trials}"
     return f"{folder}/{{source}}-to-{{target}}.json".format(**wildcards)
-
-
-def of_methods(pattern):
-    """An input function: one file for each of the target's own logs."""
-    return lambda wildcards: [
-        pattern.format(method=method, **wildcards) for method in own_methods(wildcards)
-    ]
 
 
 if workflow.is_main_process:

@@ -2,7 +2,7 @@
 # run side by side.
 rule compile_untuned:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         onnx=ancient("results/models/{model}.onnx"),
         record="results/models/{model}.json",
     output:
@@ -16,14 +16,15 @@ rule compile_untuned:
         settings=settings("compile", "hardware"),
     shell:
         "python scripts/compile_model.py --subject what=untuned model={wildcards.model}"
-        " hardware={wildcards.hardware} --settings {params.settings:q} --machine {input.machine}"
-        " --onnx {input.onnx} --model-record {input.record}"
+        " hardware={wildcards.hardware} --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx {input.onnx} --model-record {input.record}"
         " --library {output.library} --record {output.record} --log {log}"
 
 
 rule compile_tuned:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         onnx=ancient("results/models/{model}.onnx"),
         record="results/models/{model}.json",
         source_files=ancient(
@@ -47,7 +48,9 @@ rule compile_tuned:
     shell:
         "python scripts/compile_model.py --subject what={wildcards.own_log}"
         " model={wildcards.model} hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx {input.onnx} --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/logs/{wildcards.own_log}-{wildcards.trials}/{wildcards.model}"
         " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
         " --library {output.library} --record {output.record} --log {log}"

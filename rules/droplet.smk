@@ -5,7 +5,7 @@ REFINED = "results/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{
 
 rule refine_droplet:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
         source_files=ancient(
@@ -37,8 +37,9 @@ rule refine_droplet:
     shell:
         "python scripts/refine_droplet.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=droplet trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --source results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
         " --source-record {input.source}"
         " --journal results/{wildcards.hardware}/journals/droplet-{wildcards.trials}/{wildcards.model}"
@@ -48,26 +49,10 @@ rule refine_droplet:
 
 rule refine_transfer:
     input:
-        machine=machine_file,
-        workloads=ancient("results/{hardware}/kernels/{target}.workloads.json.gz"),
+        MACHINE_FILE_OF,
         kernels="results/{hardware}/kernels/{target}.json",
-        source_files=ancient(
-            [
-                f"{TRANSFER}/database_workload.json",
-                f"{TRANSFER}/database_tuning_record.json",
-                f"{TRANSFER}/trials.csv",
-                f"{TRANSFER}/measured/database_workload.json",
-                f"{TRANSFER}/measured/database_tuning_record.json",
-                f"{TRANSFER}/measured/trials.csv",
-            ]
-        ),
         source=f"{TRANSFER}/log.json",
     output:
-        workloads=f"{REFINED}/database_workload.json",
-        records=f"{REFINED}/database_tuning_record.json",
-        trials=f"{REFINED}/trials.csv",
-        gains=f"{REFINED}/gains.csv",
-        moves=f"{REFINED}/moves.csv",
         record=f"{REFINED}/log.json",
     log:
         "logs/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{target}.log",
@@ -84,8 +69,9 @@ rule refine_transfer:
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads results/{wildcards.hardware}/kernels/{wildcards.target}.workloads.json.gz --kernels-record {input.kernels}"
         " --source results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
         " --source-record {input.source}"
         " --more-schedules results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}/measured"

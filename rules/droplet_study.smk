@@ -9,7 +9,7 @@ PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
 
 rule measure_droplet_gain:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
         files=ancient(
@@ -67,8 +67,9 @@ rule measure_droplet_gain:
     shell:
         "python scripts/measure_droplet_gain.py"
         " --subject model={wildcards.model} hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --ansor {params.ansor} --droplet {params.droplet} --further {params.further}"
         " --table {output.table} --record {output.record} --log {log}"
 
@@ -104,17 +105,9 @@ rule collect_droplet_gain:
 
 rule compile_refined:
     input:
-        machine=machine_file,
-        onnx=ancient("results/models/{target}.onnx"),
+        MACHINE_FILE_OF,
         record="results/models/{target}.json",
-        source_files=ancient(
-            [
-                f"{REFINED}/database_workload.json",
-                f"{REFINED}/database_tuning_record.json",
-            ]
-        ),
         source=f"{REFINED}/log.json",
-        kernels="results/{hardware}/kernels/{target}.csv",
     output:
         library="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.so",
         schedules="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.html",
@@ -130,42 +123,26 @@ rule compile_refined:
         " name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx results/models/{wildcards.target}.onnx --model-record {input.record}"
         " --source-log results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
-        " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
+        " --source-record {input.source} --kernels results/{wildcards.hardware}/kernels/{wildcards.target}.csv --schedules {output.schedules}"
         " --library {output.library} --record {output.record} --log {log}"
 
 
 rule measure_droplet_effect:
     input:
-        machine=machine_file,
-        onnx=ancient("results/models/{target}.onnx"),
-        record="results/models/{target}.json",
-        kernels="results/{hardware}/kernels/{target}.csv",
-        own=ancient(
-            expand(
-                "results/{{hardware}}/libraries/{log}-{{trials}}/{{target}}.so",
-                log=["ansor", "droplet"],
-            )
-        ),
-        own_records=expand(
+        MACHINE_FILE_OF,
+        own=expand(
             "results/{{hardware}}/libraries/{log}-{{trials}}/{{target}}.json",
             log=["ansor", "droplet"],
-        ),
-        transferred=ancient(
-            expand(
-                "results/{{hardware}}/libraries/transfer-{log}-{{trials}}/{{source}}-to-{{target}}.so",
-                log=["ansor", "droplet"],
-            )
         ),
         transfers=expand(
             "results/{{hardware}}/transfer/{log}-{{trials}}/{{source}}-to-{{target}}/log.json",
             log=["ansor", "droplet"],
         ),
-        refined=ancient(
-            "results/{hardware}/libraries/transfer-droplet-ansor-{trials}/{source}-to-{target}.so"
-        ),
-        refined_record="results/{hardware}/libraries/transfer-droplet-ansor-{trials}/{source}-to-{target}.json",
+        refined="results/{hardware}/libraries/transfer-droplet-ansor-{trials}/{source}-to-{target}.json",
     output:
         table=f"{EFFECT}/{{trials}}/{{source}}-to-{{target}}.csv",
         record=f"{EFFECT}/{{trials}}/{{source}}-to-{{target}}.json",
@@ -182,10 +159,11 @@ rule measure_droplet_effect:
         "python scripts/measure_droplet_effect.py"
         " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
-        " --kernels {input.kernels}"
-        " --libraries {input.own} {input.transferred} {input.refined}"
-        " --library-records {input.own_records} {input.transfers} {input.refined_record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --model results/models/{wildcards.target}.onnx"
+        " --kernels results/{wildcards.hardware}/kernels/{wildcards.target}.csv"
+        " --records {input.own} {input.transfers} {input.refined}"
         " --table {output.table} --record {output.record} --log {log}"
 
 

@@ -1,7 +1,7 @@
 # Kernels: results/models/{model}.onnx -> results/{hardware}/kernels/{model}.csv, .workloads.json.gz
 rule extract_kernels:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         onnx=ancient("results/models/{model}.onnx"),
         record="results/models/{model}.json",
     output:
@@ -17,6 +17,8 @@ rule extract_kernels:
     shell:
         "python scripts/extract_kernels.py"
         " --subject model={wildcards.model} hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx {input.onnx} --model-record {input.record}"
         " --table {output.table} --workloads {output.workloads} --record {output.record}"
         " --log {log}"

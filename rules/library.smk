@@ -15,7 +15,7 @@ rule library:
 
 rule package_own:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         onnx=ancient("results/models/{model}.onnx"),
         record="results/models/{model}.json",
         library=ancient("results/{hardware}/libraries/{own_log}-{trials}/{model}.so"),
@@ -41,7 +41,9 @@ rule package_own:
         "python scripts/package_model.py"
         " --subject what={wildcards.own_log} model={wildcards.model}"
         " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx {input.onnx} --model-record {input.record}"
         " --library {input.library} --library-record {input.library_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
@@ -49,12 +51,9 @@ rule package_own:
 
 rule package_transfer:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         onnx=ancient("results/models/{target}.onnx"),
         record="results/models/{target}.json",
-        library=ancient(
-            "results/{hardware}/libraries/{moved}-ansor-{trials}/{source}-to-{target}.so"
-        ),
         library_record=record_of_moved,
         log_record="results/{hardware}/{moved}/ansor-{trials}/{source}-to-{target}/log.json",
     output:
@@ -79,7 +78,9 @@ rule package_transfer:
         "python scripts/package_model.py"
         " --subject what={wildcards.moved} model={wildcards.target} source={wildcards.source}"
         " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine} --onnx {input.onnx} --model-record {input.record}"
-        " --library {input.library} --library-record {input.library_record}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --onnx {input.onnx} --model-record {input.record}"
+        " --library results/{wildcards.hardware}/libraries/{wildcards.moved}-ansor-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}.so --library-record {input.library_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"

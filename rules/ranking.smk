@@ -13,7 +13,7 @@ RANKED_LOGS = expand(
 
 rule rank_sources:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         workloads=ancient(
             expand(
                 "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=RANKED
@@ -25,7 +25,7 @@ rule rank_sources:
         library=[
             f"{one.log}/{file}"
             for one in CONFIG.library.values()
-            for file in ("database_workload.json", "database_tuning_record.json")
+            for file in LIBRARY_FILES
         ],
     output:
         table=report(
@@ -43,7 +43,8 @@ rule rank_sources:
         settings=settings("ranking", "hardware"),
     shell:
         "python scripts/rank_sources.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-records {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads {input.workloads} --kernels-records {input.kernels}"
         " --log-records {input.logs} --library-files {input.library:q}"
         " --table {output.table} --record {output.record} --log {log}"

@@ -1,13 +1,13 @@
 # Report: everything -> results/report.html
+#
+# A large matrix has more tables than a command line holds: the script finds them by the
+# configuration, and those of the pairs are no inputs, because all of them stand behind the
+# collected table.
 rule make_report:
     input:
         benchmarks="results/benchmarks.csv",
         record="results/benchmarks.json",
-        pair_records=FILES.pair_records,
-        kernel_tables=FILES.kernel_tables,
-        candidates=FILES.candidates,
         kernels=FILES.kernels,
-        histories=FILES.histories,
         rankings=FILES.rankings,
         rooflines=FILES.rooflines,
         gains=FILES.gains,
@@ -28,9 +28,4 @@ rule make_report:
         settings=settings("report"),
     shell:
         "python scripts/make_report.py --settings {params.settings:q}"
-        " --benchmarks {input.benchmarks} --pair-records {input.pair_records}"
-        " --kernel-tables {input.kernel_tables} --rooflines {input.rooflines}"
-        " --candidates {input.candidates} --kernels {input.kernels}"
-        " --histories {input.histories} --rankings {input.rankings}"
-        " --droplet-gains {input.gains} --droplet-effects {input.effects}"
         " --page {output.page} --record {output.record} --log {log}"

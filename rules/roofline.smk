@@ -1,7 +1,7 @@
 # Roofline: nothing -> results/{hardware}/roofline.csv
 rule measure_roofline:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         format="rules/roofline_format.txt",
     output:
         table=report(
@@ -22,5 +22,5 @@ rule measure_roofline:
         settings=settings("roofline", "hardware"),
     shell:
         "python scripts/measure_roofline.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --machine {input.machine} --format-file {input.format}"
+        " --settings {params.settings:q}" + MACHINE + " --format-file {input.format}"
         " --table {output.table} --record {output.record} --log {log}"

@@ -7,7 +7,7 @@
 # adding a count in between would make the next one stale.
 rule search_schedules:
     input:
-        machine=machine_file,
+        MACHINE_FILE_OF,
         workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
         kernels="results/{hardware}/kernels/{model}.json",
     output:
@@ -30,8 +30,9 @@ rule search_schedules:
     shell:
         "python scripts/search_schedules.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=ansor trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads {input.workloads} --kernels-record {input.kernels}"
         " --journal results/{wildcards.hardware}/journals/ansor/{wildcards.model}"
         " --out results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
         " --record {output.record} --log {log}"

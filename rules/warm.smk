@@ -5,17 +5,8 @@ POOL_OF_MODEL = "results/{hardware}/transfer/ansor-{trials}/pool-to-{model}"
 
 rule search_warm:
     input:
-        machine=machine_file,
-        workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
+        MACHINE_FILE_OF,
         kernels="results/{hardware}/kernels/{model}.json",
-        start_files=ancient(
-            [
-                f"{POOL_OF_MODEL}/measured/database_workload.json",
-                f"{POOL_OF_MODEL}/measured/database_tuning_record.json",
-                f"{POOL_OF_MODEL}/measured/trials.csv",
-                f"{POOL_OF_MODEL}/candidates.csv",
-            ]
-        ),
         start=f"{POOL_OF_MODEL}/log.json",
     output:
         workloads="results/{hardware}/logs/warm-{trials}/{model}/database_workload.json",
@@ -35,8 +26,9 @@ rule search_warm:
     shell:
         "python scripts/search_warm.py --subject model={wildcards.model}"
         " hardware={wildcards.hardware} log=warm trials={wildcards.trials}"
-        " --settings {params.settings:q} --machine {input.machine}"
-        " --workloads {input.workloads} --kernels-record {input.kernels}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads results/{wildcards.hardware}/kernels/{wildcards.model}.workloads.json.gz --kernels-record {input.kernels}"
         " --start results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/measured"
         " --candidates results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/candidates.csv"
         " --start-record {input.start}"

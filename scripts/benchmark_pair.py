@@ -32,6 +32,7 @@ from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
+from rivulet.provenance.behind import library_of, log_record_of
 from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
 from rivulet.records.curve import read_curve
@@ -91,20 +92,20 @@ def benchmark(job, options):
         "code": stage_code("benchmark"),
     }
     inputs = [
-        options.model_record, options.roofline.with_suffix(".json"), *options.library_records,
-        *options.log_records, *options.machine,
+        model_record(options), options.roofline_record, *options.records,
+        *logs_of(options).values(), *options.machine,
     ]  # fmt: skip
-    outputs = [options.table, options.samples, options.kernel_table]
+    outputs = [options.table, samples_of(options), options.kernel_table]
     write_record(options.record, "benchmark", options.subject, settings, inputs, outputs, facts)
 
 
 def subject_of(job, options, device):
     """What is timed."""
     chosen = options.settings["benchmark"]
-    model = read_record(options.model_record)
-    compiled = [method for method in options.methods if method not in BASELINES[1:]]
+    model = read_record(model_record(options))
     return Subject(
-        options.onnx, dict(zip(compiled, options.libraries, strict=True)), model.facts["inputs"],
+        options.model, {m: library_of(record) for m, record in compiled_of(options).items()},
+        model.facts["inputs"],
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
         model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
@@ -130,23 +131,46 @@ def blame(job, options, found, chosen):
         found.failures[method] = f"{reason}; {told}"
 
 
+def model_record(options):
+    """The record of the exported model."""
+    return options.model.with_suffix(".json")
+
+
+def samples_of(options):
+    """Where every sample goes, in a folder beside the table."""
+    return options.table.parent / "samples" / options.table.name
+
+
+def compiled_of(options):
+    """Method to the record of its compiled model; other runtimes have none."""
+    compiled = [method for method in options.methods if method not in BASELINES[1:]]
+    return dict(zip(compiled, options.records, strict=True))
+
+
 def logs_of(options):
-    """Method to the record of the log behind it."""
-    searched = [m for m in options.methods if m not in BASELINES]
-    return dict(zip(searched, options.log_records, strict=True))
+    """Method to the record of the log behind it; baselines have none."""
+    return {
+        method: log_record_of(record)
+        for method, record in compiled_of(options).items()
+        if method not in BASELINES
+    }
 
 
 def roofs_of(options):
     """Roof to its peak."""
-    return {row["roof"]: float(row["peak"]) for row in read_rows(options.roofline)}
+    return {
+        row["roof"]: float(row["peak"])
+        for row in read_rows(options.roofline_record.with_suffix(".csv"))
+    }
 
 
 def write_all(options, rows, found, sampling):
     """Write the three tables."""
-    for path in (options.table, options.samples, options.kernel_table):
+    samples = samples_of(options)
+    for path in (options.table, samples, options.kernel_table):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(rows, options.table)
-    write_table(SampleRow, sample_rows(found), options.samples)
+    write_table(SampleRow, sample_rows(found), samples)
     roofs = roofs_of(options)
     table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
     roofline = Roofline(roofs["compute"], roofs["bandwidth"])
@@ -158,7 +182,7 @@ def describe(options, settings, found):
     """One row per method, all but the latencies."""
     subject = options.subject
     logs = logs_of(options)
-    ansor = read_curve(options.ansor_trials)
+    ansor = read_curve(logs["ansor"].parent / "trials.csv")
     kernels = read_record(options.kernels_record).facts["kernels"]
     rows = []
     for method in options.methods:
@@ -214,32 +238,27 @@ def compare_times(row, facts, ansor, before):
 def main():
     """Run the command line."""
     command = Command("Time all methods on a target, interleaved.", "benchmark")
-    command.add("--onnx", type=Path, required=True, help="exported target model")
-    command.add("--model-record", type=Path, required=True, help="its record")
+    command.add(
+        "--model", type=Path, required=True, help="exported target model, with its record beside it"
+    )
     command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
-    command.add("--roofline", type=Path, required=True, help="the machine's roofline, CSV")
+    command.add(
+        "--roofline-record", type=Path, required=True, help="record of the machine's roofline"
+    )
     command.add(
         "--methods", nargs="+", required=True, metavar="METHOD",
         help=f"what to time: {', '.join(BASELINES)}, and names of what was searched",
     )  # fmt: skip
     command.add(
-        "--libraries", type=Path, nargs="+", required=True,
-        help="compiled model of each method but the other runtimes, in order",
-    )  # fmt: skip
-    command.add(
-        "--library-records", type=Path, nargs="+", required=True,
-        help="their records, but for the transfer's, whose log's record tells of it",
-    )  # fmt: skip
-    command.add(
-        "--log-records", type=Path, nargs="+", required=True,
-        help="records of the logs applied, one for each method that was searched",
-    )  # fmt: skip
-    command.add(
-        "--ansor-trials", type=Path, required=True,
-        help="trials.csv of the target's Ansor search, to compare at equal time",
-    )  # fmt: skip
+        "--records",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="RECORD",
+        help="records of the compiled models, of each method but the other runtimes, in order; "
+        "the log behind each is found by them",
+    )
     command.add("--table", type=Path, required=True, help="CSV to write")
-    command.add("--samples", type=Path, required=True, help="CSV of all samples to write")
     command.add("--kernel-table", type=Path, required=True, help="CSV of the kernels to write")
     return command.run(benchmark)
 

@@ -22,6 +22,7 @@ from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
+from rivulet.provenance.behind import library_of, log_record_of
 from rivulet.provenance.code import stage_code
 from rivulet.records.best import best_traces
 from rivulet.records.stored import read_kernel_table, read_log
@@ -47,10 +48,11 @@ def effect(job, options):
     settings = options.settings
     chosen = settings["benchmark"]
     device = configured_device(settings)
+    model_record = options.model.with_suffix(".json")
     timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
     subject = Subject(
-        options.onnx, dict(zip(METHODS, options.libraries, strict=True)),
-        read_record(options.model_record).facts["inputs"], device, timing, chosen["tolerance"],
+        options.model, dict(zip(METHODS, map(library_of, options.records), strict=True)),
+        read_record(model_record).facts["inputs"], device, timing, chosen["tolerance"],
         baselines=(), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
     )  # fmt: skip
     sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
@@ -81,7 +83,7 @@ def effect(job, options):
         "functions_us": [one.functions for one in found],
         "code": stage_code("effect"),
     }
-    inputs = [options.model_record, *options.library_records, *options.machine]
+    inputs = [model_record, *options.records, *options.machine]
     write_record(
         options.record, "effect", options.subject, settings, inputs, [options.table], facts
     )
@@ -92,8 +94,8 @@ def changed_kernels(options):
     load_tvm(configured_device(options.settings).threads)
     tasks = {row["workload"]: name for name, row in read_kernel_table(options.kernels).items()}
     taken = {
-        method: best_traces(read_log(log_of(path)))
-        for method, path in zip(METHODS, options.library_records, strict=True)
+        method: best_traces(read_log(log_record_of(path).parent))
+        for method, path in zip(METHODS, options.records, strict=True)
     }
     return {
         name: {
@@ -102,12 +104,6 @@ def changed_kernels(options):
         }
         for name, (method, baseline) in COMPARISONS.items()
     }  # fmt: skip
-
-
-def log_of(record):
-    """Folder of the log behind a compiled model; a transfer's record is the log's own."""
-    logs = [Path(name) for name in read_record(record).inputs if Path(name).name == "log.json"]
-    return record.parent if record.name == "log.json" else logs[0].parent
 
 
 def row_of(options, comparison, method, baseline, found, changed, sampling):
@@ -144,14 +140,14 @@ def main():
     command = Command(
         "Time a pair's variants without and with droplet beside each other.", "effect"
     )
-    command.add("--onnx", type=Path, required=True, help="exported target model")
-    command.add("--model-record", type=Path, required=True, help="its record")
+    command.add(
+        "--model", type=Path, required=True, help="exported target model, with its record beside it"
+    )
     command.add("--kernels", type=Path, required=True, help="table of its kernels")
     command.add(
-        "--libraries", type=Path, nargs=len(METHODS), required=True, metavar="LIBRARY",
-        help=f"compiled variants, in this order: {', '.join(METHODS)}",
+        "--records", type=Path, nargs=len(METHODS), required=True, metavar="RECORD",
+        help=f"records of the compiled variants, in this order: {', '.join(METHODS)}",
     )  # fmt: skip
-    command.add("--library-records", type=Path, nargs="+", required=True, help="their records")
     command.add("--table", type=Path, required=True, help="CSV to write")
     return command.run(effect)
 

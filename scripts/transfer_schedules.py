@@ -6,6 +6,7 @@ Outputs: the target's log of transferred schedules, a log of all that were measu
 candidates.csv, and their record.
 """
 
+import argparse
 import shutil
 import time
 from dataclasses import asdict
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.in_place import Subject, prove_in_place
-from rivulet.errors import UserError
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
@@ -22,6 +22,7 @@ from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import median
 from rivulet.models.prepare import prepare_model
 from rivulet.provenance import read_record, write_record
+from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
@@ -33,14 +34,17 @@ from rivulet.transfer.table import covered_kernels, write_candidates
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
+DATABASE = ("database_workload.json", "database_tuning_record.json")
 STARTED = time.time()  # loading TVM is part of what a transfer takes
 
 
 def transfer(job, options):
     """Transfer to one target, or finish what was begun."""
+    kernels_record = options.kernels / f"{options.target}.json"
     inputs = [
-        options.model_record, options.untuned_record, options.kernels_record,
-        *options.source_kernels_records, *options.source_records, *options.library_files,
+        options.model.with_suffix(".json"), options.untuned_record, kernels_record,
+        *(options.kernels / f"{name}.json" for name in models_of(options)),
+        *source_records(options), *library_files(options),
     ]  # fmt: skip
     folder = journal_folder(options.journal, options.settings, inputs)
     facts = completed_facts(folder)
@@ -50,6 +54,7 @@ def transfer(job, options):
     else:
         job.tell(f"complete already, taken from {folder}")
     options.library.parent.mkdir(parents=True, exist_ok=True)
+    schedules = options.library.with_suffix(".html")
     shutil.copyfile(folder / "model.so", options.library)
     outputs = [
         *publish(folder / facts["taken"], options.out),
@@ -57,11 +62,11 @@ def transfer(job, options):
         options.out / "candidates.csv",
         options.out / "trials.csv",
         options.library,
-        options.schedules,
+        schedules,
     ]
     write_schedules(
         f"{options.subject['name']}, transfer from the {options.subject['log']} log", options.out,
-        options.kernels_record.with_suffix(".csv"), options.schedules,
+        kernels_record.with_suffix(".csv"), schedules,
     )  # fmt: skip
     shutil.copyfile(folder / "candidates.csv", options.out / "candidates.csv")
     shutil.copyfile(folder / "measured/trials.csv", options.out / "trials.csv")
@@ -80,7 +85,7 @@ def measure(job, options, folder):
     with job.device("cpu"):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
-        kernels = load_kernels(options.workloads)
+        kernels = load_kernels(workloads_of(options, options.target))
         for attempt in (folder / "chosen", *folder.glob("kept-*")):
             shutil.rmtree(attempt, ignore_errors=True)  # cut off
         progress = job.progress(len(kernels), "kernels")
@@ -115,12 +120,18 @@ def prove(job, options, kernels, target, chosen, folder):
     """Time the whole model with and without the schedules; put back what makes it slower."""
     started = time.monotonic()
     subject = Subject(
-        prepare_model(options.onnx, target), kernels,
-        read_record(options.model_record).facts["inputs"], target,
+        prepare_model(options.model, target), kernels,
+        read_record(options.model.with_suffix(".json")).facts["inputs"], target,
         options.settings["transfer"]["seed"], options.settings["transfer"]["significance"],
     )  # fmt: skip
     found, kept = prove_in_place(
-        subject, options.untuned, chosen, folder, folder / "model.so", job.tell, job.logger
+        subject,
+        library_of(options.untuned_record),
+        chosen,
+        folder,
+        folder / "model.so",
+        job.tell,
+        job.logger,
     )
     seconds = time.monotonic() - started
     before, after = median(found.before_ms), median(found.after_ms)
@@ -136,27 +147,53 @@ def prove(job, options, kernels, target, chosen, folder):
 
 def read_sources(job, options, settings):
     """Open the sources' logs, after checking those of the library."""
-    known = {path.name.partition(".workloads")[0]: path for path in options.source_workloads}
     library = options.settings.get("library", {})
     sources = []
-    for pair in options.sources:
-        name, _, folder = pair.partition("=")
-        if not folder:
-            raise UserError(f"--sources {pair}: expected NAME=FOLDER")
+    for name, folder in options.sources:
         if name in library:
             remark = check_library(
-                name, read_log(Path(folder)), options.settings, library[name]["other_hardware"]
+                name, read_log(folder), options.settings, library[name]["other_hardware"]
             )
             if remark:
                 job.tell(remark)
+        kernels = [] if name in library else load_kernels(workloads_of(options, name))
         source = load_source(
-            name, Path(folder), load_kernels(known[name]) if name in known else [], job.scratch,
-            settings.records_per_source_kernel, job.logger,
-        )  # fmt: skip
+            name, folder, kernels, job.scratch, settings.records_per_source_kernel, job.logger
+        )
         if not source.kernels:
             job.tell(f"the log of {name} has no schedule; nothing can be taken from it")
         sources.append(source)
     return sources
+
+
+def models_of(options):
+    """The sources that are models of this workflow; the others are logs from elsewhere."""
+    library = options.settings.get("library", {})
+    return {name: folder for name, folder in options.sources if name not in library}
+
+
+def library_files(options):
+    """Databases of the sources that are logs from elsewhere."""
+    elsewhere = [folder for name, folder in options.sources if name not in models_of(options)]
+    return [folder / name for folder in elsewhere for name in DATABASE]
+
+
+def source_records(options):
+    """Records of the models' logs."""
+    return [folder / "log.json" for folder in models_of(options).values()]
+
+
+def workloads_of(options, model):
+    """The workloads of a model, the target or a source."""
+    return options.kernels / f"{model}.workloads.json.gz"
+
+
+def named_folder(text):
+    """An argument of the form NAME=FOLDER."""
+    name, _, folder = text.partition("=")
+    if not folder:
+        raise argparse.ArgumentTypeError(f"{text}: expected NAME=FOLDER")
+    return name, Path(folder)
 
 
 def describe(job, options, kernels, measured, result):
@@ -196,11 +233,10 @@ def model_latency_ms(rows, kernels):
 
 def all_source_seconds(options):
     """Search time of all sources; empty where a log of the library does not tell its own."""
-    total = source_seconds(options.source_records)
-    for pair in options.sources:
-        name, _, folder = pair.partition("=")
+    total = source_seconds(source_records(options))
+    for name, folder in options.sources:
         if name in options.settings.get("library", {}):
-            facts = read_origin(Path(folder)).facts.get("facts") or {}
+            facts = read_origin(folder).facts.get("facts") or {}
             if "search_seconds" not in facts:
                 return ""
             total += float(facts["search_seconds"])
@@ -222,22 +258,17 @@ def source_seconds(records):
 def main():
     """Run the command line."""
     command = Command("Reuse other models' schedules on a target model's kernels.", "transfer")
-    command.add("--workloads", type=Path, required=True, help="the target's workloads")
-    command.add("--kernels-record", type=Path, required=True, help="record of its kernels")
+    command.add("--kernels", type=Path, required=True, help="folder of all models' kernels")
+    command.add("--target", required=True, metavar="MODEL", help="the target's name there")
     command.add(
-        "--sources", nargs="+", required=True, metavar="NAME=FOLDER", help="the sources' logs"
+        "--sources", type=named_folder, nargs="+", required=True, metavar="NAME=FOLDER",
+        help="the sources' logs",
+    )  # fmt: skip
+    command.add(
+        "--model", type=Path, required=True, help="exported target model, with its record beside it"
     )
-    several = {"type": Path, "nargs": "*", "default": []}
-    command.add("--source-workloads", **several, help="workloads of the sources, NAME.workloads...")
-    command.add("--source-kernels-records", **several, help="records of the sources' kernels")
-    command.add("--source-records", **several, help="records of the sources' logs")
-    command.add("--library-files", **several, help="databases of sources from the library")
-    command.add("--onnx", type=Path, required=True, help="the exported target model")
-    command.add("--model-record", type=Path, required=True, help="its record")
-    command.add("--untuned", type=Path, required=True, help="the target compiled untuned")
-    command.add("--untuned-record", type=Path, required=True, help="its record")
+    command.add("--untuned-record", type=Path, required=True, help="the target compiled untuned")
     command.add("--library", type=Path, required=True, help="compiled model to write")
-    command.add("--schedules", type=Path, required=True, help="page of its schedules to write")
     command.add("--journal", type=Path, required=True, help="folder of this transfer's journals")
     command.add("--out", type=Path, required=True, help="folder of the transferred log")
     command.add_execution()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from comparison.launch import BENCHMARKS
 from rivulet.config.torchvision_names import classification_models
 
@@ -32,6 +33,7 @@ class DryRun:
         sources: Sources of each target; None for all other models.
         jobs: Jobs planned.
         seconds: From the start of the process to its end.
+        cpu_seconds: Processor time of the process.
         gib: Largest resident memory of the process.
     """
 
@@ -39,6 +41,7 @@ class DryRun:
     sources: int | None
     jobs: int
     seconds: float
+    cpu_seconds: float
     gib: float
 
 
@@ -93,7 +96,8 @@ def dry_run(folder: Path, models: int, sources: int | None) -> DryRun:
     seconds = time.monotonic() - began
     totals = _TOTAL.findall(text)
     jobs = int(totals[-1]) if totals else 0
-    return DryRun(models, sources, jobs, seconds, usage.ru_maxrss / _KIB_PER_GIB)
+    cpu = usage.ru_utime + usage.ru_stime
+    return DryRun(models, sources, jobs, seconds, cpu, usage.ru_maxrss / _KIB_PER_GIB)
 
 
 def _run(command: list[str], folder: Path) -> tuple[str, resource.struct_rusage]:
@@ -119,6 +123,7 @@ def rows(runs: list[DryRun]) -> list[Mapping[str, Any]]:
             "sources per target": "all" if run.sources is None else run.sources,
             "jobs": run.jobs,
             "seconds": round(run.seconds, 1),
+            "CPU seconds": round(run.cpu_seconds, 1),
             "GiB": round(run.gib, 2),
         }
         for run in runs

@@ -5,7 +5,6 @@ meanings: the JSON schema, the default configuration file and the key table are 
 it. A description ends in its unit in square brackets where the value has one.
 """
 
-import functools
 import itertools
 import json
 import math

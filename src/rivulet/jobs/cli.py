@@ -12,7 +12,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.job import Job, run_job
-from rivulet.jobs.machine import settings_on_node
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE, settings_on_node
 from rivulet.tvm_compat import installed_version
 
 _EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500, "worker_memory_gib": 4}'
@@ -61,6 +61,9 @@ class Command:
         options.subject = dict(pair.split("=", 1) for pair in options.subject)
         name = options.subject.get("name") or options.subject.get("model", "")
         label = " ".join(filter(None, (self.stage, options.subject.get("what"), name)))
+
+        if options.settings.get("fingerprint") != FINGERPRINT_OF_NODE:
+            options.machine = []  # the hardware is the machine that planned
 
         def on_machine(job: Job) -> None:
             for path in options.machine:

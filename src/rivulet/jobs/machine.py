@@ -18,6 +18,9 @@ from rivulet.provenance.record import read_record
 from rivulet.tvm_compat import installed_version
 
 MACHINE_FILE = "machine.json"
+# Stands for the fingerprint of a cluster's nodes in what is planned: the machine that plans cannot
+# know it, and all that plan must agree. The jobs put the true one in its place.
+FINGERPRINT_OF_NODE = "of the node, in machine.json"
 
 
 def node_name() -> str:

@@ -30,17 +30,23 @@ class Findings:
 
     Attributes:
         dated_back: Path of each stale artefact that was dated back, to the reason.
+        incomplete: Path of each record that was removed, to the file that it speaks for in vain.
         other_code: Stages of artefacts made by other code that is trusted all the same, with
             the number of artefacts.
     """
 
     dated_back: dict[str, str] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
     other_code: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
         """Notes for the person who started the workflow."""
         notes = [
             f"note: {path}: {why}; it will be made again" for path, why in self.dated_back.items()
+        ]
+        notes += [
+            f"note: {missing} is missing; what {path} tells of is made again where it is needed"
+            for path, missing in self.incomplete.items()
         ]
         notes += [
             f"note: the code of '{stage}' has changed since {count} of its artefacts were made; "
@@ -75,6 +81,12 @@ def reconcile(
             continue
         reason = staleness(record, wanted)
         files = [Path(p) for p in record.outputs] + [path]
+        missing = next((file for file in files if not file.exists()), None)
+        if missing is not None:
+            # Jobs ask for the record, which stands for all that was made with it.
+            path.unlink()
+            findings.incomplete[str(path)] = str(missing)
+            continue
         if reason is None:
             _order_times(files, _input_files(record, records))
             made_by = record.facts.get("code")

@@ -12,11 +12,11 @@ from rivulet.config.load import check_duplicate_keys, validate_config
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice, unranked
 from rivulet.errors import UserError
-from rivulet.jobs.machine import MACHINE_FILE, read_machine
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE, read_machine
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
-from rivulet.workflow.stages import FINGERPRINT_OF_NODE, POOL, stage_settings
+from rivulet.workflow.stages import POOL, stage_settings
 
 
 def load_workflow_config(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.metadata import version
 from typing import Any
 
 from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import Device, fingerprint
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE
 from rivulet.provenance.code import code_digest
 from rivulet.tvm_compat import installed_version
 
@@ -50,10 +52,6 @@ def execution_settings(config: Config) -> dict[str, Any]:
 _COMPARING = ("baselines", "processes", "max_processes", "precision")
 
 POOL = "pool"
-
-# Stands for the fingerprint of a cluster's nodes in what is planned: the machine that plans cannot
-# know it, and all that plan must agree. The jobs put the true one in its place.
-FINGERPRINT_OF_NODE = "of the node, in machine.json"
 
 
 def transfer_names(config: Config) -> list[str]:
@@ -165,7 +163,9 @@ def stage_settings(
     if stage == "transfer" and source is not None and target is not None:
         settings["sources"] = transfer_sources(config, source, target)
         settings["library"] = {
-            name: _definition(data["library"][name]) for name in settings["sources"] if name in config.library
+            name: _definition(data["library"][name])
+            for name in settings["sources"]
+            if name in config.library
         }
     if stage == "package":
         settings["onnxruntime"] = version("onnxruntime")
@@ -185,7 +185,9 @@ def stage_settings(
             key: data["benchmark"][key] for key in ("seed", "confidence", "bootstrap_resamples")
         }
     if stage in ("collect", "report"):
-        settings["pairs"] = transfer_names(config)
+        # More names than a command line may hold, where the models are many.
+        names = "\n".join(transfer_names(config))
+        settings["pairs"] = hashlib.sha256(names.encode()).hexdigest()[:16]
     if stage == "collect":
         settings |= {key: data[key] for key in ("trials", "logs")}
         settings["hardware"] = list(data["hardware"])
