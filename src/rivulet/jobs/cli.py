@@ -86,7 +86,8 @@ def configured_device(settings: dict[str, Any]) -> Device:
         raise UserError(
             f"hardware '{device.name}': this machine has the fingerprint {found}, but the job was "
             f"planned for {settings['fingerprint']}; run it on the machine that the name stands "
-            "for, or give this machine a name of its own in the config"
+            "for, or give this machine a name of its own in the config; a cluster's nodes are "
+            "'at: cluster' there"
         )
     if installed_version() != settings["tvm"]:
         raise UserError(
