@@ -7,6 +7,7 @@ import pytest
 from rivulet.kernels.structure import BlockStructure, KernelStructure
 from rivulet.transfer.correlation import Share, agreement, ranking_correlations, read_ranking
 from rivulet.transfer.ranking import KnownKernel, paper_score, rank_sources, write_ranking
+from rivulet.transfer.similarity import compare_sources, write_similarity
 
 PRODUCTS = "Add(load,Mul(load,load))"
 
@@ -86,3 +87,26 @@ def test_the_table_is_read_back(tmp_path):
     ]  # fmt: skip
     assert ranking_correlations(path, measured)["ours"] == 1.0
     assert ranking_correlations(tmp_path / "none.csv", measured)["pairs"] == 0
+
+
+def test_kernels_alone_tell_which_source_is_most_alike(tmp_path):
+    """No log is read: what a kernel's schedules reached plays no part."""
+    models = {
+        "t": TARGET,
+        "same": [known(14, 256, gflops=0), known(7, 512, gflops=0)],
+        "half": [known(14, 256), known(112, 8)],
+        "other": [known(14, 256, form="Max(load,load)")],
+    }
+    rows = compare_sources(models, {"lab": [known(14, 128)]})
+    mine = [row for row in rows if row.target == "t"]
+    assert [row.source for row in mine] == ["same", "half", "lab", "other"]
+    assert [row.place for row in mine] == [1, 2, 3, 4]
+    same, half, lab, other = mine
+    assert (same.similarity, same.flops_same, same.flops_matched) == (1.0, 1.0, 1.0)
+    assert half.flops_same == pytest.approx(0.5, abs=1e-3)
+    assert 0.5 < lab.similarity < half.similarity < 1
+    assert (lab.flops_same, other.flops_matched) == (0.0, 0.0)
+    assert "lab" not in {row.target for row in rows}
+    write_similarity(rows, tmp_path / "s.csv")
+    header = (tmp_path / "s.csv").read_text().splitlines()[0]
+    assert header == "target,source,place,similarity,flops_same,flops_matched"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def rank_sources(
     trials: int,
     target: str,
     kernels: Sequence[KnownKernel],
-    sources: dict[str, Sequence[KnownKernel]],
+    sources: Mapping[str, Sequence[KnownKernel]],
 ) -> list[Ranked]:
     """Sources of a target by expected benefit.
 

@@ -22,6 +22,7 @@ FORMATS = {
     "transfer": 2,
     "warm": 1,
     "ranking": 1,
+    "similarity": 1,
     "compile": 1,
     "benchmark": 2,
     "roofline": 1,
@@ -150,7 +151,7 @@ def stage_settings(
         settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
-    if stage == "ranking":
+    if stage in ("ranking", "similarity"):
         settings["library"] = data["library"]
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
