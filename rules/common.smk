@@ -10,13 +10,18 @@ sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.packages import package_manifests
-from rivulet.workflow.planning import load_workflow_config, reconcile_results
+from rivulet.workflow.planning import (
+    load_workflow_config,
+    reconcile_results,
+    refuse_missing_results,
+)
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
     baselines_of,
     device_of,
     execution_settings,
     gain_trials,
+    planned_hardware,
     refines_transfers,
     stage_settings,
     studies_gain,
@@ -27,7 +32,8 @@ from rivulet.workflow.stages import (
 CONFIG = load_workflow_config(
     config, workflow.config_settings.configfiles or workflow.configfiles
 )
-DEVICES = {name: device_of(CONFIG, name) for name in CONFIG.hardware}
+# Hardware elsewhere has no rules: its files are taken as they are.
+DEVICES = {name: device_of(CONFIG, name) for name in planned_hardware(CONFIG)}
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)
@@ -63,7 +69,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     source="|".join(map(re.escape, [*MODELS, *CONFIG.library, "pool"])),
     target="|".join(map(re.escape, MODELS)),
-    hardware="|".join(map(re.escape, DEVICES)),
+    hardware="|".join(map(re.escape, DEVICES)) or "(?!)",
     log_kind="ansor|droplet",
     own_log="ansor|droplet|warm",
     trials="[1-9][0-9]*",
@@ -178,6 +184,12 @@ def of_methods(pattern):
     return lambda wildcards: [
         pattern.format(method=method, **wildcards) for method in own_methods(wildcards)
     ]
+
+
+def all_pair_tables(wildcards):
+    """The tables of all pairs, those made elsewhere included; these must be here."""
+    refuse_missing_results(CONFIG)
+    return FILES.pair_tables
 
 
 if workflow.is_main_process:

@@ -10,16 +10,20 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import collect_tables
 from rivulet.jobs.cli import Command
-from rivulet.provenance import write_record
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.machines import machines_of, refuse_other_names, refuse_two_machines
 
 
 def collect(job, options):
     """Collect all tables."""
+    read = [table.with_suffix(".json") for table in options.tables]
+    found = {path: read_record(path) for path in read}
+    refuse_other_names(found, {path: path.parents[2].name for path in read})
+    refuse_two_machines(machines_of(found))
     count = collect_tables(options.tables, options.table)
     job.tell(f"{count} rows of {len(options.tables)} pairs in {options.table}")
-    records = [table.with_suffix(".json") for table in options.tables]
     write_record(
-        options.record, "collect", options.subject, options.settings, records, [options.table]
+        options.record, "collect", options.subject, options.settings, read, [options.table]
     )
 
 

@@ -56,6 +56,11 @@ class Hardware(Settings):
         description="Threads of a measured kernel or model; auto is the number of physical "
         "cores that this process may use [threads]",
     )
+    at: Literal["here", "elsewhere"] = Field(
+        default="here",
+        description="Where its results are made: by this workflow, or by one on another machine "
+        "from which results/NAME was copied here, to be shown and never made (docs/machines.md)",
+    )
     runner: Literal["local"] = Field(
         default="local", description="Where candidates are measured; local is this machine"
     )

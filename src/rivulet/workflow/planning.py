@@ -14,7 +14,12 @@ from rivulet.errors import UserError
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
-from rivulet.workflow.stages import POOL, stage_settings
+from rivulet.workflow.elsewhere import (
+    check_elsewhere,
+    elsewhere_hardware,
+    notes_on_elsewhere,
+)
+from rivulet.workflow.stages import planned_hardware, settings_of, stage_settings
 
 
 def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Config:
@@ -24,7 +29,7 @@ def load_workflow_config(data: Mapping[str, Any], files: Iterable[Any]) -> Confi
         for path in paths:
             check_duplicate_keys(path)
         config = validate_config(data, source=" + ".join(map(str, paths)) or "config")
-        for hardware in config.hardware:
+        for hardware in planned_hardware(config):
             stage_settings(config, "kernels", hardware=hardware)
     except UserError as error:
         _end(error)
@@ -38,9 +43,19 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
         return expected_settings(config, record)
 
     code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
-    findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
-    for line in [*notes_on_pairs(config), *findings.lines()]:
+    foreign = [results / hardware for hardware in elsewhere_hardware(config)]
+    findings = reconcile(results, expected, code, Path(".snakemake/metadata"), foreign)
+    notes = [*notes_on_pairs(config), *notes_on_elsewhere(config)]
+    for line in [*notes, *findings.lines()]:
         print(line, file=sys.stderr)
+
+
+def refuse_missing_results(config: Config) -> None:
+    """End the program with its lines where results from other machines are not here."""
+    try:
+        check_elsewhere(config)
+    except UserError as error:
+        _end(error)
 
 
 def notes_on_pairs(config: Config) -> list[str]:
@@ -73,28 +88,13 @@ def expected_settings(config: Config, record: Record) -> dict[str, Any] | None:
         record: The record.
 
     Returns:
-        The settings; None for an artefact that the configuration does not name.
+        The settings; None for an artefact that the configuration does not name, or that is not
+        made here.
     """
-    subject = record.subject
-    if subject.get("hardware") not in (None, *config.hardware):
+    hardware = record.subject.get("hardware")
+    if hardware not in (None, *planned_hardware(config)):
         return None
-    names = [subject[key] for key in ("model", "target") if key in subject]
-    if any(name not in config.models for name in names):
-        return None
-    source = subject.get("source")
-    if source is not None and source not in (POOL, *config.models, *config.library):
-        return None
-    trials = subject.get("trials")
-    with_trials = record.stage in ("search", "droplet", "transfer", "warm")
-    return stage_settings(
-        config,
-        record.stage,
-        model=subject.get("model"),
-        hardware=subject.get("hardware"),
-        trials=int(trials) if trials is not None and with_trials else None,
-        source=source,
-        target=subject.get("target"),
-    )
+    return settings_of(config, record, hardware)
 
 
 def _as_typed(path: Path) -> Path:
