@@ -1,6 +1,7 @@
 """Ranking of sources without measuring, and its agreement with measurements."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -110,3 +111,16 @@ def test_kernels_alone_tell_which_source_is_most_alike(tmp_path):
     write_similarity(rows, tmp_path / "s.csv")
     header = (tmp_path / "s.csv").read_text().splitlines()[0]
     assert header == "target,source,place,similarity,flops_same,flops_matched"
+
+
+def test_times_of_another_device_play_no_part():
+    """Its schedules count as much as is usual here, whatever they took there."""
+
+    def rows(gflops):
+        far = [replace(known(28, 128, gflops), timed=False)]
+        return rank_sources("ansor", 1, "t", TARGET, {"far": far, "near": [known(28, 128, 80.0)]})
+
+    assert rows(0) == rows(20.0) == rows(20000.0)
+    both = {row.source: row for row in rows(20000.0)}
+    assert both["far"].expected_share == both["near"].expected_share
+    assert both["far"].flops_matched == 1.0
