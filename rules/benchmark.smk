@@ -75,7 +75,7 @@ rule benchmark_pair:
 
 rule collect_benchmarks:
     input:
-        FILES.pair_tables,
+        all_pair_tables,
     output:
         table=report(
             "results/benchmarks.csv",

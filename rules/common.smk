@@ -13,13 +13,18 @@ from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.packages import package_manifests
-from rivulet.workflow.planning import load_workflow_config, reconcile_results
+from rivulet.workflow.planning import (
+    load_workflow_config,
+    reconcile_results,
+    refuse_missing_results,
+)
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
     baselines_of,
     device_of,
     execution_settings,
     gain_trials,
+    planned_hardware,
     refines_transfers,
     stage_settings,
     studies_gain,
@@ -36,7 +41,7 @@ CONFIG = load_workflow_config(
     workflow.config_settings.configfiles or workflow.configfiles,
     plans=workflow.is_main_process,
 )
-LIBRARY_FILES = ["database_workload.json", "database_tuning_record.json"]
+DATABASE = ["database_workload.json", "database_tuning_record.json"]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)
@@ -68,11 +73,41 @@ if "device" not in workflow.global_resources:
     workflow.register_resource("device", 1)
 
 
+# What is the same for all hardware is no function: a function costs Snakemake more, per job, than
+# all else that a rule says.
+THREADS = {name: device_of(CONFIG, name).threads for name in planned_hardware(CONFIG)}
+AT_CLUSTER = [name for name, one in CONFIG.hardware.items() if one.at == "cluster"]
+
+
+def threads_of_hardware(wildcards):
+    return THREADS[wildcards.hardware]
+
+
+def file_of_hardware(wildcards):
+    if wildcards.hardware not in AT_CLUSTER:
+        return []
+    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"]
+
+
+device_threads = (
+    threads_of_hardware
+    if len({*THREADS.values()}) > 1
+    else next(iter(THREADS.values()), 1)
+)
+# The description of a cluster's node; hardware that is this machine has none, and its jobs leave the
+# option aside.
+MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
+MACHINE = (
+    f" --machine results/{{wildcards.hardware}}/{MACHINE_FILE}" if AT_CLUSTER else ""
+)
+
+
 wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     source="|".join(map(re.escape, [*MODELS, *CONFIG.library, "pool"])),
     target="|".join(map(re.escape, MODELS)),
-    hardware="|".join(map(re.escape, CONFIG.hardware)),
+    # Hardware elsewhere has no rules: its files are taken as they are.
+    hardware="|".join(map(re.escape, THREADS)) or "(?!)",
     log_kind="ansor|droplet",
     own_log="ansor|droplet|warm",
     trials="[1-9][0-9]*",
@@ -97,35 +132,6 @@ def user_file(wildcards):
     return [definition.onnx] if hasattr(definition, "onnx") else []
 
 
-# What is the same for all hardware is no function: a function costs Snakemake more, per job, than
-# all else that a rule says.
-THREADS = {name: device_of(CONFIG, name).threads for name in CONFIG.hardware}
-AT_CLUSTER = [name for name, one in CONFIG.hardware.items() if one.at == "cluster"]
-
-
-def threads_of_hardware(wildcards):
-    return THREADS[wildcards.hardware]
-
-
-def file_of_hardware(wildcards):
-    if wildcards.hardware not in AT_CLUSTER:
-        return []
-    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"]
-
-
-device_threads = (
-    threads_of_hardware
-    if len({*THREADS.values()}) > 1
-    else next(iter(THREADS.values()))
-)
-# The description of a cluster's node; hardware that is this machine has none, and its jobs leave the
-# option aside.
-MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
-MACHINE = (
-    f" --machine results/{{wildcards.hardware}}/{MACHINE_FILE}" if AT_CLUSTER else ""
-)
-
-
 # A transfer's sources: one model or log of the library, or the pool of all of them.
 def source_logs(wildcards):
     """NAME=FOLDER of each source."""
@@ -142,7 +148,7 @@ def files_of_sources(wildcards):
     files = []
     for one in source_logs(wildcards):
         name, _, folder = one.partition("=")
-        kept = LIBRARY_FILES if name in CONFIG.library else ["log.json"]
+        kept = DATABASE if name in CONFIG.library else ["log.json"]
         files += [f"{folder}/{file}" for file in kept]
     return files
 
@@ -173,6 +179,12 @@ def record_of_moved(wildcards):
         return place.format(**wildcards)
     folder = "results/{hardware}/libraries/transfer-droplet-ansor-{trials}"
     return f"{folder}/{{source}}-to-{{target}}.json".format(**wildcards)
+
+
+def all_pair_tables(wildcards):
+    """The tables of all pairs, those made elsewhere included; these must be here."""
+    refuse_missing_results(CONFIG)
+    return FILES.pair_tables
 
 
 if workflow.is_main_process:

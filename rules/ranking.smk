@@ -1,4 +1,5 @@
 # Ranking: all logs of a hardware -> results/{hardware}/transfer/ranking.csv
+#   and before there is any log: all kernels -> results/{hardware}/similarity.csv
 # Models that no transfer takes from or goes to need no log for it.
 RANKED = [m for m in MODELS if any(m in t.split("-to-") for t in TRANSFERS)] or MODELS
 if any(t.startswith("pool-to-") for t in TRANSFERS):
@@ -9,6 +10,37 @@ RANKED_LOGS = expand(
     trials=TRIALS,
     model=RANKED,
 )
+LIBRARY_FILES = [
+    f"{one.log}/{file}" for one in CONFIG.library.values() for file in DATABASE
+]
+
+
+rule compare_kernels:
+    input:
+        MACHINE_FILE_OF,
+        workloads=ancient(
+            expand(
+                "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=MODELS
+            )
+        ),
+        kernels=expand("results/{{hardware}}/kernels/{model}.json", model=MODELS),
+        library=LIBRARY_FILES,
+    output:
+        table="results/{hardware}/similarity.csv",
+        record="results/{hardware}/similarity.json",
+    log:
+        "logs/{hardware}/similarity.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=settings("similarity", "hardware"),
+    shell:
+        "python scripts/compare_kernels.py --subject hardware={wildcards.hardware}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --workloads {input.workloads} --kernels-records {input.kernels}"
+        " --library-files {input.library:q}"
+        " --table {output.table} --record {output.record} --log {log}"
 
 
 rule rank_sources:
@@ -22,11 +54,7 @@ rule rank_sources:
         kernels=expand("results/{{hardware}}/kernels/{model}.json", model=RANKED),
         files=ancient([f"{log}/database_tuning_record.json" for log in RANKED_LOGS]),
         logs=[f"{log}/log.json" for log in RANKED_LOGS],
-        library=[
-            f"{one.log}/{file}"
-            for one in CONFIG.library.values()
-            for file in LIBRARY_FILES
-        ],
+        library=LIBRARY_FILES,
     output:
         table=report(
             "results/{hardware}/transfer/ranking.csv",

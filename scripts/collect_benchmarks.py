@@ -13,18 +13,22 @@ from rivulet.benchmark.table import collect_tables
 from rivulet.config.load import validate_config
 from rivulet.errors import UserError
 from rivulet.jobs.cli import Command, json_argument
-from rivulet.provenance import write_record
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.machines import machines_of, refuse_other_names, refuse_two_machines
 from rivulet.workflow.report_files import report_files
 
 
 def collect(job, options):
     """Collect all tables."""
     tables = options.tables or tables_of(options.configuration)
+    read = [table.with_suffix(".json") for table in tables]
+    found = {path: read_record(path) for path in read}
+    refuse_other_names(found, {path: path.parents[2].name for path in read})
+    refuse_two_machines(machines_of(found))
     count = collect_tables(tables, options.table)
     job.tell(f"{count} rows of {len(tables)} pairs in {options.table}")
-    records = [table.with_suffix(".json") for table in tables]
     write_record(
-        options.record, "collect", options.subject, options.settings, records, [options.table]
+        options.record, "collect", options.subject, options.settings, read, [options.table]
     )
 
 

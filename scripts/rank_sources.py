@@ -17,7 +17,7 @@ from rivulet.provenance.code import stage_code
 from rivulet.records.best import best_of_workloads
 from rivulet.records.stored import read_log
 from rivulet.transfer.ranking import KnownKernel, rank_sources, write_ranking
-from rivulet.transfer.sources import check_library, load_source
+from rivulet.transfer.sources import check_library, load_source, made_here
 
 
 def rank(job, options):
@@ -73,12 +73,14 @@ def library_kernels(job, name, one, settings):
     remark = check_library(name, log, settings, one["other_hardware"])
     if remark:
         job.tell(remark)
-    source = load_source(name, folder, [], job.scratch, 1, job.logger)
+    timed = made_here(log, settings)
+    source = load_source(name, folder, [], job.scratch, 1, job.logger, timed)
     counts = best_of_workloads(log)
     return [
         KnownKernel(
             k.workload, k.structure, k.flops, 1,
-            float(k.records[0].run_secs[0]), counts.get(k.workload, (0.0, 1))[1],
+            float(k.records[0].run_secs[0]) if timed else math.inf,
+            counts.get(k.workload, (0.0, 1))[1], timed,
         )
         for k in source.kernels
     ]  # fmt: skip

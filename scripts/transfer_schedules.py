@@ -26,10 +26,10 @@ from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
-from rivulet.records.stored import read_log, read_origin
+from rivulet.records.stored import read_log
 from rivulet.report.schedules import write_schedules
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
-from rivulet.transfer.sources import check_library
+from rivulet.transfer.sources import check_library, made_here
 from rivulet.transfer.table import covered_kernels, write_candidates
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
@@ -150,16 +150,18 @@ def read_sources(job, options, settings):
     library = options.settings.get("library", {})
     sources = []
     for name, folder in options.sources:
+        timed = True
         if name in library:
-            remark = check_library(
-                name, read_log(folder), options.settings, library[name]["other_hardware"]
-            )
+            log = read_log(folder)
+            timed = made_here(log, options.settings)
+            remark = check_library(name, log, options.settings, library[name]["other_hardware"])
             if remark:
                 job.tell(remark)
         kernels = [] if name in library else load_kernels(workloads_of(options, name))
         source = load_source(
-            name, folder, kernels, job.scratch, settings.records_per_source_kernel, job.logger
-        )
+            name, folder, kernels, job.scratch, settings.records_per_source_kernel, job.logger,
+            timed,
+        )  # fmt: skip
         if not source.kernels:
             job.tell(f"the log of {name} has no schedule; nothing can be taken from it")
         sources.append(source)
@@ -232,12 +234,14 @@ def model_latency_ms(rows, kernels):
 
 
 def all_source_seconds(options):
-    """Search time of all sources; empty where a log of the library does not tell its own."""
+    """Search time of all sources; empty where a log of the library does not tell its own, or
+    tells another device's."""
     total = source_seconds(source_records(options))
     for name, folder in options.sources:
         if name in options.settings.get("library", {}):
-            facts = read_origin(folder).facts.get("facts") or {}
-            if "search_seconds" not in facts:
+            log = read_log(folder)
+            facts = log.origin.facts.get("facts") or {}
+            if "search_seconds" not in facts or not made_here(log, options.settings):
                 return ""
             total += float(facts["search_seconds"])
     return round(total, 3)

@@ -10,6 +10,7 @@ import json
 import random
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from rivulet.benchmark.kernel_rows import KernelRow
 from rivulet.benchmark.table import MethodRow, write_rows
@@ -24,7 +25,6 @@ from rivulet.transfer.table import CandidateRow, write_candidates
 
 _CLASSES = ("conv2d_add_relu", "conv2d_add", "depthwise_conv2d", "matmul_add", "max_pool2d", "mean")
 _TRIALS = 640
-_FINGERPRINT = "0123456789ab"
 
 
 class StubResults:
@@ -36,10 +36,15 @@ class StubResults:
         kernels: Number of kernels of each.
         logs: Kinds of logs.
         seed: Of the figures.
+        hardware: Name of the hardware.
+        fingerprint: Its fingerprint.
     """
 
-    def __init__(self, root: Path, models: int, kernels: int, logs: tuple[str, ...], seed: int):
-        self._root, self._hardware = root, root / "local"
+    def __init__(
+        self, root: Path, models: int, kernels: int, logs: tuple[str, ...], seed: int,
+        hardware: str = "local", fingerprint: str = "0123456789ab",
+    ):  # fmt: skip
+        self._root, self._hardware, self._fingerprint = root, root / hardware, fingerprint
         self._models = [f"model{number:02d}" for number in range(models)]
         self._kernels = [f"fused_kernel{number}" for number in range(kernels)]
         self._logs, self._random = logs, random.Random(seed)
@@ -65,7 +70,8 @@ class StubResults:
             name = f"{log}-{_TRIALS}/{source}-to-{target}"
             record = self._hardware / f"benchmarks/{name}.json"
             record.parent.mkdir(parents=True, exist_ok=True)
-            write_record(record, "benchmark", {}, {}, [], [], _FACTS)
+            subject, facts = {"hardware": self._hardware.name}, self._facts()
+            write_record(record, "benchmark", subject, {}, [], [], facts)
             inputs.pair_records.append(record)
             if source == "pool":
                 inputs.kernel_tables.append(self._kernels_by_method(log, source, target, own))
@@ -89,7 +95,7 @@ class StubResults:
             latencies["transfer+droplet"] = latencies["transfer"] * 0.97
         rows = []
         for method, latency in latencies.items():
-            row = MethodRow("local", target, source, method, log, _TRIALS)
+            row = MethodRow(self._hardware.name, target, source, method, log, _TRIALS)
             row.latency_ms = round(latency, 6)
             row.latency_ms_low, row.latency_ms_high = (
                 round(latency * 0.98, 6),
@@ -109,7 +115,7 @@ class StubResults:
             row.kernels_total = row.kernels_covered = len(self._kernels)
             row.flops_covered, row.max_rel_error = 1.0, "1e-6"
             row.kernel_sum_ms = round(latency * 0.95, 6)
-            row.fingerprint, row.tvm_version = _FINGERPRINT, "0.27.0"
+            row.fingerprint, row.tvm_version = self._fingerprint, "0.27.0"
             rows.append(row)
         return rows
 
@@ -132,7 +138,9 @@ class StubResults:
             if row.method in ("onnxruntime", "torch"):
                 continue
             for number, kernel in enumerate(self._kernels):
-                one = KernelRow("local", target, source, log, _TRIALS, row.method, kernel)
+                one = KernelRow(
+                    self._hardware.name, target, source, log, _TRIALS, row.method, kernel
+                )
                 one.kernel_class, one.runs = _CLASSES[number % len(_CLASSES)], 1
                 one.latency_us = round(self._random.uniform(1, 900), 3)
                 one.share_of_model = round(self._random.uniform(0, 0.05), 4)
@@ -182,8 +190,9 @@ class StubResults:
         write_table(RoofRow, rows, path)
         return path
 
-
-_FACTS = {
-    "environment": {"cpu": "Example CPU", "threads": 2, "fingerprint": _FINGERPRINT},
-    "conduct": [{"others": 0.01, "stolen": 0.0}],
-}
+    def _facts(self) -> dict[str, Any]:
+        name = "Example CPU" if self._hardware.name == "local" else f"CPU of {self._hardware.name}"
+        return {
+            "environment": {"cpu": name, "threads": 2, "fingerprint": self._fingerprint},
+            "conduct": [{"others": 0.01, "stolen": 0.0}],
+        }

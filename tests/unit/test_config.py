@@ -228,7 +228,7 @@ MALFORMED = [
     (
         A + "hardware: {local: }\n",
         "hardware.local: None is not a mapping; "
-        "allowed: a mapping with the keys target, threads, runner, space, at",
+        "allowed: a mapping with the keys target, threads, at, runner, space",
     ),
     (
         A + "hardware: {reference: {}}\n",

@@ -1,12 +1,14 @@
 """Ranking of sources without measuring, and its agreement with measurements."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from rivulet.kernels.structure import BlockStructure, KernelStructure
 from rivulet.transfer.correlation import Share, agreement, ranking_correlations, read_ranking
 from rivulet.transfer.ranking import KnownKernel, paper_score, rank_sources, write_ranking
+from rivulet.transfer.similarity import compare_sources, write_similarity
 
 PRODUCTS = "Add(load,Mul(load,load))"
 
@@ -86,3 +88,39 @@ def test_the_table_is_read_back(tmp_path):
     ]  # fmt: skip
     assert ranking_correlations(path, measured)["ours"] == 1.0
     assert ranking_correlations(tmp_path / "none.csv", measured)["pairs"] == 0
+
+
+def test_kernels_alone_tell_which_source_is_most_alike(tmp_path):
+    """No log is read: what a kernel's schedules reached plays no part."""
+    models = {
+        "t": TARGET,
+        "same": [known(14, 256, gflops=0), known(7, 512, gflops=0)],
+        "half": [known(14, 256), known(112, 8)],
+        "other": [known(14, 256, form="Max(load,load)")],
+    }
+    rows = compare_sources(models, {"lab": [known(14, 128)]})
+    mine = [row for row in rows if row.target == "t"]
+    assert [row.source for row in mine] == ["same", "half", "lab", "other"]
+    assert [row.place for row in mine] == [1, 2, 3, 4]
+    same, half, lab, other = mine
+    assert (same.similarity, same.flops_same, same.flops_matched) == (1.0, 1.0, 1.0)
+    assert half.flops_same == pytest.approx(0.5, abs=1e-3)
+    assert 0.5 < lab.similarity < half.similarity < 1
+    assert (lab.flops_same, other.flops_matched) == (0.0, 0.0)
+    assert "lab" not in {row.target for row in rows}
+    write_similarity(rows, tmp_path / "s.csv")
+    header = (tmp_path / "s.csv").read_text().splitlines()[0]
+    assert header == "target,source,place,similarity,flops_same,flops_matched"
+
+
+def test_times_of_another_device_play_no_part():
+    """Its schedules count as much as is usual here, whatever they took there."""
+
+    def rows(gflops):
+        far = [replace(known(28, 128, gflops), timed=False)]
+        return rank_sources("ansor", 1, "t", TARGET, {"far": far, "near": [known(28, 128, 80.0)]})
+
+    assert rows(0) == rows(20.0) == rows(20000.0)
+    both = {row.source: row for row in rows(20000.0)}
+    assert both["far"].expected_share == both["near"].expected_share
+    assert both["far"].flops_matched == 1.0

@@ -56,6 +56,13 @@ class Hardware(Settings):
         description="Threads of a measured kernel or model; auto is the number of physical "
         "cores that this process may use [threads]",
     )
+    at: Literal["here", "cluster", "elsewhere"] = Field(
+        default="here",
+        description="Where its results are made: here, on this machine; on a cluster's nodes that "
+        "are another one (docs/slurm.md), where threads must be a number; or elsewhere, by a "
+        "workflow on another machine from which results/NAME was copied here, to be shown and "
+        "never made (docs/machines.md)",
+    )
     runner: Literal["local"] = Field(
         default="local", description="Where candidates are measured; local is this machine"
     )
@@ -63,11 +70,6 @@ class Hardware(Settings):
         default="register-tiles",
         description="Schedules that the search draws from: those whose accumulators fit the "
         "vector registers (docs/search.md), or all of TVM's",
-    )
-    at: Literal["here", "cluster"] = Field(
-        default="here",
-        description="Whether the jobs run on this machine, or on a cluster's nodes that are "
-        "another one (docs/slurm.md), where threads must be a number",
     )
 
     @model_validator(mode="after")

@@ -29,6 +29,10 @@ STAGE_ROOMS = {
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
         "transfer/sources.py", "kernels/structure.py", "records/best.py",
     ),
+    "similarity": (
+        "transfer/similarity.py", "transfer/ranking.py", "transfer/matching.py",
+        "transfer/mapping.py", "kernels/structure.py",
+    ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
         "benchmark", "hardware/conduct.py", "measure/statistics.py", "measure/ratios.py",

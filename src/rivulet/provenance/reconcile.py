@@ -13,7 +13,7 @@ import base64
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def reconcile(
     expected: Callable[[Record], dict[str, Any] | None],
     code: dict[str, str],
     metadata: Path,
+    foreign: Sequence[Path] = (),
 ) -> Findings:
     """Put the modification times of the artefacts below ``results`` in order.
 
@@ -72,6 +73,8 @@ def reconcile(
         code: Stage to the digest of the code that makes its artefacts now, for the stages whose
             artefacts are kept when it changes.
         metadata: Snakemake's metadata folder.
+        foreign: Folders of results that were copied here; a newer copy may be older than what
+            was made of the last one, which Snakemake would not see.
     """
     findings = Findings()
     records = _read_all(results)
@@ -92,7 +95,7 @@ def reconcile(
             made_by = record.facts.get("code")
             if record.stage in code and made_by not in (None, code[record.stage]):
                 findings.other_code[record.stage] += 1
-        elif not any(_has_metadata(metadata, f) for f in files):
+        elif _reads(record, foreign) or not any(_has_metadata(metadata, f) for f in files):
             findings.dated_back[str(path)] = reason
             for file in files:
                 if file.exists():
@@ -155,6 +158,10 @@ def _input_files(record: Record, records: dict[Path, Record]) -> list[Path]:
     paths = [Path(p) for p in record.inputs]
     spoken_for = [Path(o) for p in paths if p in records for o in records[p].outputs]
     return paths + spoken_for
+
+
+def _reads(record: Record, folders: Sequence[Path]) -> bool:
+    return any(Path(name).is_relative_to(one) for name in record.inputs for one in folders)
 
 
 def _order_times(files: list[Path], inputs: list[Path]) -> None:

@@ -34,6 +34,7 @@ from rivulet.report.inputs import (
 )
 from rivulet.report.kernel_table import COLUMNS as KERNEL_COLUMNS
 from rivulet.report.kernel_table import FILTERS, kernel_data, speaking_tables
+from rivulet.report.machines import side_by_side
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
 from rivulet.report.reading import grouped, read_rows
@@ -99,6 +100,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         ],
         kernel_tables=kernel_tables,
         roofs=[(path, read_rows(path, RoofRow)) for path in inputs.rooflines],
+        machines=side_by_side(blocks, records),
         fastest=[fastest_method(block) for block in blocks],
         made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z"),
         inputs=inputs,

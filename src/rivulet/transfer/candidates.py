@@ -135,10 +135,11 @@ class KernelCandidates:
         """Points that stand for a source's schedule, the most promising first, each once."""
         numbers = count()
         waiting: list[tuple[bool, float, int, Match, int, Candidate | None]] = []
-        fastest = max((m.kernel.speed(0) for m in self._matches), default=0.0)
+        fastest = max((m.kernel.speed(0) for m in self._matches if m.kernel.timed), default=0.0)
         for match in self._matches:
             for rank in range(min(self._per_source_kernel, len(match.kernel.records))):
-                speed = match.kernel.speed(rank)
+                # Another device's times cannot be compared; its order of schedules remains.
+                speed = match.kernel.speed(rank) if match.kernel.timed else 0.0
                 lost = math.log(fastest / speed) if speed else 0.0
                 order = match.order + _SPEED_WEIGHT * lost + _RANK_STEP * rank
                 item = (match.kind != EXACT, order, next(numbers), match, rank, None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rivulet.kernels.structure import KernelStructure
@@ -33,6 +34,8 @@ class KnownKernel:
         weight: How often its model runs it.
         seconds: Best latency in its own model's log; infinite for none.
         schedules: Number of valid schedules in that log.
+        timed: Whether that log's times are this device's. Where they are not, its schedules are
+            expected to be as fast as is usual for kernels of their family.
     """
 
     workload: str
@@ -41,6 +44,7 @@ class KnownKernel:
     weight: int
     seconds: float = math.inf
     schedules: int = 0
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def rank_sources(
     trials: int,
     target: str,
     kernels: Sequence[KnownKernel],
-    sources: dict[str, Sequence[KnownKernel]],
+    sources: Mapping[str, Sequence[KnownKernel]],
 ) -> list[Ranked]:
     """Sources of a target by expected benefit.
 
@@ -88,6 +92,8 @@ def rank_sources(
         kernels: Its kernels.
         sources: Name of each source to its kernels.
     """
+    usual = _usual(k for many in sources.values() for k in many)
+    sources = {name: [_with_time(k, usual) for k in many] for name, many in sources.items()}
     fastest = _fastest(k for many in sources.values() for k in many)
     scores = {
         name: (
@@ -162,6 +168,22 @@ def _expected_speed(kernel: KnownKernel, lender: KnownKernel) -> float:
     kept = (1 - _LOSS_PER_KIND) ** KINDS.index(kind) * math.exp(-_LOSS_PER_DISTANCE * distance)
     choice = 1 - _LOSS_OF_A_SINGLE_SCHEDULE / math.sqrt(lender.schedules)
     return lender.flops / lender.seconds * kept * choice
+
+
+def _usual(kernels: Iterable[KnownKernel]) -> dict[str, float]:
+    """Family to the median of its kernels' FLOP/s."""
+    speeds: dict[str, list[float]] = defaultdict(list)
+    for kernel in kernels:
+        if kernel.timed and math.isfinite(kernel.seconds):
+            speeds[kernel.structure.family].append(kernel.flops / kernel.seconds)
+    return {family: statistics.median(many) for family, many in speeds.items()}
+
+
+def _with_time(kernel: KnownKernel, usual: dict[str, float]) -> KnownKernel:
+    if kernel.timed:
+        return kernel
+    speed = usual.get(kernel.structure.family, 0.0)
+    return replace(kernel, seconds=kernel.flops / speed if speed else math.inf)
 
 
 def _fastest(kernels: Iterable[KnownKernel]) -> dict[str, float]:

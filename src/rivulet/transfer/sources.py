@@ -30,6 +30,7 @@ class SourceKernel:
         structure: What it computes.
         flops: Floating-point operations of one run.
         records: Its tuning records that were read, fastest first; never empty.
+        timed: Whether their times are this device's; otherwise only their order tells something.
     """
 
     source: str
@@ -38,9 +39,10 @@ class SourceKernel:
     structure: KernelStructure
     flops: float
     records: tuple[Any, ...]
+    timed: bool = True
 
     def speed(self, rank: int) -> float:
-        """FLOP/s of one of its records."""
+        """FLOP/s of one of its records, on the device that the log was made on."""
         return self.flops / float(self.records[rank].run_secs[0])
 
 
@@ -52,11 +54,13 @@ class Source:
         name: Name of the model, or of the library's log.
         kernels: Its kernels that have schedules.
         folder: Folder of the log; None for one that is not on disk.
+        timed: Whether its times are this device's.
     """
 
     name: str
     kernels: tuple[SourceKernel, ...]
     folder: Path | None = None
+    timed: bool = True
 
 
 def load_source(
@@ -66,6 +70,7 @@ def load_source(
     scratch: Path,
     best: int,
     logger: logging.Logger,
+    timed: bool = True,
 ) -> Source:
     """Read the schedules of a log that may be transferred, which are few of many.
 
@@ -79,6 +84,7 @@ def load_source(
         scratch: Folder for the thinned log.
         best: Fastest records to read of each kernel.
         logger: Told of what is damaged.
+        timed: Whether the log was made on this device, so that its times count here.
 
     Raises:
         UserError: There is no log in the folder.
@@ -99,9 +105,20 @@ def load_source(
                 structure=kernel_structure(module),
                 flops=kernel.flops if kernel else _flops(module),
                 records=tuple(records),
+                timed=timed,
             )
         )
-    return Source(name, tuple(kernels), folder)
+    return Source(name, tuple(kernels), folder, timed)
+
+
+def made_here(log: StoredLog, settings: Mapping[str, Any]) -> bool:
+    """Whether a log was made on this device; not where nothing beside it says so.
+
+    Args:
+        log: The log.
+        settings: The transfer's settings, with ``fingerprint``.
+    """
+    return bool(log.origin.settings.get("fingerprint", "") == settings["fingerprint"])
 
 
 def read_lessons(

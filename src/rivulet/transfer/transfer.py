@@ -227,13 +227,17 @@ class _Transfer:
             self._report(0, f"{done + len(batch)}/{budget} candidates{self._model_text()}")
 
     def _learn_sources(self) -> None:
-        """Train the cost model on the sources' logs, and on what was measured by now."""
+        """Train the cost model on the sources' logs, and on what was measured by now.
+
+        Times of another device would teach it what is fast there.
+        """
         from tvm.s_tir import meta_schedule as ms
 
         context = ms.TuneContext(target=self._target, num_threads=self._threads)
-        kernels = sum(len(source.kernels) for source in self._sources)
+        timed = [source for source in self._sources if source.timed]
+        kernels = sum(len(source.kernels) for source in timed)
         best = max(2, _LEARNED_ROWS // (2 * max(1, kernels)))
-        for source in self._sources:
+        for source in timed:
             lessons = read_lessons(source, self._scratch, best, best, self._logger)
             for workload, records in lessons.items():
                 learn_records(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from itertools import product
 
 from rivulet.config.model import Config
-from rivulet.workflow.stages import refines_transfers, transfer_names, warm_targets
+from rivulet.workflow.stages import (
+    planned_hardware,
+    refines_transfers,
+    transfer_names,
+    warm_targets,
+)
 
 
 def package_manifests(config: Config) -> list[str]:
@@ -27,5 +32,5 @@ def package_manifests(config: Config) -> list[str]:
     ]
     return [
         f"results/{hardware}/library/{name}/manifest.json"
-        for hardware, name in product(config.hardware, [*own, *moved])
+        for hardware, name in product(planned_hardware(config), [*own, *moved])
     ]

@@ -16,7 +16,12 @@ from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE, read_machine
 from rivulet.provenance.code import STAGE_ROOMS, stage_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
-from rivulet.workflow.stages import POOL, stage_settings
+from rivulet.workflow.elsewhere import (
+    check_elsewhere,
+    elsewhere_hardware,
+    notes_on_elsewhere,
+)
+from rivulet.workflow.stages import planned_hardware, settings_of, stage_settings
 
 
 def load_workflow_config(
@@ -35,7 +40,7 @@ def load_workflow_config(
         for path in paths:
             check_duplicate_keys(path)
         config = validate_config(data, source=" + ".join(map(str, paths)) or "config")
-        for hardware in config.hardware if plans else ():
+        for hardware in planned_hardware(config) if plans else ():
             stage_settings(config, "kernels", hardware=hardware)
     except UserError as error:
         _end(error)
@@ -49,9 +54,19 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
         return expected_settings(config, record, results)
 
     code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
-    findings = reconcile(results, expected, code, Path(".snakemake/metadata"))
-    for line in [*notes_on_pairs(config), *findings.lines()]:
+    foreign = [results / hardware for hardware in elsewhere_hardware(config)]
+    findings = reconcile(results, expected, code, Path(".snakemake/metadata"), foreign)
+    notes = [*notes_on_pairs(config), *notes_on_elsewhere(config)]
+    for line in [*notes, *findings.lines()]:
         print(line, file=sys.stderr)
+
+
+def refuse_missing_results(config: Config) -> None:
+    """End the program with its lines where results from other machines are not here."""
+    try:
+        check_elsewhere(config)
+    except UserError as error:
+        _end(error)
 
 
 def notes_on_pairs(config: Config) -> list[str]:
@@ -87,29 +102,16 @@ def expected_settings(
         results: Folder of all results; it tells the fingerprints of a cluster's nodes.
 
     Returns:
-        The settings; None for an artefact that the configuration does not name.
+        The settings; None for an artefact that the configuration does not name, or that is not
+        made here.
     """
-    subject = record.subject
-    if subject.get("hardware") not in (None, *config.hardware):
+    hardware = record.subject.get("hardware")
+    if hardware not in (None, *planned_hardware(config)):
         return None
-    names = [subject[key] for key in ("model", "target") if key in subject]
-    if any(name not in config.models for name in names):
+    settings = settings_of(config, record, hardware)
+    if settings is None:
         return None
-    source = subject.get("source")
-    if source is not None and source not in (POOL, *config.models, *config.library):
-        return None
-    trials = subject.get("trials")
-    with_trials = record.stage in ("search", "droplet", "transfer", "warm")
-    settings = stage_settings(
-        config,
-        record.stage,
-        model=subject.get("model"),
-        hardware=subject.get("hardware"),
-        trials=int(trials) if trials is not None and with_trials else None,
-        source=source,
-        target=subject.get("target"),
-    )
-    machine = results / str(subject.get("hardware")) / MACHINE_FILE
+    machine = results / str(hardware) / MACHINE_FILE
     at_cluster = settings.get("fingerprint") == FINGERPRINT_OF_NODE
     if at_cluster and record.stage != "machine" and machine.exists():
         with contextlib.suppress(UserError):  # Snakemake makes it again, and all that is from it

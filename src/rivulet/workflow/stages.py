@@ -10,6 +10,7 @@ from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE
 from rivulet.provenance.code import code_digest
+from rivulet.provenance.record import Record
 from rivulet.tvm_compat import installed_version
 
 # Raised by hand when a stage's artefacts get another form or meaning; editing its code alone
@@ -25,6 +26,7 @@ FORMATS = {
     "transfer": 2,
     "warm": 1,
     "ranking": 1,
+    "similarity": 1,
     "compile": 1,
     "benchmark": 2,
     "roofline": 1,
@@ -41,6 +43,11 @@ _EXECUTION = ("build_workers", "worker_max_uses", "worker_memory_gib")
 def device_of(config: Config, hardware: str) -> Device:
     """The configured device."""
     return Device.from_settings(hardware, config.hardware[hardware].model_dump(mode="json"))
+
+
+def planned_hardware(config: Config) -> list[str]:
+    """The hardware whose results this workflow makes; others are copied here from elsewhere."""
+    return [name for name, one in config.hardware.items() if one.at != "elsewhere"]
 
 
 def execution_settings(config: Config) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def stage_settings(
         settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
-    if stage == "ranking":
+    if stage in ("ranking", "similarity"):
         settings["library"] = {k: _definition(v) for k, v in data["library"].items()}
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
@@ -194,3 +201,34 @@ def stage_settings(
     if stage == "report":
         settings |= {"config": data, "code": code_digest("report")}
     return settings
+
+
+def settings_of(config: Config, record: Record, hardware: str | None) -> dict[str, Any] | None:
+    """Settings that the configuration asks for now for what a record describes.
+
+    Args:
+        config: The configuration.
+        record: The record.
+        hardware: The hardware; None for the settings that depend on none.
+
+    Returns:
+        The settings; None for an artefact that the configuration does not name.
+    """
+    subject = record.subject
+    names = [subject[key] for key in ("model", "target") if key in subject]
+    if any(name not in config.models for name in names):
+        return None
+    source = subject.get("source")
+    if source is not None and source not in (POOL, *config.models, *config.library):
+        return None
+    trials = subject.get("trials")
+    with_trials = record.stage in ("search", "droplet", "transfer", "warm")
+    return stage_settings(
+        config,
+        record.stage,
+        model=subject.get("model"),
+        hardware=hardware,
+        trials=int(trials) if trials is not None and with_trials else None,
+        source=source,
+        target=subject.get("target"),
+    )

@@ -1,0 +1,183 @@
+"""Hardware elsewhere: what is planned, what must be here, and what is refused when collecting."""
+
+import base64
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from rivulet.benchmark.table import COLUMNS
+from rivulet.config import ConfigError, validate_config
+from rivulet.errors import UserError
+from rivulet.provenance import read_record, write_record
+from rivulet.provenance.reconcile import reconcile
+from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
+from rivulet.workflow.packages import package_manifests
+from rivulet.workflow.planning import expected_settings
+from rivulet.workflow.report_files import report_files
+from rivulet.workflow.stages import planned_hardware, stage_settings
+
+BOTH = {"a": {}, "b": {"at": "elsewhere", "threads": 1000}}
+
+
+def config(**more):
+    models = {"m": {"torchvision": "alexnet"}, "n": {"torchvision": "vgg11"}}
+    return validate_config({"models": models, "hardware": BOTH, "trials": 10, **more})
+
+
+def fill(folder, files):
+    for name in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+
+def test_it_takes_part_in_the_report_and_in_no_plan():
+    both = config()
+    assert planned_hardware(both) == ["a"]
+    assert any(path.startswith("results/b/") for path in report_files(both).pair_tables)
+    assert all(path.startswith("results/a/") for path in package_manifests(both))
+
+
+def test_a_bad_place_is_refused():
+    with pytest.raises(ConfigError, match=r"hardware.b.at: 'there' is not a choice; allowed: here"):
+        config(hardware={"b": {"at": "there"}})
+
+
+def test_its_records_are_not_compared_with_this_machine(tmp_path):
+    """This machine has no 1,000 threads, so any settings of b would be an error."""
+    table = tmp_path / "t.csv"
+    table.write_text("")
+    subject = {"model": "m", "hardware": "b"}
+    record = write_record(tmp_path / "t.json", "kernels", subject, {}, [], [table])
+    assert expected_settings(config(), record) is None
+    with pytest.raises(UserError, match="1000 threads asked for"):
+        stage_settings(config(), "kernels", hardware="b")
+
+
+def test_missing_files_are_named_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = needed_files(config(), "b")
+    assert "results/b/benchmarks/ansor-10/m-to-n.json" in files
+    assert "results/b/roofline.json" in files
+    assert all(path.startswith("results/b/") for path in files)
+    fill(tmp_path, files[1:])
+    with pytest.raises(UserError) as caught:
+        check_elsewhere(config())
+    assert str(caught.value) == (
+        f"hardware.b.at: elsewhere, but 1 of its {len(files)} files are not here ({files[0]}); run "
+        "the same config on the machine of 'b', with 'b' at: here, and copy its results/b here "
+        "(scripts/merge_results.py)"
+    )
+    fill(tmp_path, files[:1])
+    check_elsewhere(config())
+
+
+def test_other_settings_there_are_a_note(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    both = config()
+    files = needed_files(both, "b")
+    fill(tmp_path, files)
+    (place,) = [tmp_path / f for f in files if f.endswith("benchmarks/ansor-10/m-to-n.json")]
+    subject = {"hardware": "b", "target": "n", "source": "m", "trials": "10"}
+    settings = json.loads(json.dumps(stage_settings(both, "benchmark")))
+    settings |= {"fingerprint": "0123", "device": "{}", "tvm": "0.1"}
+    write_record(place, "benchmark", subject, settings, [], [place.with_suffix(".csv")])
+    assert notes_on_elsewhere(both) == []
+    settings["benchmark"]["samples"] = 6
+    write_record(place, "benchmark", subject, settings, [], [place.with_suffix(".csv")])
+    assert notes_on_elsewhere(both) == [
+        "note: results/b: made with other settings than this config's (benchmark); they are shown "
+        "as they are"
+    ]
+
+
+def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
+    """Copies keep their times, so that Snakemake sees nothing of a newer copy with an old one."""
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path, ["results/b/t.csv", "results/all.csv"])
+    write_record(
+        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
+        [tmp_path / "results/b/t.csv"],
+    )  # fmt: skip
+    collected = Path("results/all.json")
+    write_record(
+        collected, "collect", {}, {}, [Path("results/b/t.json")], [Path("results/all.csv")]
+    )
+    (tmp_path / "results/b/t.csv").write_text("another")
+    write_record(
+        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
+        [tmp_path / "results/b/t.csv"],
+    )  # fmt: skip
+    metadata = tmp_path / "metadata"
+    metadata.mkdir()
+    (metadata / base64.urlsafe_b64encode(str(collected).encode()).decode()).write_text("{}")
+
+    def expected(record):
+        return None if record.subject else {}
+
+    assert reconcile(Path("results"), expected, {}, metadata).dated_back == {}
+    found = reconcile(Path("results"), expected, {}, metadata, [Path("results/b")])
+    assert found.dated_back == {"results/all.json": "made from another version of results/b/t.json"}
+    assert Path("results/all.csv").stat().st_mtime == 1_000_000_000
+
+
+# --- Collecting ----------------------------------------------------------------------------------
+def pair(folder, hardware, fingerprint, target, cpu, place=None):
+    table = folder / "results" / (place or hardware) / f"benchmarks/ansor-10/x-to-{target}.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    row = dict.fromkeys(COLUMNS, "") | {
+        "hardware": hardware, "target": target, "source": "x", "method": "ansor", "log": "ansor",
+        "trials": 10, "fingerprint": fingerprint,
+    }  # fmt: skip
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerow(row)
+    settings = {"fingerprint": fingerprint, "device": json.dumps({"threads": 2})}
+    facts = {"environment": {"cpu": cpu}}
+    write_record(
+        table.with_suffix(".json"), "benchmark", {"hardware": hardware, "target": target},
+        settings, [], [table], facts,
+    )  # fmt: skip
+    return table
+
+
+def collect(folder, *tables):
+    command = [
+        sys.executable, str(ROOT / "scripts/collect_benchmarks.py"), "--tables", *map(str, tables),
+        "--table", str(folder / "all.csv"), "--record", str(folder / "all.json"),
+    ]  # fmt: skip
+    return subprocess.run(command, text=True, capture_output=True, check=False)
+
+
+def test_tables_of_two_machines_are_collected(tmp_path):
+    one = pair(tmp_path, "a", "aaaa", "m", "A CPU")
+    other = pair(tmp_path, "b", "bbbb", "m", "Another CPU")
+    done = collect(tmp_path, one, other)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "all.csv").open()))
+    assert [(row["hardware"], row["fingerprint"]) for row in rows] == [("a", "aaaa"), ("b", "bbbb")]
+    assert len(read_record(tmp_path / "all.json").inputs) == 2
+
+
+def test_two_machines_under_one_name_are_not_collected(tmp_path):
+    one = pair(tmp_path, "a", "aaaa", "m", "A CPU")
+    other = pair(tmp_path, "a", "bbbb", "n", "Another CPU")
+    done = collect(tmp_path, one, other)
+    assert done.returncode == 1
+    for text in ("hardware 'a'", "aaaa (A CPU, 2 threads", "bbbb (Another CPU, 2 threads"):
+        assert text in done.stderr
+    assert str(one.with_suffix(".json")) in done.stderr
+    assert str(other.with_suffix(".json")) in done.stderr
+    assert not (tmp_path / "all.csv").exists()
+
+
+def test_a_tree_under_another_name_is_not_collected(tmp_path):
+    done = collect(tmp_path, pair(tmp_path, "a", "aaaa", "m", "A CPU", place="b"))
+    assert done.returncode == 1
+    assert "a result of the hardware 'a', but lies in the folder of 'b'" in done.stderr
