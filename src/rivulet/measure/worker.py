@@ -13,7 +13,6 @@ import gc
 import math
 import os
 import pickle
-import subprocess
 import sys
 import time
 import traceback
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
 from rivulet.hardware.place import Location, Place, PlaceUnreachable, open_place
+from rivulet.measure.linking import link_shared
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -87,6 +87,11 @@ class Kernels:
         self._kept = self._place = None
         gc.collect()  # the session ends with the last thing that knows it
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether kernels run in this machine."""
+        return self._location.is_here
+
     def is_lost(self) -> bool:
         """Whether there was a session and nobody answers in it any more."""
         return self._place is not None and not self._place.alive()
@@ -123,7 +128,8 @@ class Kernels:
         started = time.perf_counter()
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
-        link(tvm_build(module, target=target), Path(path))
+        at = self._location.connection
+        link(tvm_build(module, target=target), Path(path), at.compiler if at is not None else "")
         return time.perf_counter() - started
 
     def time(
@@ -215,7 +221,7 @@ class Kernels:
         return [tensor.numpy() for tensor in tensors], seconds
 
 
-def link(module: Any, path: Path) -> None:
+def link(module: Any, path: Path, linker: str = "") -> None:
     """Write a compiled module as a shared library, with the linker alone.
 
     TVM's own export goes through an archive and a compiler driver, which takes longer than
@@ -223,8 +229,7 @@ def link(module: Any, path: Path) -> None:
     """
     objects = path.with_suffix(".o")
     module.write_to_file(str(objects))
-    # -z now: a missing symbol is an error while loading, and not the end of the process later.
-    subprocess.run(["ld", "-shared", "-z", "now", "-o", str(path), str(objects)], check=True)
+    link_shared([objects], path, linker)
     objects.unlink()
 
 
@@ -258,7 +263,8 @@ def _kind(error: Exception, kernels: Kernels) -> str:
     if kernels.is_lost():
         kernels.leave()
         return LOST
-    return OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
+    # A device elsewhere has a memory of its own, which is not bounded here.
+    return OUT_OF_MEMORY if kernels.runs_here and tells_of_memory(repr(error)) else ERROR
 
 
 def tells_of_memory(text: str) -> bool:
