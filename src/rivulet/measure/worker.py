@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
 from rivulet.hardware.place import Location, Place, PlaceUnreachable, open_place
-from rivulet.measure.linking import link_shared
+from rivulet.measure.linking import link_module
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -129,7 +129,9 @@ class Kernels:
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
         at = self._location.connection
-        link(tvm_build(module, target=target), Path(path), at.compiler if at is not None else "")
+        link_module(
+            tvm_build(module, target=target), Path(path), at.compiler if at is not None else ""
+        )
         return time.perf_counter() - started
 
     def time(
@@ -219,18 +221,6 @@ class Kernels:
         place.sync()
         seconds = time.perf_counter() - begin
         return [tensor.numpy() for tensor in tensors], seconds
-
-
-def link(module: Any, path: Path, linker: str = "") -> None:
-    """Write a compiled module as a shared library, with the linker alone.
-
-    TVM's own export goes through an archive and a compiler driver, which takes longer than
-    compiling the kernel does.
-    """
-    objects = path.with_suffix(".o")
-    module.write_to_file(str(objects))
-    link_shared([objects], path, linker)
-    objects.unlink()
 
 
 def main() -> None:
