@@ -151,12 +151,12 @@ def test_sessions_are_renewed_before_the_server_ends_them(free_boards, tmp_path)
     with bench_at(
         free_boards, tmp_path, session_timeout_s=4.0, measure={"run_timeout_s": 2.0}
     ) as bench:
-        end = time.monotonic() + 6
         pids = set()
-        while time.monotonic() < end:
+        end = time.monotonic() + 60
+        while len(pids) < 3:
+            assert time.monotonic() < end
             assert bench.measure([module(GOOD, factor=2)])[0].samples
             pids |= {session.pid for session in free_boards.sessions()}
-    assert len(pids) >= 2
 
 
 @pytest.mark.parametrize(
