@@ -21,6 +21,7 @@ from rivulet.workflow.planning import (
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
     baselines_of,
+    connections_of,
     device_of,
     execution_settings,
     gain_trials,
@@ -58,6 +59,7 @@ ENVIRONMENT = "../envs/rivulet.yaml"
 # Snakemake deploys an environment of its own for each rule.
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
+    f"export RIVULET_CONNECTIONS={shlex.quote(json.dumps(connections_of(CONFIG)))}; "
     f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
 )
 if not workflow.deployment_settings.deployment_method:
@@ -161,7 +163,7 @@ def own_methods(wildcards):
 
 def methods(wildcards):
     refined = ["transfer+droplet"] if is_refined(wildcards) else []
-    baselines = baselines_of(CONFIG, wildcards.target)
+    baselines = baselines_of(CONFIG, wildcards.target, wildcards.hardware)
     return [*baselines, *own_methods(wildcards), "transfer", *refined]
 
 

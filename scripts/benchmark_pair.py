@@ -56,7 +56,7 @@ def benchmark(job, options):
     )  # fmt: skip
     detail = f"{len(options.methods)} methods in turns"
     progress = job.progress(stopping.most * subject.timing.samples, "rounds")
-    with job.device("cpu"):
+    with job.measuring(device):
         state = environment(device)
         found = repeat_benchmark(
             subject, stopping,
@@ -109,7 +109,7 @@ def subject_of(job, options, device):
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
         model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
-        roofs_of(options)["compute"],
+        roofs_of(options).get("compute"),
     )  # fmt: skip
 
 
@@ -125,6 +125,7 @@ def blame(job, options, found, chosen):
             told = find_wrong_kernels(
                 folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
                 lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+                device.location,
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"
@@ -173,7 +174,7 @@ def write_all(options, rows, found, sampling):
     write_table(SampleRow, sample_rows(found), samples)
     roofs = roofs_of(options)
     table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
-    roofline = Roofline(roofs["compute"], roofs["bandwidth"])
+    roofline = Roofline(roofs["compute"], roofs["bandwidth"]) if roofs else None
     kernels = kernel_rows(options.subject, found.used, table, roofline, sampling)
     write_table(KernelRow, kernels, options.kernel_table)
 

@@ -9,11 +9,12 @@ candidates.csv, and their record.
 import argparse
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.in_place import Subject, prove_in_place
+from rivulet.hardware.place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
@@ -82,7 +83,7 @@ def measure(job, options, folder):
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
     measuring = {**options.settings["measure"], **options.execution}
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(workloads_of(options, options.target))
@@ -91,7 +92,9 @@ def measure(job, options, folder):
         progress = job.progress(len(kernels), "kernels")
         progress.update(0, "reading the sources' logs")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, True, device.location
+        ) as bench:
             started = time.monotonic()
             sources = read_sources(job, options, settings)
             measured = TuningLog.resume(folder / "measured", job.logger)
@@ -100,7 +103,7 @@ def measure(job, options, folder):
                 kernels, sources, target, options.settings["space"], settings, device.threads,
                 measured, chosen, bench, job.scratch, progress.update, job.logger, started,
             )  # fmt: skip
-        proven = prove(job, options, kernels, target, chosen, folder)
+        proven = prove(job, options, device, kernels, target, chosen, folder)
     for task in proven["put_back"]:
         put_back(result.rows, task)
     write_candidates(result.rows, folder / "candidates.csv")
@@ -116,23 +119,22 @@ def put_back(rows, task):
             row.chosen, row.reason = "", "put back: the whole model is slower with it"
 
 
-def prove(job, options, kernels, target, chosen, folder):
+def prove(job, options, device, kernels, target, chosen, folder):
     """Time the whole model with and without the schedules; put back what makes it slower."""
     started = time.monotonic()
     subject = Subject(
         prepare_model(options.model, target), kernels,
         read_record(options.model.with_suffix(".json")).facts["inputs"], target,
         options.settings["transfer"]["seed"], options.settings["transfer"]["significance"],
+        linker=device.linker,
     )  # fmt: skip
-    found, kept = prove_in_place(
-        subject,
-        library_of(options.untuned_record),
-        chosen,
-        folder,
-        folder / "model.so",
-        job.tell,
-        job.logger,
-    )
+    found, kept = at_place(
+        device.location,
+        lambda place: prove_in_place(
+            replace(subject, place=place), library_of(options.untuned_record), chosen, folder,
+            folder / "model.so", job.tell, job.logger,
+        ),
+    )  # fmt: skip
     seconds = time.monotonic() - started
     before, after = median(found.before_ms), median(found.after_ms)
     job.tell(f"the whole model: {before:.3f} ms without, {after:.3f} ms with what was taken")

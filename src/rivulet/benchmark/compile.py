@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from rivulet.hardware.place import HERE, Place, open_place
+from rivulet.measure.linking import link_shared
 from rivulet.models.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 
+_TRANSFORM = "main_transform_params"
+_FLAT_TRANSFORM = "main_transform_params_flat"
 
-def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path: Path) -> None:
+
+def compile_model(
+    model: PreparedModel, target: Any, log: TuningLog | None, path: Path, linker: str = ""
+) -> None:
     """Write the compiled model as a shared library.
 
     Kernels without a record keep their default, unscheduled loops. Packing the weights into the
@@ -23,6 +29,7 @@ def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path
         target: TVM target.
         log: Schedules to apply; None for none.
         path: Library to write.
+        linker: As for `link_shared`.
     """
     tvm = load_tvm()
     from tvm import relax
@@ -40,15 +47,29 @@ def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path
                 passes.FoldConstant(),
             ]
         )(module)
-        executable = tvm.compile(module, target)
-    executable.export_library(str(path), fcompile=_link)
+        executable = tvm.compile(_with_flat_transform(module), target)
+
+    def link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
+        link_shared(objects, output, linker)
+
+    link.output_format = "so"  # type: ignore[attr-defined]
+    executable.export_library(str(path), fcompile=link)
 
 
-def _link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
-    subprocess.run(["ld", "-shared", "-o", output, *objects], check=True)
+def _with_flat_transform(module: Any) -> Any:
+    """Add what packs the weights and takes them one by one: RPC passes tensors, and no tuples."""
+    from tvm import relax
 
-
-_link.output_format = "so"  # type: ignore[attr-defined]
+    packing = module[_TRANSFORM]
+    (given,) = packing.params
+    each = [relax.Var(f"p{i}", info) for i, info in enumerate(given.ty.fields)]
+    builder = relax.BlockBuilder(module)
+    with builder.function(_FLAT_TRANSFORM, each):
+        packed = builder.emit(
+            relax.Call(module.get_global_var(_TRANSFORM), [relax.Tuple(each)]), "packed"
+        )
+        builder.emit_func_output(packed)
+    return builder.get()
 
 
 def _ignore(*_: Any) -> int:
@@ -60,28 +81,59 @@ class CompiledModel:
 
     Args:
         path: Library that `compile_model` wrote.
-        params: The prepared model's weights.
+        params: The prepared model's weights, as tensors of this machine.
+        place: Where it runs; this machine's CPU by default.
     """
 
-    def __init__(self, path: Path, params: list[Any]) -> None:
-        tvm = load_tvm()
+    def __init__(self, path: Path, params: list[Any], place: Place | None = None) -> None:
+        load_tvm()
         from tvm import relax
 
-        self._tvm = tvm
-        self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
-        self._params = list(self._machine["main_transform_params"](params))
+        self._place = place or open_place(HERE)
+        self._machine = relax.VirtualMachine(self._place.load(path), self._place.device)
+        self._params = self._packed(params)
+
+    def _packed(self, params: list[Any]) -> list[Any]:
+        if self._place.is_host_cpu:
+            return list(self._machine[_TRANSFORM](params))
+        there = [self._place.tensor(param.numpy()) for param in params]
+        self._machine.set_input(_FLAT_TRANSFORM, *there)
+        self._machine.invoke_stateful(_FLAT_TRANSFORM)
+        return list(self._machine.get_outputs(_FLAT_TRANSFORM))
+
+    def packed_weights(self) -> list[Any]:
+        """The weights as the schedules take them, as arrays."""
+        return [param.numpy() for param in self._params]
 
     def bind(self, inputs: list[Any]) -> None:
         """Fix the inputs of the following runs; arrays in the order of the model's inputs."""
-        tensors = [self._tvm.runtime.tensor(array) for array in inputs]
+        tensors = [self._place.tensor(array) for array in inputs]
         self._machine.set_input("main", *tensors, *self._params)
 
     def run(self) -> None:
         """One inference."""
         self._machine.invoke_stateful("main")
+        self._place.sync()
+
+    def timed(self, count: int) -> float:
+        """Seconds of one of ``count`` inferences in a row, by a clock where it runs."""
+        if self._place.is_host_cpu:
+            begin = time.perf_counter()
+            for _ in range(count):
+                self.run()
+            return (time.perf_counter() - begin) / count
+        timer = self._machine.time_evaluator(
+            "invoke_stateful", self._place.device, number=count, repeat=1
+        )
+        return float(timer("main").mean)
 
     def function_times(self) -> dict[str, float]:
-        """Microseconds that each function takes within one inference, by its name."""
+        """Microseconds that each function takes within one inference, by its name.
+
+        Nothing on a device elsewhere, which does not call back for each function.
+        """
+        if not self._place.location.is_here:
+            return {}
         times: dict[str, float] = {}
         begin = 0.0
 

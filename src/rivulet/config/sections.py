@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from rivulet.config.problems import Allowed, Problem, refuse
+from rivulet.config.remote import Rpc
 from rivulet.config.sources import Settings
 from rivulet.config.values import (
     BASELINES,
@@ -63,8 +64,13 @@ class Hardware(Settings):
         "workflow on another machine from which results/NAME was copied here, to be shown and "
         "never made (docs/machines.md)",
     )
-    runner: Literal["local"] = Field(
-        default="local", description="Where candidates are measured; local is this machine"
+    runner: Literal["local", "rpc"] = Field(
+        default="local",
+        description="Where candidates are measured: on this machine, or on devices over TVM's RPC "
+        "(docs/devices.md)",
+    )
+    rpc: Annotated[Rpc | None, Allowed("a mapping with tracker and key, or null")] = Field(
+        default=None, description="How these are reached; needed with `runner: rpc`"
     )
     space: Literal["register-tiles", "stock"] = Field(
         default="register-tiles",
@@ -80,6 +86,33 @@ class Hardware(Settings):
                 "integer from 1 to 1024, such as the physical cores of such a node"
             )
             refuse(Problem(("threads",), text))
+        if self.at == "cluster" and self.runner == "rpc":
+            text = "'rpc' and 'at: cluster' exclude each other; allowed with it: local"
+            refuse(Problem(("runner",), text))
+        return self
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> "Hardware":
+        if self.runner == "local":
+            if self.rpc is not None:
+                text = "is for 'runner: rpc' only; set the runner, or remove this"
+                refuse(Problem(("rpc",), text))
+            return self
+        problems = []
+        if self.rpc is None:
+            text = "is missing; with 'runner: rpc', tracker and key have to be given"
+            problems.append(Problem(("rpc",), text))
+        if not isinstance(self.target, dict):
+            text = (
+                f"{self.target!r} describes this machine, and not a device over RPC; allowed: a "
+                "mapping such as {kind: llvm, mtriple: aarch64-linux-gnu, mcpu: cortex-a72}"
+            )
+            problems.append(Problem(("target",), text))
+        if self.threads == "auto":
+            text = "'auto' counts this machine's cores, and not a device's; allowed: an integer"
+            problems.append(Problem(("threads",), text))
+        if problems:
+            refuse(*problems)
         return self
 
 

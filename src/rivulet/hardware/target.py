@@ -7,8 +7,9 @@ from typing import Any
 
 from rivulet.hardware.cpu import cpu_info
 from rivulet.hardware.fingerprint import Device
-from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat import load_intrinsics, load_tvm
 
+_ARM = ("aarch64", "arm64")
 _CHECKED = ("avx", "fma", "f16c", "amx", "gfni", "vaes", "vpclmulqdq")
 
 
@@ -64,6 +65,8 @@ def resolve_target(device: Device) -> Any:
     tvm = load_tvm()
     if device.target != "auto":
         spec = {"num-cores": device.threads, **json.loads(device.target)}
+        if device.architecture in _ARM:
+            load_intrinsics("arm_cpu")
         return tvm.target.Target(spec)
     codegen = tvm.target.codegen
     spec = {"kind": "llvm", "mcpu": codegen.llvm_get_system_cpu(), "num-cores": device.threads}

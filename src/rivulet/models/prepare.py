@@ -63,7 +63,10 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
             ]
         )(module)
         transform = passes.DeadCodeElimination([_TRANSFORM])(_without(module, "main"))
-        machine = relax.VirtualMachine(tvm.compile(transform, target), tvm.cpu())
+        # The target may be another machine's. This moves data only: it is run here, in any case.
+        host = tvm.target.Target({"kind": "llvm"})
+        with host:
+            machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
         packed = list(machine[_TRANSFORM](params["main"]))
         inference = passes.DeadCodeElimination(["main"])(_without(module, _TRANSFORM))
         return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(inference), packed)
