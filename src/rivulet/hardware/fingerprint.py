@@ -12,6 +12,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
+from rivulet.hardware.gpu import CUDA, gpu_state, this_gpu
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
 _VECTOR_FLAGS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "bmi", "neon", "asimd", "sve", "dot")
@@ -23,7 +24,7 @@ class Device:
 
     Attributes:
         name: Its name in the config.
-        target: TVM target as JSON, or ``auto``.
+        target: TVM target as JSON, or ``auto`` for this machine's CPU, ``cuda`` for its GPU.
         threads: Threads that TVM's and ONNX Runtime's pools use.
         runner: How kernels reach it; ``local`` is this machine.
     """
@@ -51,6 +52,14 @@ class Device:
         text = target if isinstance(target, str) else json.dumps(target, sort_keys=True)
         return cls(name, text, int(threads), settings["runner"])
 
+    @property
+    def kind(self) -> str:
+        """``cpu`` or ``cuda``: what kernels run on."""
+        if self.target == CUDA:
+            return CUDA
+        configured = self.target != "auto" and json.loads(self.target)["kind"] == CUDA
+        return CUDA if configured else "cpu"
+
     @classmethod
     def from_json(cls, text: str) -> Device:
         """Read what `to_json` wrote."""
@@ -62,7 +71,13 @@ class Device:
 
 
 def describe(device: Device) -> dict[str, Any]:
-    """Everything about the device that changes generated code or measured times."""
+    """Everything about the device that changes generated code or measured times.
+
+    Raises:
+        UserError: The device is a GPU of this machine, which has none.
+    """
+    if device.kind == CUDA:
+        return {**this_gpu().facts(), "runner": device.runner, "target": device.target}
     model, flags = cpu_info()
     return {
         "architecture": platform.machine(),
@@ -82,8 +97,10 @@ def fingerprint(device: Device) -> str:
 
 def environment(device: Device) -> dict[str, Any]:
     """The machine's state worth writing beside a measurement (not part of the fingerprint)."""
+    gpu = this_gpu() if device.kind == CUDA else None
     return {
         **describe(device),
+        **({"gpu_uuid": gpu.uuid, "gpu_state": gpu_state(gpu)} if gpu else {}),
         "fingerprint": fingerprint(device),
         "cpus_usable": usable_cpus(),
         "cpus": sorted(os.sched_getaffinity(0)),

@@ -8,10 +8,12 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.targets import host_target
 
 _TRANSFORM = "main_transform_params"
 # Channels last: the convolution's innermost loop then runs over contiguous output channels,
-# which is what vectorisation on CPUs wants.
+# which is what vectorisation on CPUs wants, and what lets neighbouring threads of a GPU read
+# neighbouring addresses of both the data and the weights.
 _CONV_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
 
 
@@ -63,7 +65,9 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
             ]
         )(module)
         transform = passes.DeadCodeElimination([_TRANSFORM])(_without(module, "main"))
-        machine = relax.VirtualMachine(tvm.compile(transform, target), tvm.cpu())
+        host = host_target(target)
+        with host:
+            machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
         packed = list(machine[_TRANSFORM](params["main"]))
         inference = passes.DeadCodeElimination(["main"])(_without(module, _TRANSFORM))
         return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(inference), packed)
