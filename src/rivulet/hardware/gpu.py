@@ -132,7 +132,7 @@ def _found(ask: Callable[..., str], visible: str | None) -> Gpu:
         hidden = f" with CUDA_VISIBLE_DEVICES={visible}" if visible is not None else ""
         raise UserError(
             f"this process sees no NVIDIA GPU{hidden} ({_TOOL} lists {len(gpus)}); run on a "
-            "machine that has one, or take the hardware with a target of kind cuda out of the config"
+            "machine that has one, or take hardware with a target of kind cuda out of the config"
         )
     return gpu
 

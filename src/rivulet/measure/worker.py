@@ -21,6 +21,8 @@ from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat.arguments import Argument, Call
+from rivulet.tvm_compat.gpu_defaults import with_default_threads
+from rivulet.tvm_compat.targets import is_gpu
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
@@ -77,7 +79,12 @@ class Kernels:
         started = time.perf_counter()
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
-        link(tvm_build(module, target=target), Path(path))
+        if is_gpu(target):
+            with target:
+                built = tvm_build(with_default_threads(module, target), target=target)
+            built.export_library(path, fcompile=link_objects)
+        else:
+            link(tvm_build(module, target=target), Path(path))
         return time.perf_counter() - started
 
     def time(
@@ -182,6 +189,14 @@ def link(module: Any, path: Path) -> None:
     # -z now: a missing symbol is an error while loading, and not the end of the process later.
     subprocess.run(["ld", "-shared", "-z", "now", "-o", str(path), str(objects)], check=True)
     objects.unlink()
+
+
+def link_objects(output: str, objects: list[str], *_: Any, **__: Any) -> None:
+    """Link objects to a shared library with the linker alone, as ``export_library`` asks it to."""
+    subprocess.run(["ld", "-shared", "-z", "now", "-o", output, *objects], check=True)
+
+
+link_objects.output_format = "so"  # type: ignore[attr-defined]
 
 
 def main() -> None:
