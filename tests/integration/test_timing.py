@@ -7,6 +7,7 @@ import pytest
 
 from conftest import MEASURE, write_onnx
 from rivulet.hardware.cpu import last_level_cache_bytes
+from rivulet.hardware.place import HERE, open_place
 from rivulet.measure.bench import Bench
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat import load_tvm
@@ -42,7 +43,7 @@ def arguments(weight_elements):
 
 @pytest.fixture(scope="module")
 def tensors():
-    return Tensors(load_tvm())
+    return Tensors(open_place(HERE))
 
 
 def cold_timer(tensors, recorder, weight_elements):
@@ -96,7 +97,7 @@ def test_weights_larger_than_all_caches_need_one_copy(tensors):
 def test_weights_of_a_small_model_return_when_the_model_has_read_the_others():
     small_model_bytes = 2**21
     recorder = Recorder()
-    tensors = Tensors(load_tvm(), small_model_bytes)
+    tensors = Tensors(open_place(HERE), small_model_bytes)
     cold_timer(tensors, recorder, 2**17).samples(40)
     copies = len(set(recorder.addresses(WEIGHT)))
     assert copies == small_model_bytes // (4 * 2**17 + 448)

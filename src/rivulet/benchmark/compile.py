@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.models.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
@@ -60,25 +61,29 @@ class CompiledModel:
 
     Args:
         path: Library that `compile_model` wrote.
-        params: The prepared model's weights.
+        params: The prepared model's weights, as tensors of this machine.
+        place: Where it runs; this machine's CPU by default.
     """
 
-    def __init__(self, path: Path, params: list[Any]) -> None:
-        tvm = load_tvm()
+    def __init__(self, path: Path, params: list[Any], place: Place | None = None) -> None:
+        load_tvm()
         from tvm import relax
 
-        self._tvm = tvm
-        self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
+        self._place = place or open_place(HERE)
+        self._machine = relax.VirtualMachine(self._place.load(path), self._place.device)
+        if not self._place.is_host_cpu:
+            params = [self._place.tensor(param.numpy()) for param in params]
         self._params = list(self._machine["main_transform_params"](params))
 
     def bind(self, inputs: list[Any]) -> None:
         """Fix the inputs of the following runs; arrays in the order of the model's inputs."""
-        tensors = [self._tvm.runtime.tensor(array) for array in inputs]
+        tensors = [self._place.tensor(array) for array in inputs]
         self._machine.set_input("main", *tensors, *self._params)
 
     def run(self) -> None:
         """One inference."""
         self._machine.invoke_stateful("main")
+        self._place.sync()
 
     def function_times(self) -> dict[str, float]:
         """Microseconds that each function takes within one inference, by its name."""

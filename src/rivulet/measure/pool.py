@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.hardware.place import HERE, Location
 from rivulet.measure import worker
 from rivulet.measure.printed import Printed
 from rivulet.measure.protocol import WorkerFailure
@@ -31,13 +32,19 @@ class Worker:
             between two requests is replaced.
         model_weights: Bytes of weights that the model reads between two runs of a kernel; None
             for more than any cache holds.
+        location: Where kernels run.
     """
 
     def __init__(
-        self, threads: int, max_uses: int, memory_gib: float, model_weights: int | None = None
+        self,
+        threads: int,
+        max_uses: int,
+        memory_gib: float,
+        model_weights: int | None = None,
+        location: Location = HERE,
     ) -> None:
         self._threads, self._max_uses, self._memory_gib = threads, max_uses, memory_gib
-        self._model_weights = model_weights
+        self._model_weights, self._location = model_weights, location
         self._process: subprocess.Popen[bytes] | None = None
         self._printed = Printed()
         self._uses = 0
@@ -97,11 +104,11 @@ class Worker:
     def _spawn(self) -> None:
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        numbers = [self._threads, int(self._memory_gib * _GIB)]
+        given = [self._threads, int(self._memory_gib * _GIB), self._location.to_json()]
         if self._model_weights is not None:
-            numbers.append(self._model_weights)
+            given.append(self._model_weights)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rivulet.measure.worker", *map(str, numbers)],
+            [sys.executable, "-m", "rivulet.measure.worker", *map(str, given)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed.fileno(),
@@ -167,6 +174,8 @@ class Worker:
         if kind == worker.OUT_OF_MEMORY:
             self.close()  # what the failed request has left behind is in the next one's way
             raise self._out_of_memory()
+        if kind == worker.CONFIGURATION:
+            raise UserError(value)
         if kind != worker.OK:
             raise WorkerFailure(kind, value)
         return value

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
+from rivulet.hardware.place import CPU, Place
+from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Argument, argument_bytes
 
 # Weights smaller than this cost a run so little, wherever they are, that it cannot be measured.
@@ -35,27 +37,49 @@ class Timer(ABC):
     def samples(self, count: int) -> list[float]:
         """As many latency samples, in seconds."""
 
+    def once(self) -> float:
+        """Seconds of one run, roughly."""
+        started = time.perf_counter()
+        self.run()
+        return time.perf_counter() - started
+
 
 class _EvaluatorTimer(Timer):
-    """TVM's own timer: every run has the same arguments, so all that fits the caches is there."""
+    """TVM's own timer: every run has the same arguments, so all that fits the caches is there.
 
-    def __init__(self, tvm: Any, library: Any, tensors: list[Any], measure: dict[str, Any]) -> None:
-        self._tvm, self._library, self._tensors = tvm, library, tensors
+    It runs where the kernel does, also at the other end of a network, and knows when a GPU is done.
+    """
+
+    def __init__(
+        self, place: Place, library: Any, tensors: list[Any], measure: dict[str, Any]
+    ) -> None:
+        self._place, self._library, self._tensors = place, library, tensors
         self._function, self._measure = library["main"], measure
 
     def run(self) -> None:
         self._function(*self._tensors)
+        self._place.sync()
+
+    def once(self) -> float:
+        return super().once() if self._place.is_host_cpu else self._timed(1, 0, "")[0]
 
     def samples(self, count: int) -> list[float]:
-        flush = self._measure["cache_flush"]
+        flush = self._measure["cache_flush"] and self._place.location.kind == CPU
+        return self._timed(
+            count,
+            # Flushing happens before a sample, so with it each sample is one run.
+            0 if flush else math.ceil(self._measure["min_repeat_ms"]),
+            "cache_flush_cpu_non_first_arg" if flush else "",
+        )
+
+    def _timed(self, repeat: int, least_ms: int, before: str) -> list[float]:
         timer = self._library.time_evaluator(
             "main",
-            self._tvm.cpu(),
+            self._place.device,
             number=1,
-            repeat=count,
-            # Flushing happens before a sample, so with it each sample is one run.
-            min_repeat_ms=0 if flush else math.ceil(self._measure["min_repeat_ms"]),
-            f_preproc="cache_flush_cpu_non_first_arg" if flush else "",
+            repeat=repeat,
+            min_repeat_ms=least_ms,
+            f_preproc=before,
         )
         return [float(second) for second in timer(*self._tensors).results]
 
@@ -128,13 +152,14 @@ class Tensors:
     """The arguments that kernels are timed with, kept from one candidate to the next.
 
     Args:
-        tvm: The ``tvm`` module.
+        place: Where kernels run. Weights can be kept cold on this machine's CPU only, whose caches
+            are known and whose memory is at hand: elsewhere all is warm.
         model_weights: Bytes of weights that the model reads between two runs of a kernel; None
             for more than any cache holds.
     """
 
-    def __init__(self, tvm: Any, model_weights: int | None = None) -> None:
-        self._tvm, self._model_weights = tvm, model_weights
+    def __init__(self, place: Place, model_weights: int | None = None) -> None:
+        self._place, self._model_weights = place, model_weights
         self._kept: dict[tuple[int, Argument], Any] = {}
         self._pool: _Pool | None = None
 
@@ -158,9 +183,10 @@ class Tensors:
             self._kept.clear()
         cold = [i for i in weights if args[i][1] == "float32"]
         size = sum(_aligned(argument_bytes(args[i])) for i in cold)
-        if not measure["cold_weights"] or measure["cache_flush"] or size < _WORTH_COOLING:
+        cooled = measure["cold_weights"] and not measure["cache_flush"] and self._place.is_host_cpu
+        if not cooled or size < _WORTH_COOLING:
             tensors = [self._filled(i, argument) for i, argument in enumerate(args)]
-            return _EvaluatorTimer(self._tvm, library, tensors, measure)
+            return _EvaluatorTimer(self._place, library, tensors, measure)
         common = {i: self._filled(i, a) for i, a in enumerate(args) if i not in cold}
         pool = self._pool_of(size)
 
@@ -194,7 +220,7 @@ class Tensors:
         views = {}
         for position, argument in wanted.items():
             part = array[begin // 4 : (begin + argument_bytes(argument)) // 4]
-            views[position] = self._tvm.runtime.from_dlpack(part.reshape(argument[0]))
+            views[position] = load_tvm().runtime.from_dlpack(part.reshape(argument[0]))
             begin += _aligned(argument_bytes(argument))
         return views
 
@@ -202,9 +228,7 @@ class Tensors:
         """A randomly filled tensor; filling it costs more than a run."""
         key = (position, (tuple(argument[0]), argument[1]))
         if key not in self._kept:
-            tensor = self._tvm.runtime.empty(*key[1])
-            self._tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")(tensor)
-            self._kept[key] = tensor
+            self._kept[key] = self._place.filled(*key[1])
         return self._kept[key]
 
 

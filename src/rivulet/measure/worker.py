@@ -1,13 +1,16 @@
 """A process that builds and runs kernels, so that a bad one takes only this process with it.
 
-Run as ``python -m rivulet.measure.worker THREADS MEMORY [WEIGHTS]``, in bytes: the memory that
-requests may take, and the weights of the model that the kernels belong to. Requests come on
+Run as ``python -m rivulet.measure.worker THREADS MEMORY LOCATION [WEIGHTS]``, in bytes: the memory
+that requests may take, and the weights of the model that the kernels belong to; the location is
+where kernels run, as JSON. Requests come on
 standard input, replies go to what was standard output at the start; both are pickles, each after
 its length in eight bytes.
 """
 
 from __future__ import annotations
 
+import gc
+import math
 import os
 import pickle
 import subprocess
@@ -17,6 +20,8 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rivulet.errors import UserError
+from rivulet.hardware.place import Location, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -26,6 +31,8 @@ from rivulet.tvm_compat.targets import is_gpu
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
+UNREACHABLE, LOST = "unreachable", "lost"  # a place over RPC: nobody is there, or no longer
+CONFIGURATION = "configuration"
 # Python's, the C++ library's, the operating system's and LLVM's ways to say it.
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
@@ -48,16 +55,55 @@ def write_message(stream: BinaryIO, message: Any) -> None:
 class Kernels:
     """The operations that a worker offers; each public method is one."""
 
-    def __init__(self, threads: int, model_weights: int | None = None) -> None:
+    def __init__(self, threads: int, location: Location, model_weights: int | None = None) -> None:
         from rivulet.tvm_compat import load_tvm
 
         self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
-        self._tensors = Tensors(self._tvm, model_weights)
+        self._location, self._model_weights = location, model_weights
+        self._place: Place | None = None
+        self._kept: Tensors | None = None
 
     def ping(self) -> int:
         """Threads that kernels run on here."""
         return int(self._tvm.get_global_func("runtime.NumThreads")())
+
+    def open(self, wait: float, needed: float) -> None:
+        """Go to where kernels run, or stay there.
+
+        Args:
+            wait: Seconds to wait for a free device over RPC.
+            needed: Seconds for which it will be needed; a session that ends sooner is renewed.
+
+        Raises:
+            PlaceUnreachable: There is none.
+        """
+        if self._place is not None and self._place.seconds_left() < needed:
+            self.leave()
+        if self._place is None:
+            self._place = open_place(self._location, wait)
+            self._kept = Tensors(self._place, self._model_weights)
+
+    def leave(self) -> None:
+        """Leave the place, with all that is loaded there."""
+        self._kept = self._place = None
+        gc.collect()  # the session ends with the last thing that knows it
+
+    def is_lost(self) -> bool:
+        """Whether there was a session and nobody answers in it any more."""
+        return self._place is not None and not self._place.alive()
+
+    def _at(self) -> Place:
+        if self._place is None:
+            self.open(math.inf, 0)
+        assert self._place is not None
+        return self._place
+
+    @property
+    def _tensors(self) -> Tensors:
+        self._at()
+        assert self._kept is not None
+        return self._kept
 
     def build(self, module: Any, target: Any, path: str, whole: bool) -> float:
         """Compile a scheduled module to a shared library; return the seconds taken.
@@ -104,14 +150,10 @@ class Kernels:
             slow_above: Seconds above which the second run is the only sample; None for never.
             fast_below: Median in seconds below which it gets more samples; None for never.
         """
-        timer = self._tensors.timer(
-            self._tvm.runtime.load_module(path), call.args, call.weights, measure
-        )
+        timer = self._tensors.timer(self._at().load(path), call.args, call.weights, measure)
         timer.run()
         if slow_above is not None:
-            started = time.perf_counter()
-            timer.run()
-            once = time.perf_counter() - started
+            once = timer.once()
             if once > slow_above:
                 return [once]
         for _ in range(measure["warmup_runs"] - 1):
@@ -134,7 +176,7 @@ class Kernels:
         shuffle = random.Random(seed).shuffle
         timers = []
         for path, call in kernels:
-            library = self._tvm.runtime.load_module(path)
+            library = self._at().load(path)
             timer = self._tensors.timer(library, call.args, call.weights, measure)
             for _ in range(max(1, measure["warmup_runs"])):
                 timer.run()
@@ -170,10 +212,12 @@ class Kernels:
 
     def _run(self, path: str, arrays: list[Any]) -> tuple[list[Any], float]:
         """A kernel's arguments after one run on copies of ``arrays``, and seconds of the run."""
-        tensors = [self._tvm.runtime.tensor(array) for array in arrays]
-        kernel = self._tvm.runtime.load_module(path)["main"]
+        place = self._at()
+        tensors = [place.tensor(array) for array in arrays]
+        kernel = place.load(path)["main"]
         begin = time.perf_counter()
         kernel(*tensors)
+        place.sync()
         seconds = time.perf_counter() - begin
         return [tensor.numpy() for tensor in tensors], seconds
 
@@ -205,9 +249,9 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between replies
     requests = sys.stdin.buffer
-    threads, memory, *model_weights = map(int, sys.argv[1:])
-    kernels = Kernels(threads, *model_weights)
-    _bound_memory(memory)
+    threads, memory, location, *weights = sys.argv[1:]
+    kernels = Kernels(int(threads), Location.from_json(location), *map(int, weights))
+    _bound_memory(int(memory))
     while True:
         try:
             name, arguments = read_message(requests)
@@ -215,11 +259,21 @@ def main() -> None:
             return
         try:
             write_message(replies, (OK, getattr(kernels, name)(*arguments)))
+        except PlaceUnreachable as error:
+            write_message(replies, (UNREACHABLE, str(error)))
         except Exception as error:
             traceback.print_exc()
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            kind = OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
-            write_message(replies, (kind, f"{type(error).__name__}: {lines[-1]}"))
+            write_message(replies, (_kind(error, kernels), f"{type(error).__name__}: {lines[-1]}"))
+
+
+def _kind(error: Exception, kernels: Kernels) -> str:
+    if isinstance(error, UserError):
+        return CONFIGURATION
+    if kernels.is_lost():
+        kernels.leave()
+        return LOST
+    return OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
 
 
 def tells_of_memory(text: str) -> bool:

@@ -1,0 +1,52 @@
+"""A process that offers this machine's device to a tracker, session by session."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+
+from rivulet.tvm_compat import load_tvm
+
+_LOGGER = logging.getLogger("server")
+_PR_SET_PDEATHSIG = 1
+
+
+def serve_device(
+    listening: socket.socket,
+    tracker: tuple[str, int],
+    key: str,
+    threads: int | None,
+    public_address: str | None = None,
+) -> None:
+    """Serve for ever: each session in a process of its own, one after the other.
+
+    A kernel that ends its session's process ends TVM's own server with it; this one goes on.
+
+    Args:
+        listening: Socket that listens for sessions.
+        tracker: Its host and port.
+        key: Key to register under.
+        threads: Threads of kernels; None for what TVM takes, half of the CPUs.
+        public_address: Host that the tracker gives to clients; None for the one it sees.
+    """
+    if threads is not None:
+        os.environ["TVM_NUM_THREADS"] = str(threads)
+    load_tvm()
+    from tvm.rpc import server
+
+    server.logger.setLevel(logging.WARNING)
+    # A session that outlives its server would keep the device busy, unseen by the tracker.
+    os.register_at_fork(after_in_child=_die_with_parent)
+    port = listening.getsockname()[1]
+    while True:
+        try:
+            server._listen_loop(listening, port, key, tracker, None, public_address)
+        except (RuntimeError, AssertionError) as error:
+            _LOGGER.warning("%s", str(error).strip().splitlines()[-1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
