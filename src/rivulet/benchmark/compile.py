@@ -92,6 +92,7 @@ class CompiledModel:
 
         def instrument(_: Any, name: Any, before: bool, *__: Any) -> int:
             nonlocal begin
+            self._place.sync()
             now = time.perf_counter()
             if before:
                 begin = now

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
-from rivulet.hardware.place import Location, Place, PlaceUnreachable, open_place
+from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -33,6 +33,7 @@ LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
 UNREACHABLE, LOST = "unreachable", "lost"  # a place over RPC: nobody is there, or no longer
 CONFIGURATION = "configuration"
+BROKEN = "broken"  # an error like any other, after which this process can use its GPU no more
 # Python's, the C++ library's, the operating system's and LLVM's ways to say it.
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
@@ -60,13 +61,22 @@ class Kernels:
 
         self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
-        self._location, self._model_weights = location, model_weights
+        self.location, self._model_weights = location, model_weights
         self._place: Place | None = None
         self._kept: Tensors | None = None
 
     def ping(self) -> int:
         """Threads that kernels run on here."""
         return int(self._tvm.get_global_func("runtime.NumThreads")())
+
+    def prepare(self) -> None:
+        """Let a GPU's driver take the memory of this machine that it needs beside any kernel.
+
+        Raises:
+            UserError: There is no such GPU.
+        """
+        if self.location.is_here and self.location.kind != CPU:
+            self._at().filled((1,), "float32")
 
     def open(self, wait: float, needed: float) -> None:
         """Go to where kernels run, or stay there.
@@ -81,7 +91,7 @@ class Kernels:
         if self._place is not None and self._place.seconds_left() < needed:
             self.leave()
         if self._place is None:
-            self._place = open_place(self._location, wait)
+            self._place = open_place(self.location, wait)
             self._kept = Tensors(self._place, self._model_weights)
 
     def leave(self) -> None:
@@ -251,6 +261,12 @@ def main() -> None:
     requests = sys.stdin.buffer
     threads, memory, location, *weights = sys.argv[1:]
     kernels = Kernels(int(threads), Location.from_json(location), *map(int, weights))
+    try:
+        kernels.prepare()
+    except UserError as error:
+        read_message(requests)
+        write_message(replies, (CONFIGURATION, str(error)))
+        return
     _bound_memory(int(memory))
     while True:
         try:
@@ -271,6 +287,8 @@ def _kind(error: Exception, kernels: Kernels) -> str:
     if isinstance(error, UserError):
         return CONFIGURATION
     if kernels.is_lost():
+        if kernels.location.is_here:
+            return BROKEN
         kernels.leave()
         return LOST
     return OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
