@@ -10,7 +10,6 @@ from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.hardware.place import HERE, open_place
 from rivulet.measure.bench import Bench
 from rivulet.measure.timing import Tensors
-from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import kernel_call, model_weight_bytes
 
 COLD = {**MEASURE, "cold_weights": True, "min_repeat_ms": 0}
