@@ -18,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 import numpy as np
+
+import _bootstrap  # noqa: F401
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
@@ -207,8 +208,11 @@ def main():
     load_tvm(device.threads)
     target, state, place = resolve_target(device), environment(device), open_place(device.location)
     say(f"{state['gpu']}, driver {state['driver']}, TVM {installed_version()}: {target}")
-    with tempfile.TemporaryDirectory() as scratch, device_lock(
-        "cuda", "benchmarks/gpu.py", lambda holder: print(f"waiting: {holder}", file=sys.stderr)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        device_lock(
+            "cuda", "benchmarks/gpu.py", lambda holder: print(f"waiting: {holder}", file=sys.stderr)
+        ),
     ):
         folder = Path(scratch)
         roofs = {

@@ -14,6 +14,7 @@ from rivulet.workflow.planning import load_workflow_config, reconcile_results
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import (
     baselines_of,
+    connections_of,
     device_of,
     execution_settings,
     gain_trials,
@@ -44,6 +45,7 @@ ENVIRONMENT = "../envs/rivulet.yaml"
 # Snakemake deploys an environment of its own for each rule.
 PREFIX = (
     f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
+    f"export RIVULET_CONNECTIONS={shlex.quote(json.dumps(connections_of(CONFIG)))}; "
     f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
 )
 if not workflow.deployment_settings.deployment_method:
@@ -139,7 +141,7 @@ def own_methods(wildcards):
 
 def methods(wildcards):
     refined = ["transfer+droplet"] if is_refined(wildcards) else []
-    baselines = baselines_of(CONFIG, wildcards.target)
+    baselines = baselines_of(CONFIG, wildcards.target, wildcards.hardware)
     return [*baselines, *own_methods(wildcards), "transfer", *refined]
 
 

@@ -55,7 +55,7 @@ def benchmark(job, options):
     )  # fmt: skip
     detail = f"{len(options.methods)} methods in turns"
     progress = job.progress(stopping.most * subject.timing.samples, "rounds")
-    with job.device("cpu"):
+    with job.measuring(device):
         state = environment(device)
         found = repeat_benchmark(
             subject, stopping,

@@ -30,7 +30,8 @@ def compile_one(job, options):
         inputs.append(options.source_record)
     job.tell("compiling")
     with job.device("cpu", shared=True):
-        compile_model(prepare_model(options.onnx, target), target, log, options.library)
+        model = prepare_model(options.onnx, target)
+        compile_model(model, target, log, options.library, device.linker)
     outputs = [options.library]
     if log is not None:
         subject = options.subject

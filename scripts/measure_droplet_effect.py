@@ -56,7 +56,7 @@ def effect(job, options):
     sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
     repetitions = settings["repetitions"]
     stopping = Stopping(repetitions, repetitions, 0.0, sampling)
-    with job.device("cpu"):
+    with job.measuring(device):
         state = environment(device)
         progress = job.progress(repetitions * timing.samples, "rounds")
         repeated = repeat_benchmark(

@@ -69,7 +69,7 @@ def gain(job, options):
         for step in steps_of(ansor, droplet, further)
     ]
     droplets = {trials_of(folder): folder for folder in options.droplet}
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)
         target, state = resolve_target(device), environment(device)
         kernels = load_kernels(options.workloads)
@@ -79,7 +79,9 @@ def gain(job, options):
         measuring = {**settings["measure"], **options.execution}
         # Kernels that a log has no schedule of run with default loops, which may be very slow.
         measuring["run_timeout_s"] = max(120.0, measuring["run_timeout_s"])
-        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, location=device.location
+        ) as bench:
             samples = measure_side_by_side(
                 kernels, variants, bench, settings["rounds"], settings["seed"], progress.update
             )

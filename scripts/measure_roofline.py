@@ -24,7 +24,7 @@ REPEATS = 25
 def measure(job, options):
     """Measure one machine."""
     device = configured_device(options.settings)
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)
         state = environment(device)
         before = read_counters(state["cpus"])

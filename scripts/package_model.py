@@ -46,7 +46,7 @@ def package(job, options):
         TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         chosen["tolerance"], (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
     )  # fmt: skip
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)
         target = resolve_target(device)
         shutil.copyfile(options.library, folder / LIBRARY)

@@ -59,7 +59,7 @@ def measure(job, options, folder):
     settings = DropletSettings(**options.settings["droplet"])
     device = configured_device(options.settings)
     measuring = {**options.settings["measure"], **options.execution}
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
@@ -68,7 +68,9 @@ def measure(job, options, folder):
         progress = job.progress(settings.trials, "trials", done)
         progress.update(done, f"{len(kernels)} kernels")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, True, device.location
+        ) as bench:
             source = read_source(
                 options.source, kernels, job.scratch, comparable(options), job.logger,
                 options.more_schedules,

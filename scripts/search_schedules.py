@@ -85,7 +85,7 @@ def measure(job, options, device, folder, milestones, first_round):
     """Run the search, or what is left of it, and return the log's facts."""
     settings = options.settings
     measuring = {**settings["measure"], **options.execution}
-    with job.device("cpu"):
+    with job.measuring(device):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         warning = budget_warning(settings["trials"], len(kernels))
@@ -95,7 +95,9 @@ def measure(job, options, device, folder, milestones, first_round):
         progress = job.progress(settings["trials"], "trials", len(log.trials))
         progress.update(len(log.trials), f"{len(kernels)} kernels")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, location=device.location
+        ) as bench:
             search_model(
                 kernels, target, settings["trials"], settings["search"], device.threads, log,
                 bench, progress.update, job.logger, milestones, first_round, settings["space"],

@@ -47,7 +47,7 @@ def measure(job, options, folder):
     device = configured_device(settings)
     more = max(1, round(settings["warm_start"]["share"] * settings["trials"]))
     measuring = {**settings["measure"], **options.execution}
-    with job.device("cpu"):
+    with job.measuring(device):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         wrong = {
@@ -62,7 +62,9 @@ def measure(job, options, folder):
         progress = job.progress(trials, "trials", len(log.trials))
         progress.update(len(log.trials), f"{started_from} transferred candidates to start from")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, location=device.location
+        ) as bench:
             search_model(
                 kernels, target, trials, settings["search"], device.threads, log,
                 bench, progress.update, job.logger, space=settings["space"],

@@ -76,7 +76,7 @@ def measure(job, options, folder):
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
     measuring = {**options.settings["measure"], **options.execution}
-    with job.device("cpu"):
+    with job.measuring(device):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
@@ -85,7 +85,9 @@ def measure(job, options, folder):
         progress = job.progress(len(kernels), "kernels")
         progress.update(0, "reading the sources' logs")
         weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(target, device.threads, measuring, job.scratch, weights, True) as bench:
+        with Bench(
+            target, device.threads, measuring, job.scratch, weights, True, device.location
+        ) as bench:
             started = time.monotonic()
             sources = read_sources(job, options, settings)
             measured = TuningLog.resume(folder / "measured", job.logger)

@@ -16,6 +16,7 @@ from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.axes import TileAxis
 from rivulet.droplet.kernel_space import KernelSpace
 from rivulet.hardware import Device
+from rivulet.hardware.place import HERE
 from rivulet.hardware.target import resolve_target
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.kernels.extract import extract_kernels
@@ -305,7 +306,7 @@ def test_kernels_without_a_schedule_get_threads(kernels, target):
 
 def test_a_kernel_and_a_model_become_libraries(searched, kernels, model, target, tmp_path):
     (record,) = TuningLog(searched).best_records(kernels[1], 1)
-    worker = Kernels(1)
+    worker = Kernels(1, HERE)
     for number, module in enumerate((kernels[1].module, record.as_measure_candidate().sch.mod)):
         path = tmp_path / f"kernel{number}.so"
         assert worker.build(module, target, str(path), whole=False) > 0

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from rivulet.hardware.place import HERE, Place, open_place
+from rivulet.measure.linking import export_library
 from rivulet.models.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 
 
-def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path: Path) -> None:
+def compile_model(
+    model: PreparedModel, target: Any, log: TuningLog | None, path: Path, linker: str = ""
+) -> None:
     """Write the compiled model as a shared library.
 
     Kernels without a record keep their default, unscheduled loops. Packing the weights into the
@@ -24,6 +26,7 @@ def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path
         target: TVM target.
         log: Schedules to apply; None for none.
         path: Library to write.
+        linker: As for `link_shared`.
     """
     tvm = load_tvm()
     from tvm import relax
@@ -42,14 +45,7 @@ def compile_model(model: PreparedModel, target: Any, log: TuningLog | None, path
             ]
         )(module)
         executable = tvm.compile(module, target)
-    executable.export_library(str(path), fcompile=_link)
-
-
-def _link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
-    subprocess.run(["ld", "-shared", "-o", output, *objects], check=True)
-
-
-_link.output_format = "so"  # type: ignore[attr-defined]
+    export_library(executable, path, linker)
 
 
 def _ignore(*_: Any) -> int:

@@ -193,6 +193,7 @@ class Config(Settings):
             *_undecidable("droplet", self.droplet, 2),
             *_undecidable("transfer", self.transfer, 1),
             *self._bad_processes(),
+            *self._short_sessions(),
         ]
         if problems:
             refuse(*problems)
@@ -204,6 +205,18 @@ class Config(Settings):
             return []
         text = f"{most} is less than benchmark.processes; allowed: an integer from {least} to 100"
         return [Problem(("benchmark", "max_processes"), text)]
+
+    def _short_sessions(self) -> list[Problem]:
+        least = 2 * self.measure.run_timeout_s
+        return [
+            Problem(
+                ("hardware", name, "rpc", "session_timeout_s"),
+                f"{one.rpc.session_timeout_s:g} s end a session while a candidate is measured "
+                f"(measure.run_timeout_s); allowed with it: at least {least:g}",
+            )
+            for name, one in self.hardware.items()
+            if one.rpc is not None and one.rpc.session_timeout_s < least
+        ]
 
     def _same_definitions(self, base_dir: Path) -> list[Problem]:
         problems = []

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from rivulet.config.problems import Allowed
+from rivulet.config.problems import Allowed, Problem, refuse
+from rivulet.config.remote import Rpc
 from rivulet.config.sources import Settings
 from rivulet.config.values import (
     BASELINES,
@@ -57,14 +58,43 @@ class Hardware(Settings):
         description="Threads of a measured kernel or model; auto is the number of physical "
         "cores that this process may use [threads]",
     )
-    runner: Literal["local"] = Field(
-        default="local", description="Where candidates are measured; local is this machine"
+    runner: Literal["local", "rpc"] = Field(
+        default="local",
+        description="Where candidates are measured: on this machine, or on devices over TVM's RPC "
+        "(docs/devices.md)",
+    )
+    rpc: Rpc | None = Field(
+        default=None, description="How these are reached; needed with `runner: rpc`"
     )
     space: Literal["register-tiles", "stock"] = Field(
         default="register-tiles",
         description="Schedules that the search draws from: those whose accumulators fit the "
         "vector registers (docs/search.md), or all of TVM's; without effect on GPUs",
     )
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> "Hardware":
+        if self.runner == "local":
+            if self.rpc is not None:
+                text = "is for 'runner: rpc' only; set the runner, or remove this"
+                refuse(Problem(("rpc",), text))
+            return self
+        problems = []
+        if self.rpc is None:
+            text = "is missing; with 'runner: rpc', tracker and key have to be given"
+            problems.append(Problem(("rpc",), text))
+        if not isinstance(self.target, dict):
+            text = (
+                f"{self.target!r} describes this machine, and not a device over RPC; allowed: a "
+                "mapping such as {kind: llvm, mtriple: aarch64-linux-gnu, mcpu: cortex-a72}"
+            )
+            problems.append(Problem(("target",), text))
+        if self.threads == "auto":
+            text = "'auto' counts this machine's cores, and not a device's; allowed: an integer"
+            problems.append(Problem(("threads",), text))
+        if problems:
+            refuse(*problems)
+        return self
 
 
 class Search(Settings):

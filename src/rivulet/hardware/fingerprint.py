@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
 from rivulet.hardware.gpu import CUDA, gpu_state, this_gpu
+from rivulet.hardware.place import CPU, Connection, Location
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
 _VECTOR_FLAGS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "bmi", "neon", "asimd", "sve", "dot")
@@ -26,20 +28,26 @@ class Device:
         name: Its name in the config.
         target: TVM target as JSON, or ``auto`` for this machine's CPU, ``cuda`` for its GPU.
         threads: Threads that TVM's and ONNX Runtime's pools use.
-        runner: How kernels reach it; ``local`` is this machine.
+        runner: How kernels reach it: ``local`` is this machine, ``rpc`` a device over RPC.
+        key: Key of its servers, for ``rpc``.
+        connection: How it is reached, for ``rpc``; where it is known. It changes no result, so
+            neither `to_json` nor the fingerprint has it.
     """
 
     name: str
     target: str
     threads: int
     runner: str = "local"
+    key: str = ""
+    connection: Connection | None = field(default=None, compare=False)
 
     @classmethod
     def from_settings(cls, name: str, settings: dict[str, Any]) -> Device:
         """Build from the config's entry, with ``auto`` threads resolved on this machine.
 
         Raises:
-            UserError: More threads are asked for than CPUs are usable.
+            UserError: More threads are asked for than CPUs are usable, or nothing is given that
+                links for a device of another architecture.
         """
         threads, target = settings["threads"], settings["target"]
         if threads == "auto":
@@ -50,7 +58,17 @@ class Device:
                 f"{usable_cpus()} CPU(s) only; lower it or use 'auto'"
             )
         text = target if isinstance(target, str) else json.dumps(target, sort_keys=True)
-        return cls(name, text, int(threads), settings["runner"])
+        if settings["runner"] == "local":
+            return cls(name, text, int(threads))
+        connection = Connection(**settings["rpc"])
+        device = cls(name, text, int(threads), settings["runner"], connection.key, connection)
+        if device.architecture != platform.machine() and not connection.compiler:
+            raise UserError(
+                f"hardware.{name}.rpc.compiler: nothing is given that links for "
+                f"{device.architecture} on this {platform.machine()}; name a command such as "
+                f"{device.architecture}-linux-gnu-gcc"
+            )
+        return device
 
     @property
     def kind(self) -> str:
@@ -67,7 +85,60 @@ class Device:
 
     def to_json(self) -> str:
         """The device as canonical JSON, for a command line."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        facts = {
+            key: value
+            for key, value in asdict(self).items()
+            if key != "connection" and (key != "key" or value)
+        }
+        return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is in this machine."""
+        return self.runner == "local"
+
+    @property
+    def architecture(self) -> str:
+        """Architecture that its target names, or this machine's."""
+        spec = json.loads(self.target) if self.target.startswith("{") else {}
+        return str(spec.get("mtriple", platform.machine())).partition("-")[0]
+
+    @property
+    def location(self) -> Location:
+        """Where kernels run.
+
+        Raises:
+            UserError: It is reached over RPC, and nothing says how.
+        """
+        if self.is_here:
+            return Location(self.kind, 0, self.threads)
+        if self.connection is None:
+            raise UserError(
+                f"hardware '{self.name}': nothing says how it is reached; set RIVULET_CONNECTIONS "
+                f'to \'{{"{self.name}": {{"tracker": "HOST:PORT", "key": "{self.key}"}}}}\', as '
+                "the workflow does"
+            )
+        return Location(self.kind, 0, self.threads, self.connection)
+
+    @property
+    def linker(self) -> str:
+        """Command that links libraries for it; empty for this machine's linker."""
+        return self.connection.compiler if self.connection is not None else ""
+
+    @property
+    def locks(self) -> list[tuple[str, bool]]:
+        """Locks that a measuring job holds, in order: name, and whether it shares it.
+
+        Kernels for a GPU or a device elsewhere are built on this machine's CPU, which disturbs
+        measurements there.
+        """
+        if self.is_here and self.kind == CUDA:
+            return [(CPU, True), (f"{CUDA}{this_gpu().index}", False)]
+        if self.is_here:
+            return [(CPU, False)]
+        at = self.location.connection
+        assert at is not None
+        return [(CPU, True), (re.sub(r"[^\w.-]", "_", f"rpc-{at.tracker}-{at.key}"), False)]
 
 
 def describe(device: Device) -> dict[str, Any]:
@@ -76,6 +147,13 @@ def describe(device: Device) -> dict[str, Any]:
     Raises:
         UserError: The device is a GPU of this machine, which has none.
     """
+    if not device.is_here:
+        return {
+            "key": device.key,
+            "runner": device.runner,
+            "target": device.target,
+            "threads": device.threads,
+        }
     if device.kind == CUDA:
         return {**this_gpu().facts(), "runner": device.runner, "target": device.target}
     model, flags = cpu_info()
@@ -96,7 +174,18 @@ def fingerprint(device: Device) -> str:
 
 
 def environment(device: Device) -> dict[str, Any]:
-    """The machine's state worth writing beside a measurement (not part of the fingerprint)."""
+    """The machine's state worth writing beside a measurement (not part of the fingerprint).
+
+    Of a device over RPC nothing is known but what is configured.
+    """
+    if device.connection is not None:
+        return {
+            **describe(device),
+            "fingerprint": fingerprint(device),
+            "tracker": device.connection.tracker,
+            "host": platform.node(),
+            "python": platform.python_version(),
+        }
     gpu = this_gpu() if device.kind == CUDA else None
     return {
         **describe(device),

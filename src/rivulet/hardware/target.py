@@ -9,8 +9,9 @@ from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info
 from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.gpu import CUDA, LIMITS, this_gpu
-from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat import load_intrinsics, load_tvm
 
+_ARM = ("aarch64", "arm64")
 _CHECKED = ("avx", "fma", "f16c", "amx", "gfni", "vaes", "vpclmulqdq")
 
 
@@ -74,6 +75,8 @@ def resolve_target(device: Device) -> Any:
         return _gpu_target(device)
     if device.target != "auto":
         spec = {"num-cores": device.threads, **json.loads(device.target)}
+        if device.architecture in _ARM:
+            load_intrinsics("arm_cpu")
         return tvm.target.Target(spec)
     return this_cpu(device.threads)
 
@@ -81,7 +84,7 @@ def resolve_target(device: Device) -> Any:
 def _gpu_target(device: Device) -> Any:
     tvm = load_tvm()
     given = this_gpu().target() if device.target == CUDA else json.loads(device.target)
-    host = this_cpu(device.threads)
+    host = this_cpu(device.threads) if device.is_here else tvm.target.Target({"kind": "llvm"})
     try:
         # A tag stands for attributes, of which those in the config take precedence.
         tagged = dict(tvm.target.Target(given["tag"]).attrs) if "tag" in given else {}

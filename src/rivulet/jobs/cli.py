@@ -6,14 +6,18 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
+from rivulet.hardware.place import Connection
 from rivulet.jobs.job import Job, run_job
 from rivulet.tvm_compat import installed_version
 
+# JSON: name of hardware to its ``rpc`` settings.
+CONNECTIONS = "RIVULET_CONNECTIONS"
 _EXECUTION = '{"build_workers": "auto", "worker_max_uses": 500, "worker_memory_gib": 4}'
 
 
@@ -59,11 +63,18 @@ class Command:
 def configured_device(settings: dict[str, Any]) -> Device:
     """The device that the settings name, after checking that this machine is still it.
 
+    How a device over RPC is reached is read from the environment (`CONNECTIONS`): it changes no
+    result, and is no setting of any stage.
+
     Raises:
         UserError: This machine, its thread count or TVM is another one than when the workflow
             was planned, so that a measurement here would go under a wrong name.
     """
     device = Device.from_json(settings["device"])
+    if not device.is_here:
+        connections = json.loads(os.environ.get(CONNECTIONS, "{}"))
+        if device.name in connections:
+            device = replace(device, connection=Connection(**connections[device.name]))
     found = fingerprint(device)
     if found != settings["fingerprint"]:
         raise UserError(

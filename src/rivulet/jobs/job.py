@@ -9,12 +9,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from rivulet.errors import UserError
+from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.lock import device_lock, file_lock
 from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
@@ -56,6 +57,14 @@ class Job:
             self.tell(f"waiting for the device '{name}', in use by {holder}")
 
         with device_lock(name, self._holder(), on_wait, shared):
+            yield
+
+    @contextmanager
+    def measuring(self, device: Device) -> Iterator[None]:
+        """Hold what a measurement on a device needs for itself; say for whom the job waits."""
+        with ExitStack() as held:
+            for name, shared in device.locks:
+                held.enter_context(self.device(name, shared))
             yield
 
     @contextmanager

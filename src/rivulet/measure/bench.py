@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rivulet.hardware.cpu import usable_cpus
+from rivulet.hardware.place import HERE, Location
 from rivulet.measure.pool import Worker
 from rivulet.measure.protocol import (
     Comparison,
@@ -18,6 +20,7 @@ from rivulet.measure.protocol import (
     WorkerFailure,
     logged_seconds,
 )
+from rivulet.measure.runners import Ask, make_runners
 from rivulet.tvm_compat.arguments import Call, kernel_call
 from rivulet.tvm_compat.names import candidate_name
 
@@ -41,7 +44,7 @@ class _Built:
 
 
 class Bench(MeasuringBench):
-    """Builds candidates side by side, then times them one at a time.
+    """Builds candidates side by side, then times them one at a time on each device.
 
     Building never overlaps timing: the builders are idle while a kernel runs, so that no
     measurement shares the device.
@@ -55,6 +58,7 @@ class Bench(MeasuringBench):
             in a model that fits the caches they are warm. None for a model that fits no cache.
         keep_built: Keep the libraries of candidates for when they are measured again, the last
             thousand of them.
+        location: Where kernels run; they are built here in any case.
     """
 
     def __init__(
@@ -65,14 +69,19 @@ class Bench(MeasuringBench):
         scratch: Path,
         model_weights: int | None = None,
         keep_built: bool = False,
+        location: Location = HERE,
     ) -> None:
         self._target, self._measure, self._scratch = target, measure, scratch
         count = measure["build_workers"]
+        if count == "auto":
+            count = threads if location.is_here else usable_cpus()
+        threads_here = threads if location.is_here else 1
         lifetime = measure["worker_max_uses"], measure["worker_memory_gib"]
-        self._builders = [
-            Worker(threads, *lifetime) for _ in range(threads if count == "auto" else count)
-        ]
-        self._runner = Worker(threads, *lifetime, model_weights)
+        builds_at = HERE if location.is_here else location  # nothing runs where it is built
+        self._builders = [Worker(threads_here, *lifetime, location=builds_at) for _ in range(count)]
+        self._runners = make_runners(
+            location, lambda: Worker(threads_here, *lifetime, model_weights, location)
+        )
         self._names = itertools.count()
         self._kept: dict[str, _Built] | None = {} if keep_built else None
         # One pool for the bench's life: Linux ends a worker with the thread that started it.
@@ -80,16 +89,18 @@ class Bench(MeasuringBench):
 
     def __enter__(self) -> Bench:
         """Start the workers while the caller prepares its first candidates."""
-        for process in (*self._builders, self._runner):
+        for process in self._builders:
             process.start()
+        self._runners.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the workers."""
         # A batch may be in flight when the job was asked to end: do not wait for its builds.
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in (*self._builders, self._runner):
+        for process in self._builders:
             process.retire()
+        self._runners.retire()
         self._threads.shutdown()
         for built in (self._kept or {}).values():
             replace(built, kept=False).remove()
@@ -113,12 +124,19 @@ class Bench(MeasuringBench):
             One measurement per module, in order.
         """
         fastest = dict(best or {})
-        results = []
-        for group, built in zip(groups or [0] * len(modules), self._build(modules), strict=True):
-            result = self._time(built, fastest.get(group))
+        groups = groups or [0] * len(modules)
+        built = self._build(modules)
+        results: dict[int, Measurement] = {}
+
+        def time_one(number: int, ask: Ask) -> None:
+            group = groups[number]
+            result = self._time(built[number], fastest.get(group), ask)
             fastest[group] = min(result.latency, fastest.get(group, float("inf")))
-            results.append(result)
-        return results
+            results[number] = result
+            built[number].remove()
+
+        self._runners.each(len(built), time_one)
+        return [results[number] for number in range(len(built))]
 
     def measure_interleaved(
         self, modules: Sequence[Any], rounds: int, seed: int
@@ -131,24 +149,22 @@ class Bench(MeasuringBench):
         """
         built = self._build(modules)
         good = [one for one in built if not one.error]
-        error, samples = "", iter(())
-        if good:
+        error, spent, samples = "", 0.0, iter(())
+
+        def time_all(_: int, ask: Ask) -> None:
+            nonlocal error, spent, samples
             limit = self._measure["run_timeout_s"] * rounds * len(good)
             started = time.monotonic()
             try:
+                kernels = [(str(one.path), one.call) for one in good]
                 samples = iter(
-                    self._runner.call(
-                        "time_interleaved",
-                        [(str(one.path), one.call) for one in good],
-                        self._measure,
-                        rounds,
-                        seed,
-                        timeout=limit,
-                    )
+                    ask("time_interleaved", kernels, self._measure, rounds, seed, timeout=limit)
                 )
             except WorkerFailure as failure:
                 error = f"run {failure}"
             spent = (time.monotonic() - started) / len(good)
+
+        self._runners.each(1 if good else 0, time_all)
         results = []
         for one in built:
             one.remove()
@@ -160,9 +176,7 @@ class Bench(MeasuringBench):
 
     def renew(self) -> None:
         """Measure in a new process from now on."""
-        self._runner.close()
-        self._runner.start()
-        self._runner.settle()  # what it imports must not disturb the first measurement
+        self._runners.renew()
 
     def compare(
         self, modules: Sequence[Any], references: Sequence[Any], seed: int
@@ -175,23 +189,27 @@ class Bench(MeasuringBench):
         Returns:
             For each module what was seen, or why one of the two could not be built or run.
         """
-        results: list[Comparison | WorkerFailure] = []
+        results: dict[int, Comparison | WorkerFailure] = {}
         timeout = self._measure["run_timeout_s"] * 3
         built = self._build([*modules, *references], whole=True)
-        for ours, theirs in zip(built[: len(modules)], built[len(modules) :], strict=True):
+        pairs = list(zip(built[: len(modules)], built[len(modules) :], strict=True))
+
+        def compare_one(number: int, ask: Ask) -> None:
+            ours, theirs = pairs[number]
             try:
                 for one in (ours, theirs):
                     if one.error:
                         raise WorkerFailure("error", one.error)
                 paths = (str(ours.path), str(theirs.path))
-                seen = self._runner.call("compare", *paths, theirs.call.args, seed, timeout=timeout)
-                results.append(Comparison(*seen))
+                seen = ask("compare", *paths, theirs.call.args, seed, timeout=timeout)
+                results[number] = Comparison(*seen)
             except WorkerFailure as failure:
-                results.append(failure)
-            finally:
-                ours.remove()
-                theirs.remove()
-        return results
+                results[number] = failure
+            ours.remove()
+            theirs.remove()
+
+        self._runners.each(len(pairs), compare_one)
+        return [results[number] for number in range(len(pairs))]
 
     def _build(self, modules: Sequence[Any], whole: bool = False) -> list[_Built]:
         if whole or self._kept is None:
@@ -244,16 +262,15 @@ class Bench(MeasuringBench):
         except WorkerFailure as failure:
             return _Built(path, call, time.monotonic() - started, f"build {failure}")
 
-    def _time(self, built: _Built, best: float | None) -> Measurement:
+    def _time(self, built: _Built, best: float | None, ask: Ask) -> Measurement:
         if built.error:
-            built.remove()
             return Measurement((), built.error, built.seconds)
         ratio = self._measure["early_stop_ratio"]
         known = best is not None and best < float("inf")
         slow_above = best * ratio if best is not None and known and ratio else None
         started = time.monotonic()
         try:
-            samples = self._runner.call(
+            samples = ask(
                 "time",
                 str(built.path),
                 built.call,
@@ -267,5 +284,3 @@ class Bench(MeasuringBench):
         except WorkerFailure as failure:
             spent = time.monotonic() - started
             return Measurement((), f"run {failure}", built.seconds, spent)
-        finally:
-            built.remove()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rivulet.hardware.place import Place
-from rivulet.measure.linking import link_shared
+from rivulet.measure.linking import export_library
 from rivulet.tvm_compat import load_tvm
 
 THREADS = 256
@@ -60,12 +60,7 @@ def _timed(
     path = folder / "roof.so"
     with target:
         built = tvm.compile(tvm.IRModule({"main": function}), target)
-
-    def link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
-        link_shared(objects, output)
-
-    link.output_format = "so"  # type: ignore[attr-defined]
-    built.export_library(str(path), fcompile=link)
+    export_library(built, path)
     library = place.load(path)
     library["main"](*arguments)
     place.sync()

@@ -13,7 +13,6 @@ import gc
 import math
 import os
 import pickle
-import subprocess
 import sys
 import time
 import traceback
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
+from rivulet.measure.linking import export_library, link_shared
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -99,6 +99,11 @@ class Kernels:
         self._kept = self._place = None
         gc.collect()  # the session ends with the last thing that knows it
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether kernels run in this machine."""
+        return self.location.is_here
+
     def is_lost(self) -> bool:
         """Whether there was a session and nobody answers in it any more."""
         return self._place is not None and not self._place.alive()
@@ -135,12 +140,14 @@ class Kernels:
         started = time.perf_counter()
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+        at = self.location.connection
+        linker = at.compiler if at is not None else ""
         if is_gpu(target):
             with target:
                 built = tvm_build(with_default_threads(module, target), target=target)
-            built.export_library(path, fcompile=link_objects)
+            export_library(built, path, linker)
         else:
-            link(tvm_build(module, target=target), Path(path))
+            link(tvm_build(module, target=target), Path(path), linker)
         return time.perf_counter() - started
 
     def time(
@@ -232,7 +239,7 @@ class Kernels:
         return [tensor.numpy() for tensor in tensors], seconds
 
 
-def link(module: Any, path: Path) -> None:
+def link(module: Any, path: Path, linker: str = "") -> None:
     """Write a compiled module as a shared library, with the linker alone.
 
     TVM's own export goes through an archive and a compiler driver, which takes longer than
@@ -240,17 +247,8 @@ def link(module: Any, path: Path) -> None:
     """
     objects = path.with_suffix(".o")
     module.write_to_file(str(objects))
-    # -z now: a missing symbol is an error while loading, and not the end of the process later.
-    subprocess.run(["ld", "-shared", "-z", "now", "-o", str(path), str(objects)], check=True)
+    link_shared([objects], path, linker)
     objects.unlink()
-
-
-def link_objects(output: str, objects: list[str], *_: Any, **__: Any) -> None:
-    """Link objects to a shared library with the linker alone, as ``export_library`` asks it to."""
-    subprocess.run(["ld", "-shared", "-z", "now", "-o", output, *objects], check=True)
-
-
-link_objects.output_format = "so"  # type: ignore[attr-defined]
 
 
 def main() -> None:
@@ -291,7 +289,8 @@ def _kind(error: Exception, kernels: Kernels) -> str:
             return BROKEN
         kernels.leave()
         return LOST
-    return OUT_OF_MEMORY if tells_of_memory(repr(error)) else ERROR
+    # A device elsewhere has a memory of its own, which is not bounded here.
+    return OUT_OF_MEMORY if kernels.runs_here and tells_of_memory(repr(error)) else ERROR
 
 
 def tells_of_memory(text: str) -> bool:

@@ -108,7 +108,12 @@ def _narrow_intrinsics() -> None:
     package = types.ModuleType(_INTRINSICS)
     package.__path__ = [str(root)]
     sys.modules[_INTRINSICS] = package
+    load_intrinsics("x86")
+    if os.uname().machine == "aarch64":
+        load_intrinsics("arm_cpu")
+
+
+def load_intrinsics(family: str) -> None:
+    """Import the tensor intrinsics of a family of devices, such as ``arm_cpu``."""
     with _memoised_getmodule():
-        importlib.import_module(f"{_INTRINSICS}.x86")
-        if os.uname().machine == "aarch64":
-            importlib.import_module(f"{_INTRINSICS}.arm_cpu")
+        importlib.import_module(f"{_INTRINSICS}.{family}")

@@ -10,8 +10,3 @@ CUDA = "cuda"
 def is_gpu(target: Any) -> bool:
     """Whether kernels for the target run on a GPU, with loops bound to its threads."""
     return str(target.kind.name) == CUDA
-
-
-def host_target(target: Any) -> Any:
-    """The target of the CPU that runs what is no kernel: a GPU's host, a CPU itself."""
-    return target.host if target.host is not None else target

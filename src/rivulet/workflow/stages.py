@@ -45,6 +45,15 @@ def execution_settings(config: Config) -> dict[str, Any]:
     return config.measure.model_dump(mode="json", include=set(_EXECUTION))
 
 
+def connections_of(config: Config) -> dict[str, Any]:
+    """How the hardware that is elsewhere is reached, by its name; it changes no result."""
+    return {
+        name: one.rpc.model_dump(mode="json")
+        for name, one in config.hardware.items()
+        if one.rpc is not None
+    }
+
+
 # What of a benchmark is about several variants or processes: a package is timed alone, in one.
 _COMPARING = ("baselines", "processes", "max_processes", "precision")
 
@@ -91,8 +100,14 @@ def warm_targets(config: Config) -> list[str]:
     return config.pooled_targets if warm else []
 
 
-def baselines_of(config: Config, model: str) -> list[str]:
-    """What a model is timed beside; PyTorch knows torchvision's models only."""
+def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
+    """What a model is timed beside on some hardware.
+
+    PyTorch knows torchvision's models only; on a device over RPC there is TVM's runtime and
+    nothing else.
+    """
+    if config.hardware[hardware].runner == "rpc":
+        return [b for b in config.benchmark.baselines if b == "untuned"]
     known = hasattr(config.models[model], "torchvision")
     return [b for b in config.benchmark.baselines if known or not b.startswith("torch")]
 

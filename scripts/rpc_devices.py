@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Start an RPC tracker and servers: on this machine for a try, or on a board for a tracker.
+
+Ends everything at Ctrl-C or SIGTERM. Whoever reaches one of the ports runs code on the machine:
+TVM's RPC asks nobody who he is.
+"""
+
+import argparse
+import logging
+import sys
+
+import _bootstrap  # noqa: F401
+from rivulet.errors import UserError
+from rivulet.rpc_server.fleet import Fleet, run_fleet
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def address(text):
+    """Read HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def parse():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=9190, help="port of the tracker")
+    parser.add_argument(
+        "--tracker", type=address, metavar="HOST:PORT",
+        help="register the servers at this tracker, and start none here",
+    )  # fmt: skip
+    parser.add_argument("--key", default="local", help="key that the servers register under")
+    parser.add_argument("--devices", type=int, default=1, help="servers to start; 0 for none")
+    parser.add_argument(
+        "--threads", type=int, help="threads of kernels, as the config's hardware says"
+    )
+    parser.add_argument(
+        "--server-port", type=int, default=0,
+        help="port of the first server, further ones take the next; 0 for any",
+    )  # fmt: skip
+    parser.add_argument("--public-host", help="host that clients reach these servers at")
+    return parser.parse_args()
+
+
+def main():
+    """Run the command line."""
+    options = parse()
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    if options.host not in LOOPBACK:
+        say(
+            f"warning: whoever reaches {options.host} runs code on this machine; TVM's RPC has no "
+            "authentication: use it in a network of your own only"
+        )
+    fleet = Fleet(
+        options.host, options.port, options.tracker, options.key, options.devices,
+        options.threads, options.server_port, options.public_host,
+    )  # fmt: skip
+    try:
+        return run_fleet(fleet, say)
+    except UserError as error:
+        say(f"error: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
