@@ -108,7 +108,7 @@ def subject_of(job, options, device):
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
         model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
-        roofs_of(options)["compute"],
+        roofs_of(options).get("compute"),
     )  # fmt: skip
 
 
@@ -124,6 +124,7 @@ def blame(job, options, found, chosen):
             told = find_wrong_kernels(
                 folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
                 lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+                device.location,
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"
@@ -149,7 +150,7 @@ def write_all(options, rows, found, sampling):
     write_table(SampleRow, sample_rows(found), options.samples)
     roofs = roofs_of(options)
     table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
-    roofline = Roofline(roofs["compute"], roofs["bandwidth"])
+    roofline = Roofline(roofs["compute"], roofs["bandwidth"]) if roofs else None
     kernels = kernel_rows(options.subject, found.used, table, roofline, sampling)
     write_table(KernelRow, kernels, options.kernel_table)
 

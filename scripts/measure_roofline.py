@@ -5,11 +5,13 @@ Inputs: the file that tells the format.
 Outputs: one row per roof, and their record.
 """
 
+import os
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.hardware.conduct import conduct_between, read_counters
 from rivulet.hardware.fingerprint import environment
+from rivulet.hardware.place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.roofline import RoofRow, measure_roofline
@@ -27,16 +29,23 @@ def measure(job, options):
     with job.measuring(device):
         load_tvm(device.threads)
         state = environment(device)
-        before = read_counters(state["cpus"])
-        rows = measure_roofline(
-            resolve_target(device), device.threads, REPEATS, lambda _, text: job.tell(text)
-        )
-        conduct = conduct_between(before, read_counters(state["cpus"]), len(state["cpus"]))
-    for complaint in conduct.complaints:
+        cpus = sorted(os.sched_getaffinity(0))
+        before = read_counters(cpus)
+        rows = at_place(
+            device.location,
+            lambda place: measure_roofline(
+                resolve_target(device), device.threads, REPEATS, lambda _, text: job.tell(text),
+                place,
+            ),
+        )  # fmt: skip
+        conduct = conduct_between(before, read_counters(cpus), len(cpus))
+    for complaint in conduct.complaints if device.is_here else ():
         job.tell(f"read with care: {complaint} meanwhile")
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_table(RoofRow, rows, options.table)
-    facts = {"environment": state, "conduct": conduct.facts(), "code": stage_code("roofline")}
+    facts = {"environment": state, "code": stage_code("roofline")}
+    if device.is_here:
+        facts["conduct"] = conduct.facts()
     inputs = [options.format_file]
     write_record(
         options.record, "roofline", options.subject, options.settings, inputs, [options.table],

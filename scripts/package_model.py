@@ -24,6 +24,7 @@ from rivulet.deploy.package import (
     write_runner,
 )
 from rivulet.errors import UserError
+from rivulet.hardware.place import PlaceUnreachable, at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.provenance import read_record, write_record
@@ -50,10 +51,17 @@ def package(job, options):
         load_tvm(device.threads)
         target = resolve_target(device)
         shutil.copyfile(options.library, folder / LIBRARY)
-        pack_weights(folder / LIBRARY, packed_weights(subject, target), folder / WEIGHTS)
-        found = benchmark_variants(
-            subject, target, lambda _: None, lambda done, total: None, job.logger
+        params = packed_weights(subject, target)
+        at_place(
+            device.location,
+            lambda place: pack_weights(folder / LIBRARY, params, folder / WEIGHTS, place),
         )
+        try:
+            found = benchmark_variants(
+                subject, target, lambda _: None, lambda done, total: None, job.logger
+            )
+        except PlaceUnreachable as error:
+            raise device.connection.trouble(str(error)) from error
     for reason in found.failures.values():
         raise UserError(f"{options.library} is not packaged: {reason}")
     latency = latency_of(found.samples[PACKAGED], chosen)
@@ -78,7 +86,8 @@ def package(job, options):
     write_manifest(
         folder, inputs, outputs_of(subject, model["outputs"]), target, device.threads, facts
     )
-    job.tell(f"{folder}: {latency['median']:.3f} ms; try it: python {folder / 'run.py'}")
+    where = "" if device.is_here else f" on a device such as '{device.name}'"
+    job.tell(f"{folder}: {latency['median']:.3f} ms; try it{where}: python {folder / 'run.py'}")
     write_record(
         options.record, "package", options.subject, settings,
         [options.model_record, options.library_record, options.log_record],

@@ -8,12 +8,13 @@ candidates.csv, and their record.
 
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.in_place import Subject, prove_in_place
 from rivulet.errors import UserError
+from rivulet.hardware.place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
@@ -96,7 +97,7 @@ def measure(job, options, folder):
                 kernels, sources, target, options.settings["space"], settings, device.threads,
                 measured, chosen, bench, job.scratch, progress.update, job.logger, started,
             )  # fmt: skip
-        proven = prove(job, options, kernels, target, chosen, folder)
+        proven = prove(job, options, device, kernels, target, chosen, folder)
     for task in proven["put_back"]:
         put_back(result.rows, task)
     write_candidates(result.rows, folder / "candidates.csv")
@@ -112,17 +113,22 @@ def put_back(rows, task):
             row.chosen, row.reason = "", "put back: the whole model is slower with it"
 
 
-def prove(job, options, kernels, target, chosen, folder):
+def prove(job, options, device, kernels, target, chosen, folder):
     """Time the whole model with and without the schedules; put back what makes it slower."""
     started = time.monotonic()
     subject = Subject(
         prepare_model(options.onnx, target), kernels,
         read_record(options.model_record).facts["inputs"], target,
         options.settings["transfer"]["seed"], options.settings["transfer"]["significance"],
+        linker=device.linker,
     )  # fmt: skip
-    found, kept = prove_in_place(
-        subject, options.untuned, chosen, folder, folder / "model.so", job.tell, job.logger
-    )
+    found, kept = at_place(
+        device.location,
+        lambda place: prove_in_place(
+            replace(subject, place=place), options.untuned, chosen, folder, folder / "model.so",
+            job.tell, job.logger,
+        ),
+    )  # fmt: skip
     seconds = time.monotonic() - started
     before, after = median(found.before_ms), median(found.after_ms)
     job.tell(f"the whole model: {before:.3f} ms without, {after:.3f} ms with what was taken")

@@ -168,8 +168,8 @@ def test_whole_models_are_right_and_timed(searched, model, target, place, folder
 
 
 def test_the_roofs_are_above_every_kernel(target, place, folder, kernels, searched):
-    operations = max(gpu_operations(target, place, folder, 5))
-    bandwidth = max(gpu_bandwidth(target, place, folder, 5))
+    operations = max(gpu_operations(target, 5, place))
+    bandwidth = max(gpu_bandwidth(target, 5, place))
     assert 1e11 < operations < 1e15
     assert 1e10 < bandwidth < 1e14
     for kernel in kernels:

@@ -21,6 +21,7 @@ from rivulet.deploy.package import (
     write_runner,
 )
 from rivulet.hardware.cpu import cpu_info
+from rivulet.hardware.place import HERE, open_place
 from rivulet.hardware.target import missing_features
 
 
@@ -29,7 +30,7 @@ def package(small_model, target, tmp_path_factory):
     folder = tmp_path_factory.mktemp("library") / "small-untuned-0"
     folder.mkdir()
     compile_model(small_model, target, None, folder / LIBRARY)
-    pack_weights(folder / LIBRARY, small_model.params, folder / WEIGHTS)
+    pack_weights(folder / LIBRARY, small_model.params, folder / WEIGHTS, open_place(HERE))
     inputs = [Tensor("input", (1, 3, 8, 8), "float32")]
     outputs = [Tensor("output", (1, 10), "float32")]
     write_manifest(folder, inputs, outputs, target, 1, {"model": "small"})

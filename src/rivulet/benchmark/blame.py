@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rivulet.hardware.place import HERE, Location
 from rivulet.records.stored import read_log
 from rivulet.records.validate import Validated, sample_records, validate_records
 
@@ -37,6 +38,7 @@ def find_wrong_kernels(
     seed: int,
     scratch: Path,
     report: Callable[[int, str], None],
+    location: Location = HERE,
 ) -> Blame:
     """Replay a log's best schedule of each kernel, one at a time, beside the unscheduled kernel.
 
@@ -47,6 +49,7 @@ def find_wrong_kernels(
         seed: Seed of the inputs.
         scratch: Folder for compiled kernels.
         report: Told the kernels done, and the last one's name.
+        location: Where kernels run.
     """
     stored = read_log(log)
     records = sample_records(stored, len(stored.workloads), seed)
@@ -57,7 +60,7 @@ def find_wrong_kernels(
         done += 1
         report(done, one.kernel)
 
-    seen = validate_records(stored, records, threads, tolerance, seed, scratch, told)
+    seen = validate_records(stored, records, threads, tolerance, seed, scratch, told, location)
     wrong = {}
     for one in seen:
         if one.problem:

@@ -12,6 +12,9 @@ from rivulet.models.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 
+_TRANSFORM = "main_transform_params"
+_FLAT_TRANSFORM = "main_transform_params_flat"
+
 
 def compile_model(
     model: PreparedModel, target: Any, log: TuningLog | None, path: Path, linker: str = ""
@@ -44,8 +47,24 @@ def compile_model(
                 passes.FoldConstant(),
             ]
         )(module)
-        executable = tvm.compile(module, target)
+        executable = tvm.compile(_with_flat_transform(module), target)
     export_library(executable, path, linker)
+
+
+def _with_flat_transform(module: Any) -> Any:
+    """Add what packs the weights and takes them one by one: RPC passes tensors, and no tuples."""
+    from tvm import relax
+
+    packing = module[_TRANSFORM]
+    (given,) = packing.params
+    each = [relax.Var(f"p{i}", info) for i, info in enumerate(given.ty.fields)]
+    builder = relax.BlockBuilder(module)
+    with builder.function(_FLAT_TRANSFORM, each):
+        packed = builder.emit(
+            relax.Call(module.get_global_var(_TRANSFORM), [relax.Tuple(each)]), "packed"
+        )
+        builder.emit_func_output(packed)
+    return builder.get()
 
 
 def _ignore(*_: Any) -> int:
@@ -67,9 +86,19 @@ class CompiledModel:
 
         self._place = place or open_place(HERE)
         self._machine = relax.VirtualMachine(self._place.load(path), self._place.device)
-        if not self._place.is_host_cpu:
-            params = [self._place.tensor(param.numpy()) for param in params]
-        self._params = list(self._machine["main_transform_params"](params))
+        self._params = self._packed(params)
+
+    def _packed(self, params: list[Any]) -> list[Any]:
+        if self._place.is_host_cpu:
+            return list(self._machine[_TRANSFORM](params))
+        there = [self._place.tensor(param.numpy()) for param in params]
+        self._machine.set_input(_FLAT_TRANSFORM, *there)
+        self._machine.invoke_stateful(_FLAT_TRANSFORM)
+        return list(self._machine.get_outputs(_FLAT_TRANSFORM))
+
+    def packed_weights(self) -> list[Any]:
+        """The weights as the schedules take them, as arrays."""
+        return [param.numpy() for param in self._params]
 
     def bind(self, inputs: list[Any]) -> None:
         """Fix the inputs of the following runs; arrays in the order of the model's inputs."""
@@ -81,8 +110,25 @@ class CompiledModel:
         self._machine.invoke_stateful("main")
         self._place.sync()
 
+    def timed(self, count: int) -> float:
+        """Seconds of one of ``count`` inferences in a row, by a clock where it runs."""
+        if self._place.is_host_cpu:
+            begin = time.perf_counter()
+            for _ in range(count):
+                self.run()
+            return (time.perf_counter() - begin) / count
+        timer = self._machine.time_evaluator(
+            "invoke_stateful", self._place.device, number=count, repeat=1
+        )
+        return float(timer("main").mean)
+
     def function_times(self) -> dict[str, float]:
-        """Microseconds that each function takes within one inference, by its name."""
+        """Microseconds that each function takes within one inference, by its name.
+
+        Nothing on a device elsewhere, which does not call back for each function.
+        """
+        if not self._place.location.is_here:
+            return {}
         times: dict[str, float] = {}
         begin = 0.0
 

@@ -7,7 +7,6 @@ schedule may win alone and lose in place.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rivulet.benchmark.compile import CompiledModel, compile_model
+from rivulet.hardware.place import Place
 from rivulet.kernels import Kernel
 from rivulet.kernels.extract import workload_hash
 from rivulet.measure.statistics import median, significantly_faster
@@ -56,6 +56,8 @@ class Subject:
         target: TVM target.
         seed: Seed of the inputs.
         significance: p-value below which slower counts as slower.
+        place: Where it runs; this machine's CPU by default.
+        linker: Command that links for it; empty for this machine's linker.
     """
 
     model: PreparedModel
@@ -64,6 +66,8 @@ class Subject:
     target: Any
     seed: int
     significance: float
+    place: Place | None = None
+    linker: str = ""
 
 
 def prove_in_place(
@@ -92,7 +96,7 @@ def prove_in_place(
     put_back: list[str] = []
     old: CompiledModel | None = None
     for attempt in range(_ATTEMPTS + 1):
-        compile_model(subject.model, subject.target, chosen, library)
+        compile_model(subject.model, subject.target, chosen, library, subject.linker)
         old = old or _loaded(before, subject)
         new = _loaded(library, subject)
         times = _time_both(old, new)
@@ -115,7 +119,7 @@ def prove_in_place(
 
 
 def _loaded(path: Path, subject: Subject) -> CompiledModel:
-    model = CompiledModel(path, subject.model.params)
+    model = CompiledModel(path, subject.model.params, subject.place)
     model.bind(_arrays(subject))
     return model
 
@@ -142,9 +146,7 @@ def _time_both(old: CompiledModel, new: CompiledModel) -> tuple[list[float], lis
 
 
 def _run_ms(model: CompiledModel) -> float:
-    begin = time.perf_counter()
-    model.run()
-    return (time.perf_counter() - begin) * 1e3
+    return model.timed(1) * 1e3
 
 
 def _slower(times: tuple[list[float], list[float]], significance: float) -> bool:
@@ -153,7 +155,10 @@ def _slower(times: tuple[list[float], list[float]], significance: float) -> bool
 
 
 def _offenders(before: Path, after: Path, subject: Subject, logger: logging.Logger) -> set[str]:
-    """Tasks of the kernels that take longer in the second library than in the first."""
+    """Tasks of the kernels that take longer in the second library than in the first.
+
+    None where a device elsewhere tells of the whole model only.
+    """
     old, new = (_profile(path, subject) for path in (before, after))
     of_function = _kernels_of_functions(subject)
     slower = set()

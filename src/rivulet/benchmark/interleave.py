@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -26,6 +26,14 @@ class Variant(Protocol):
 
     def outputs(self) -> list[Any]:
         """Outputs of the last run, as arrays."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A variant that may run where this process's clock tells nothing."""
+
+    def timed(self, count: int) -> float:
+        """Seconds of one of ``count`` inferences in a row."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,8 @@ def time_interleaved(
         begin(name)
         for _ in range(max(1, settings.warmup_runs)):
             started = time.perf_counter()
-            variant.run()
-            once = time.perf_counter() - started
-            spent[name] += once
+            once = run_seconds(variant, 1)
+            spent[name] += time.perf_counter() - started
             if once > settings.max_seconds_per_method / 10:
                 break
         counts[name] = max(1, round(settings.min_sample_ms / (once * 1e3)))
@@ -94,6 +101,16 @@ def time_interleaved(
     return samples
 
 
+def run_seconds(variant: Variant, count: int) -> float:
+    """Mean seconds of some inferences in a row, by the variant's own clock where it has one."""
+    if isinstance(variant, Timed):
+        return variant.timed(count)
+    begin = time.perf_counter()
+    for _ in range(count):
+        variant.run()
+    return (time.perf_counter() - begin) / count
+
+
 class _Flush:
     """Reads and writes twice the largest cache."""
 
@@ -111,13 +128,8 @@ def _sample(variant: Variant, count: int, settle_ms: float, flush: _Flush | None
         spent = 0.0
         for _ in range(count):
             flush()
-            begin = time.perf_counter()
-            variant.run()
-            spent += time.perf_counter() - begin
+            spent += run_seconds(variant, 1)
         return spent / count * 1e3
     if count > 1:
         variant.run()
-    begin = time.perf_counter()
-    for _ in range(count):
-        variant.run()
-    return (time.perf_counter() - begin) / count * 1e3
+    return run_seconds(variant, count) * 1e3

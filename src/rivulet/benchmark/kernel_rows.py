@@ -87,7 +87,7 @@ def kernel_rows(
     subject: Mapping[str, str],
     results: Sequence[PairResult],
     kernels: Mapping[str, Mapping[str, str]],
-    roofline: Roofline,
+    roofline: Roofline | None,
     sampling: Sampling,
 ) -> list[KernelRow]:
     """A row for each kernel of each method, those that take most of the model's time first.
@@ -96,7 +96,7 @@ def kernel_rows(
         subject: ``hardware``, ``target``, ``source``, ``log`` and ``trials`` of the pair.
         results: What each process saw.
         kernels: The target's kernel table, by task name.
-        roofline: The machine's.
+        roofline: The machine's; None where it is not known.
         sampling: How intervals are made.
     """
     methods = [m for m in results[0].functions if all(m in one.functions for one in results)]
@@ -138,7 +138,7 @@ def _fill(
     groups: list[list[float]],
     kernel: Mapping[str, str] | None,
     whole: float,
-    roofline: Roofline,
+    roofline: Roofline | None,
     sampling: Sampling,
 ) -> None:
     spent = estimate_latency(groups, sampling)
@@ -153,10 +153,13 @@ def _fill(
     row.runs, row.kernel_class = runs, kernel["class"]
     flops, moved = float(kernel["flops"]), moved_bytes(kernel["shapes"], kernel["dtype"])
     each = spent.value / runs
-    least, row.bound = roofline.least_us(flops, moved)
-    row.share_of_roof = round(least / each, 4)
     if flops:  # a transpose has none
         row.gflops = round(flops / each * 1e-3, 3)
+    if roofline is None:
+        return
+    least, row.bound = roofline.least_us(flops, moved)
+    row.share_of_roof = round(least / each, 4)
+    if flops:
         row.share_of_peak = round(flops / each * 1e-3 / roofline.gflops, 4)
 
 

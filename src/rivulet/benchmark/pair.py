@@ -19,6 +19,7 @@ from rivulet.benchmark.subject import ONNXRUNTIME, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
+from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
@@ -66,7 +67,28 @@ def benchmark_variants(
         begin: Told the method whose turn it is, until each has been timed once.
         report: Told the rounds done and the rounds in all.
         logger: Told of methods that fail.
+
+    Raises:
+        PlaceUnreachable: There is no device, or it was lost meanwhile.
     """
+    place = open_place(subject.device.location)
+    try:
+        return _benchmark_at(place, subject, target, begin, report, logger)
+    except Exception as error:
+        # A GPU of this machine is lost to this process only: it ends, and the next one is told.
+        if not place.location.is_here and not place.alive():
+            raise PlaceUnreachable("the session was lost while whole models ran") from error
+        raise
+
+
+def _benchmark_at(
+    place: Place,
+    subject: Subject,
+    target: Any,
+    begin: Callable[[str], None],
+    report: Callable[[int, int], None],
+    logger: logging.Logger,
+) -> PairResult:
     cpus = sorted(os.sched_getaffinity(0))
     checked = [subject.arrays(subject.timing.seed + number) for number in range(subject.checks)]
     reference = OnnxRuntimeModel(subject.onnx, subject.device.threads)
@@ -82,12 +104,14 @@ def benchmark_variants(
     for method in order:
         begin(method)
         try:
-            variant = _load(subject, method, params)
+            variant = _load(subject, method, params, place)
             errors[method] = max(
                 largest_relative_error(_outputs_of(variant, arrays), right)
                 for arrays, right in zip(checked, expected, strict=True)
             )
         except Exception as error:
+            if not place.alive():
+                raise
             lines = str(error).strip().splitlines() or [type(error).__name__]
             # TVM's errors end with the reason; torch's begin with it.
             failures[method] = f"it does not run: {lines[0 if method in _TORCH else -1]}"
@@ -109,11 +133,17 @@ def benchmark_variants(
     # restriction would be inherited by them.
     os.sched_setaffinity(0, spread_cpus(1))
     try:
-        probe = SpeedProbe(target, subject.device.threads) if subject.peak_gflops else None
+        # A GPU's clock follows its load within milliseconds, which says nothing of the others.
+        probing = subject.peak_gflops and place.location.kind == CPU
+        probe = SpeedProbe(target, subject.device.threads, place) if probing else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
         samples = time_interleaved(variants, subject.timing, report, begin)
-        conduct = conduct_between(before, read_counters(cpus), len(cpus))
+        # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
+        counted = conduct_between(before, read_counters(cpus), len(cpus))
+        conduct = (
+            counted if subject.device.is_here else Conduct(counted.seconds, 0.0, 0.0, None, None)
+        )
         if probe and subject.peak_gflops:
             speed = min(*speeds, probe.gflops()) / subject.peak_gflops
             conduct = replace(conduct, speed=round(speed, 4))
@@ -145,14 +175,14 @@ def packed_weights(subject: Subject, target: Any) -> list[Any]:
     return params
 
 
-def _load(subject: Subject, method: str, params: Sequence[Any]) -> Variant:
+def _load(subject: Subject, method: str, params: Sequence[Any], place: Place) -> Variant:
     if method == ONNXRUNTIME:
         return OnnxRuntimeModel(subject.onnx, subject.device.threads)
     if method in _TORCH:
         if subject.definition is None or "torchvision" not in subject.definition:
             raise ValueError("it is no model of torchvision")
         return TorchModel(subject.definition, subject.device.threads, method == COMPILED)
-    return CompiledModel(subject.libraries[method], list(params))
+    return CompiledModel(subject.libraries[method], list(params), place)
 
 
 def _outputs_of(variant: Variant, arrays: list[Any]) -> list[np.ndarray]:
@@ -166,7 +196,7 @@ def _profile(model: CompiledModel) -> dict[str, float]:
     model.run()
     begin = time.monotonic()
     runs = [model.function_times()]
-    while len(runs) < _PROFILED_RUNS and time.monotonic() - begin < _PROFILED_SECONDS:
+    while runs[0] and len(runs) < _PROFILED_RUNS and time.monotonic() - begin < _PROFILED_SECONDS:
         runs.append(model.function_times())
     return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
 

@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as PipeEnd
 from typing import Any
 
 from rivulet.benchmark.estimates import Stopping, widest
@@ -19,8 +19,9 @@ from rivulet.benchmark.pair import PairResult, benchmark_variants, seeded
 from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import worst_of
+from rivulet.hardware.place import Connection, PlaceUnreachable
 
-_ROUND, _BEGIN, _RESULT, _FAILURE = "round", "begin", "result", "failure"
+_ROUND, _BEGIN, _RESULT, _FAILURE, _LOST = "round", "begin", "result", "failure", "lost"
 _GRACE_SECONDS = 10.0  # for a process to end after its last word
 _CRASHES_BORNE = 2  # that no variant explains, such as one killed for want of memory
 
@@ -82,6 +83,46 @@ class _Crashed(Exception):
         self.method = method
 
 
+class _Lost(Exception):
+    """A process lost its device over RPC, or found none.
+
+    Attributes:
+        method: What ran for the first time then; empty where nothing did.
+    """
+
+    def __init__(self, method: str, reason: str) -> None:
+        super().__init__(reason)
+        self.method = method
+
+
+class _Losses:
+    """Sessions that were lost in a row.
+
+    A method whose first runs end two sessions is at fault itself.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._number, self._suspect = connection, 0, ""
+
+    def happened(self, loss: _Lost) -> str:
+        """Count one; returns the method that is at fault for it.
+
+        Raises:
+            UserError: There were too many.
+        """
+        if loss.method and loss.method == self._suspect:
+            self._number, self._suspect = 0, ""
+            return loss.method
+        self._number, self._suspect = self._number + 1, loss.method
+        if self._number > self._connection.retries:
+            raise self._connection.trouble(str(loss))
+        return ""
+
+    def over(self) -> None:
+        """A process came to its end."""
+        self._number, self._suspect = 0, ""
+
+
 def repeat_benchmark(
     subject: Subject, stopping: Stopping, report: Callable[[int, int, str], None]
 ) -> Repeated:
@@ -101,6 +142,8 @@ def repeat_benchmark(
     """
     found = Repeated([])
     text, rounds, unexplained = "", subject.timing.samples, 0
+    connection = subject.device.location.connection
+    losses = _Losses(connection) if connection else None
     while len(found.results) < stopping.most:
         number = len(found.results)
         left = seeded(subject.without(list(found.failures)), number)
@@ -122,6 +165,13 @@ def repeat_benchmark(
                 ) from crash
             found.failures[crash.method] = f"it ends its process ({crash})"
             continue
+        except _Lost as loss:
+            assert losses is not None
+            if at_fault := losses.happened(loss):
+                found.failures[at_fault] = "it ends its session with the device, twice"
+            continue
+        if losses is not None:
+            losses.over()
         found.results.append(result)
         for method, error in result.errors.items():
             found.errors[method] = max(error, found.errors.get(method, 0.0))
@@ -148,6 +198,7 @@ def _in_new_process(subject: Subject, report: Callable[[int, int], None]) -> Pai
     Raises:
         UserError: What the process says is wrong.
         _Crashed: The process ended without a word.
+        _Lost: It lost its device.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -165,6 +216,8 @@ def _in_new_process(subject: Subject, report: Callable[[int, int], None]) -> Pai
                 report(*content)
             elif kind == _FAILURE:
                 raise UserError(content)
+            elif kind == _LOST:
+                raise _Lost(running, content)
             else:
                 result: PairResult = content
                 return result
@@ -182,7 +235,7 @@ def _in_new_process(subject: Subject, report: Callable[[int, int], None]) -> Pai
         receiver.close()
 
 
-def _serve(sender: Connection, subject: Subject) -> None:
+def _serve(sender: PipeEnd, subject: Subject) -> None:
     from rivulet.hardware.target import resolve_target
     from rivulet.tvm_compat import load_tvm
 
@@ -201,6 +254,9 @@ def _serve(sender: Connection, subject: Subject) -> None:
         )
     except UserError as error:
         sender.send((_FAILURE, str(error)))
+        return
+    except PlaceUnreachable as error:
+        sender.send((_LOST, str(error)))
         return
     sender.send((_RESULT, result))
 

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from rivulet.config.load import allowed, settings_class
 from rivulet.config.model import Config
+from rivulet.config.remote import Rpc
 from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
 
@@ -55,6 +56,7 @@ def _keys() -> Iterator[Key]:
         elif name == "hardware":
             yield _key(name, field, "{local: {}}")
             yield from _fields("hardware.<name>", Hardware)
+            yield from _fields("hardware.<name>.rpc", Rpc)
         elif name == "library":
             yield _key(name, field, "{}")
             yield from _fields("library.<name>", Library)
@@ -89,13 +91,15 @@ def flow(value: Any) -> str:
     """Return a value in YAML's flow style, on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "null"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(flow, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {flow(item)}' for key, item in value.items())}}}"
-    return str(value)
+    return str(value) or '""'
 
 
 # --- Key table -----------------------------------------------------------------------------------
@@ -145,6 +149,10 @@ def default_config_text() -> str:
             lines += _comment(known[name], "")
             lines += [f"{name}:", "  local:"]
             lines += _settings("hardware.<name>", Hardware, known, "    ")
+            lines += ["    # With `runner: rpc`:"]
+            for key in known.values():
+                if key.name.startswith("hardware.<name>.rpc."):
+                    lines += _comment(key, "    ", named=True)
         elif name == "library":
             lines += _comment(known[name], "")
             for key in known.values():

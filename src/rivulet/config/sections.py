@@ -40,6 +40,11 @@ class Hardware(Settings):
                         "type": "object",
                         "required": ["kind"],
                         "properties": {"kind": {"enum": ["llvm", "cuda"]}},
+                        "anyOf": [
+                            {"properties": {"kind": {"const": "llvm"}}},
+                            {"required": ["arch"]},
+                            {"required": ["tag"]},
+                        ],
                         "additionalProperties": {
                             "type": ["string", "number", "boolean", "array"],
                             "items": {"type": "string"},
@@ -63,7 +68,7 @@ class Hardware(Settings):
         description="Where candidates are measured: on this machine, or on devices over TVM's RPC "
         "(docs/devices.md)",
     )
-    rpc: Rpc | None = Field(
+    rpc: Annotated[Rpc | None, Allowed("a mapping with tracker and key, or null")] = Field(
         default=None, description="How these are reached; needed with `runner: rpc`"
     )
     space: Literal["register-tiles", "stock"] = Field(

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from rivulet.benchmark.compile import CompiledModel
+from rivulet.hardware.place import Place
 from rivulet.hardware.target import needed_features
-from rivulet.tvm_compat import load_tvm
 
 LIBRARY, WEIGHTS, MANIFEST, RUN = "model.so", "params.npz", "manifest.json", "run.py"
 FILES = (LIBRARY, WEIGHTS, MANIFEST, RUN)
@@ -33,20 +34,16 @@ class Tensor:
         return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
 
 
-def pack_weights(library: Path, params: Sequence[Any], path: Path) -> None:
+def pack_weights(library: Path, params: Sequence[Any], path: Path, place: Place) -> None:
     """Write the weights in the layout that the library's schedules chose.
 
     Args:
         library: The compiled model.
         params: The prepared model's weights.
         path: File to write.
+        place: Where the library runs.
     """
-    tvm = load_tvm()
-    from tvm import relax
-
-    machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
-    packed = machine["main_transform_params"](list(params))
-    np.savez(path, *[tensor.numpy() for tensor in packed])
+    np.savez(path, *CompiledModel(library, list(params), place).packed_weights())
 
 
 def write_manifest(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from rivulet.tvm_compat.cuda import check_cuda
 from rivulet.tvm_compat.targets import CUDA
 
 CPU = "cpu"
+T = TypeVar("T")
 
 
 class PlaceUnreachable(Exception):
@@ -152,6 +154,37 @@ class Place:
     def seconds_left(self) -> float:
         """Seconds until it has to be opened anew."""
         return math.inf
+
+
+def at_place(location: Location, work: Callable[[Place], T]) -> T:
+    """Do work at a place, and again in a new session where the device was lost meanwhile.
+
+    Args:
+        location: The place.
+        work: The work, which has to be repeatable.
+
+    Raises:
+        UserError: No device is to be had, or it was lost each time.
+    """
+    connection = location.connection
+    if connection is None:
+        return work(open_place(location))
+    for left in reversed(range(connection.retries + 1)):
+        place = None
+        try:
+            place = open_place(location)
+            return work(place)
+        except PlaceUnreachable as error:
+            reason = str(error)
+        except UserError:
+            raise
+        except Exception as error:
+            if place is None or place.alive():
+                raise
+            reason = f"the session was lost: {error}".strip().splitlines()[-1]
+        if not left:
+            break
+    raise connection.trouble(reason)
 
 
 def open_place(location: Location, seconds: float | None = None) -> Place:

@@ -6,6 +6,7 @@ events.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,41 +28,42 @@ TRIAD_FLOATS = 64 * 2**20  # of one array: three of them are beyond any cache
 _LEAST_MS = 20
 
 
-def gpu_operations(target: Any, place: Place, folder: Path, repeats: int) -> list[float]:
+def gpu_operations(target: Any, repeats: int, place: Place) -> list[float]:
     """Floating-point operations per second of each sample.
 
     Args:
         target: TVM target of the GPU.
-        place: The GPU.
-        folder: Where a library may be written.
         repeats: Samples.
+        place: The GPU.
     """
     blocks = BLOCKS_PER_MULTIPROCESSOR * int(place.device.multi_processor_count)
     values = place.tensor(np.zeros((blocks, THREADS), np.float32))
-    seconds = _timed(chains(blocks, STEPS), target, place, folder, repeats, [values])
+    seconds = _timed(chains(blocks, STEPS), target, repeats, place, [values])
     operations = 2.0 * blocks * THREADS * CHAINS * STEPS
     return [operations / second for second in seconds]
 
 
-def gpu_bandwidth(target: Any, place: Place, folder: Path, repeats: int) -> list[float]:
+def gpu_bandwidth(target: Any, repeats: int, place: Place) -> list[float]:
     """Bytes per second of each sample; two arrays are read and one is written.
 
     Args: As for `gpu_operations`.
     """
     arrays = [place.tensor(np.full(TRIAD_FLOATS, value, np.float32)) for value in (1, 2, 0)]
-    seconds = _timed(triad(TRIAD_FLOATS), target, place, folder, repeats, arrays)
+    seconds = _timed(triad(TRIAD_FLOATS), target, repeats, place, arrays)
     return [3.0 * 4 * TRIAD_FLOATS / second for second in seconds]
 
 
 def _timed(
-    function: Any, target: Any, place: Place, folder: Path, repeats: int, arguments: list[Any]
+    function: Any, target: Any, repeats: int, place: Place, arguments: list[Any]
 ) -> list[float]:
     tvm = load_tvm()
-    path = folder / "roof.so"
+    connection = place.location.connection
     with target:
         built = tvm.compile(tvm.IRModule({"main": function}), target)
-    export_library(built, path)
-    library = place.load(path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "roof.so"
+        export_library(built, path, connection.compiler if connection is not None else "")
+        library = place.load(path)
     library["main"](*arguments)
     place.sync()
     timer = library.time_evaluator(

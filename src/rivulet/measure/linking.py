@@ -9,6 +9,23 @@ from pathlib import Path
 from typing import Any
 
 
+def link_module(module: Any, library: Path, linker: str = "") -> None:
+    """Write a compiled module as a shared library.
+
+    TVM's own export goes through an archive and a compiler driver, which takes longer than
+    compiling the kernel does.
+
+    Args:
+        module: A module with code of a CPU.
+        library: Library to write.
+        linker: As for `link_shared`.
+    """
+    objects = library.with_suffix(".o")
+    module.write_to_file(str(objects))
+    link_shared([objects], library, linker)
+    objects.unlink()
+
+
 def link_shared(objects: Sequence[str | Path], library: str | Path, linker: str = "") -> None:
     """Link objects to a shared library.
 

@@ -9,15 +9,21 @@ cache.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rivulet.hardware.cpu import last_level_cache_bytes
+from rivulet.hardware.place import CPU, HERE, Place, open_place
 from rivulet.hardware.vectors import VectorRegisters, vector_registers
+from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
+from rivulet.measure.linking import link_module
 from rivulet.measure.statistics import median
 from rivulet.tvm_compat import load_tvm
 
@@ -42,24 +48,21 @@ class SpeedProbe:
     Args:
         target: TVM target.
         threads: Threads of TVM's pool.
+        place: Where the code runs; this machine's CPU by default.
     """
 
-    def __init__(self, target: Any, threads: int) -> None:
-        tvm = load_tvm()
+    def __init__(self, target: Any, threads: int, place: Place | None = None) -> None:
+        place = place or open_place(HERE)
         lanes = (vector_registers(target) or _UNKNOWN).bytes // 4
         steps = _PROBE_STEPS * _UNROLLED
-        self._function = _built(_chains(threads, lanes, steps), target)
-        self._values = tvm.runtime.tensor(np.zeros((threads, _CHAINS * lanes), np.float32))
+        values = place.tensor(np.zeros((threads, _CHAINS * lanes), np.float32))
+        self._program = _Program(_chains(threads, lanes, steps), target, place, [values])
         self._operations = 2.0 * threads * _CHAINS * lanes * steps
 
     def gflops(self) -> float:
         """Operations per nanosecond now: the median of a few samples."""
-        self._function(self._values)
-        spent = []
-        for _ in range(_PROBE_SAMPLES):
-            begin = time.perf_counter()
-            self._function(self._values)
-            spent.append(time.perf_counter() - begin)
+        self._program.seconds(1)
+        spent = [self._program.seconds(1) for _ in range(_PROBE_SAMPLES)]
         return self._operations / median(spent) * 1e-9
 
 
@@ -85,21 +88,35 @@ class RoofRow:
 
 
 def measure_roofline(
-    target: Any, threads: int, repeats: int, report: Callable[[int, str], None]
+    target: Any,
+    threads: int,
+    repeats: int,
+    report: Callable[[int, str], None],
+    place: Place | None = None,
 ) -> list[RoofRow]:
-    """Measure both roofs in this process.
+    """Measure both roofs of a CPU, or of a GPU (`rivulet.measure.gpu_roofline`).
 
     Args:
         target: TVM target.
         threads: Threads of TVM's pool.
         repeats: Samples of each.
         report: Told the roofs done and what was found.
+        place: Where the code runs; this machine's CPU by default.
+
+    Returns:
+        Both.
     """
+    place = place or open_place(HERE)
+    compute: Callable[[], list[float]] = partial(_compute, target, threads, repeats, place)
+    bandwidth: Callable[[], list[float]] = partial(_bandwidth, target, threads, repeats, place)
+    if place.location.kind != CPU:
+        compute = partial(gpu_operations, target, repeats, place)
+        bandwidth = partial(gpu_bandwidth, target, repeats, place)
     rows = []
     for number, (roof, unit, measure) in enumerate(
-        ((COMPUTE, "GFLOP/s", _compute), (BANDWIDTH, "GB/s", _bandwidth)), 1
+        ((COMPUTE, "GFLOP/s", compute), (BANDWIDTH, "GB/s", bandwidth)), 1
     ):
-        rates = [rate * 1e-9 for rate in measure(target, threads, repeats)]
+        rates = [rate * 1e-9 for rate in measure()]
         row = RoofRow(
             roof, unit, round(max(rates), 3), round(median(rates), 3), len(rates), threads
         )
@@ -108,57 +125,58 @@ def measure_roofline(
     return rows
 
 
-def _compute(target: Any, threads: int, repeats: int) -> list[float]:
+def _compute(target: Any, threads: int, repeats: int, place: Place) -> list[float]:
     """Operations per second of each sample."""
-    tvm = load_tvm()
     registers = vector_registers(target) or _UNKNOWN
     lanes = registers.bytes // 4
     width = _CHAINS * lanes
     steps = 1000 * _UNROLLED
-    function = _built(_chains(threads, lanes, steps), target)
-    values = tvm.runtime.tensor(np.zeros((threads, width), np.float32))
+    values = place.tensor(np.zeros((threads, width), np.float32))
+    program = _Program(_chains(threads, lanes, steps), target, place, [values])
     operations = 2.0 * threads * width * steps
-    once = _best_of(lambda: function(values), 3)
+    once = min(program.seconds(1) for _ in range(3))
     runs = max(1, round(_FLOPS_SECONDS / once))
-    rates = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        for _ in range(runs):
-            function(values)
-        rates.append(operations * runs / (time.perf_counter() - begin))
-    return rates
+    return [operations / program.seconds(runs) for _ in range(repeats)]
 
 
-def _bandwidth(target: Any, threads: int, repeats: int) -> list[float]:
-    """Bytes per second of each sample; two arrays are read and one is written."""
-    tvm = load_tvm()
+def _bandwidth(target: Any, threads: int, repeats: int, place: Place) -> list[float]:
+    """Bytes per second of each sample; two arrays are read and one is written.
+
+    A device elsewhere is taken to have caches no larger than this machine's.
+    """
     whole = min(_CACHES * last_level_cache_bytes(), _MOST_BYTES)
     share = max(1024, whole // 3 // 4 // threads // 1024 * 1024)
-    function = _built(_triad(threads, share), target)
-    arrays = [
-        tvm.runtime.tensor(np.full((threads, share), value, np.float32)) for value in (1, 2, 0)
-    ]
-    function(*arrays)
-    rates = []
-    for _ in range(repeats):
+    arrays = [place.tensor(np.full((threads, share), value, np.float32)) for value in (1, 2, 0)]
+    program = _Program(_triad(threads, share), target, place, arrays)
+    program.seconds(1)
+    return [3.0 * 4 * threads * share / program.seconds(1) for _ in range(repeats)]
+
+
+class _Program:
+    """A compiled function at a place, with its arguments."""
+
+    def __init__(self, function: Any, target: Any, place: Place, arguments: list[Any]) -> None:
+        tvm = load_tvm()
+        self._place, self._arguments = place, arguments
+        module = tvm.IRModule({"main": function})
+        connection = place.location.connection
+        if connection is None:
+            self._function = tvm.compile(module, target)["main"]
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            library = Path(folder) / "program.so"
+            link_module(tvm.driver.build(module, target=target), library, connection.compiler)
+            self._library = place.load(library)
+
+    def seconds(self, runs: int) -> float:
+        """Seconds of one of some runs in a row."""
+        if not self._place.location.is_here:
+            timer = self._library.time_evaluator("main", self._place.device, number=runs, repeat=1)
+            return float(timer(*self._arguments).mean)
         begin = time.perf_counter()
-        function(*arrays)
-        rates.append(3.0 * 4 * threads * share / (time.perf_counter() - begin))
-    return rates
-
-
-def _best_of(work: Callable[[], Any], times: int) -> float:
-    found = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - begin)
-    return min(found)
-
-
-def _built(function: Any, target: Any) -> Any:
-    tvm = load_tvm()
-    return tvm.compile(tvm.IRModule({"main": function}), target)["main"]
+        for _ in range(runs):
+            self._function(*self._arguments)
+        return (time.perf_counter() - begin) / runs
 
 
 def _chains(threads: int, lanes: int, steps: int) -> Any:

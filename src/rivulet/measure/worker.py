@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
-from rivulet.measure.linking import export_library, link_shared
+from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
@@ -147,7 +147,7 @@ class Kernels:
                 built = tvm_build(with_default_threads(module, target), target=target)
             export_library(built, path, linker)
         else:
-            link(tvm_build(module, target=target), Path(path), linker)
+            link_module(tvm_build(module, target=target), Path(path), linker)
         return time.perf_counter() - started
 
     def time(
@@ -237,18 +237,6 @@ class Kernels:
         place.sync()
         seconds = time.perf_counter() - begin
         return [tensor.numpy() for tensor in tensors], seconds
-
-
-def link(module: Any, path: Path, linker: str = "") -> None:
-    """Write a compiled module as a shared library, with the linker alone.
-
-    TVM's own export goes through an archive and a compiler driver, which takes longer than
-    compiling the kernel does.
-    """
-    objects = path.with_suffix(".o")
-    module.write_to_file(str(objects))
-    link_shared([objects], path, linker)
-    objects.unlink()
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
+from rivulet.hardware.place import HERE, Location
 from rivulet.measure.bench import Bench
 from rivulet.measure.protocol import Comparison, WorkerFailure
 from rivulet.records.stored import StoredLog, StoredRecord
@@ -68,6 +69,7 @@ def validate_records(
     seed: int,
     scratch: Path,
     report: Callable[[Validated], None] = lambda one: None,
+    location: Location = HERE,
 ) -> list[Validated]:
     """Build and run records and the unscheduled kernels, and compare their outputs.
 
@@ -79,9 +81,10 @@ def validate_records(
         seed: Seed of the random inputs.
         scratch: Folder for compiled kernels.
         report: Told each result.
+        location: Where kernels run.
 
     Raises:
-        UserError: A record names no target.
+        UserError: A record names no target, or one of a device that is not at the location.
     """
     tvm = load_tvm()
     from tvm.s_tir.meta_schedule.database import TuningRecord, Workload
@@ -91,12 +94,18 @@ def validate_records(
     unknown = next((r.line for r in records if not r.target), None)
     if unknown is not None:
         raise UserError(f"{log.folder}: the record on line {unknown} names no target to build for")
+    device: dict[str, Any] = json.loads(log.origin.settings.get("device", "{}"))
+    if location.is_here and device.get("runner", "local") != "local":
+        raise UserError(
+            f"{log.folder}: its schedules are for the device '{device.get('name')}' over RPC, and "
+            "would not run on this machine; the workflow's benchmarks check them there"
+        )
     target = tvm.target.Target(json.loads(records[0].target))
     workloads = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
     names = {trial.candidate: trial.kernel for trial in log.trials}
     limits = {**_LIMITS, **log.origin.settings.get("measure", {})}
     results: list[Validated] = []
-    with Bench(target, threads or _threads(log), limits, scratch) as bench:
+    with Bench(target, threads or _threads(log), limits, scratch, location=location) as bench:
         for begin in range(0, len(records), _AT_ONCE):
             share = records[begin : begin + _AT_ONCE]
             modules = [

@@ -11,6 +11,7 @@ Output: lines for people, and as the last line one JSON object, which --out writ
 
 import argparse
 import collections
+import contextlib
 import json
 import logging
 import sys
@@ -54,6 +55,11 @@ LOGGER = logging.getLogger("rivulet")
 def say(text):
     """A line for people, at once."""
     print(text, flush=True)
+
+
+def waiting(holder):
+    """Who else uses the machine."""
+    print(f"waiting: {holder}", file=sys.stderr, flush=True)
 
 
 def quiet(*_):
@@ -208,16 +214,14 @@ def main():
     load_tvm(device.threads)
     target, state, place = resolve_target(device), environment(device), open_place(device.location)
     say(f"{state['gpu']}, driver {state['driver']}, TVM {installed_version()}: {target}")
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        device_lock(
-            "cuda", "benchmarks/gpu.py", lambda holder: print(f"waiting: {holder}", file=sys.stderr)
-        ),
-    ):
+    with contextlib.ExitStack() as held:
+        scratch = held.enter_context(tempfile.TemporaryDirectory())
+        for name, shared in device.locks:
+            held.enter_context(device_lock(name, "benchmarks/gpu_figures.py", waiting, shared))
         folder = Path(scratch)
         roofs = {
-            "gflops": max(gpu_operations(target, place, folder, ROOF_SAMPLES)) * 1e-9,
-            "gb_per_s": max(gpu_bandwidth(target, place, folder, ROOF_SAMPLES)) * 1e-9,
+            "gflops": max(gpu_operations(target, ROOF_SAMPLES, place)) * 1e-9,
+            "gb_per_s": max(gpu_bandwidth(target, ROOF_SAMPLES, place)) * 1e-9,
         }
         say(f"roofs: {roofs['gflops']:.0f} GFLOP/s, {roofs['gb_per_s']:.0f} GB/s")
         with Bench(
