@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import random
+import re
 import shutil
 
 import numpy as np
@@ -311,14 +312,16 @@ def test_a_kernel_and_a_model_become_libraries(searched, kernels, model, target,
         path = tmp_path / f"kernel{number}.so"
         assert worker.build(module, target, str(path), whole=False) > 0
         assert b"main_kernel" in path.read_bytes()
-    sizes = []
+    bounds = {}
     for name, log in (("untuned", None), ("tuned", TuningLog(searched))):
         compile_model(model, target, log, tmp_path / f"{name}.so")
         content = (tmp_path / f"{name}.so").read_bytes()
-        sizes.append(content)
-        for kernel in kernels:
-            assert f"{kernel.task}_kernel".encode() in content
-    assert sizes[0] != sizes[1]
+        found = re.findall(rb"__launch_bounds__\((\d+)\) (\w+)_kernel\(", content)
+        bounds[name] = {task.decode(): int(threads) for threads, task in found}
+    assert bounds["untuned"] != bounds["tuned"]
+    for kernel in kernels:  # each has in the model the schedule that the log has for it
+        (record,) = TuningLog(searched).best_records(kernel, 1)
+        assert bounds["tuned"][kernel.task] == threads_of(record.as_measure_candidate().sch.mod)
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")

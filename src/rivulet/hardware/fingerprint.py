@@ -13,7 +13,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
-from rivulet.hardware.gpu import CUDA, gpu_state, this_gpu
+from rivulet.hardware.gpu import CUDA, Gpu, gpu_state, this_gpu
 from rivulet.hardware.place import CPU, Connection, Location
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
@@ -189,7 +189,7 @@ def environment(device: Device) -> dict[str, Any]:
     gpu = this_gpu() if device.kind == CUDA else None
     return {
         **describe(device),
-        **({"gpu_uuid": gpu.uuid, "gpu_state": gpu_state(gpu)} if gpu else {}),
+        **(_beside(gpu, device) if gpu else {}),
         "fingerprint": fingerprint(device),
         "cpus_usable": usable_cpus(),
         "cpus": sorted(os.sched_getaffinity(0)),
@@ -200,4 +200,15 @@ def environment(device: Device) -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "python": platform.python_version(),
+    }
+
+
+def _beside(gpu: Gpu, device: Device) -> dict[str, Any]:
+    """What is worth knowing of a GPU and its host, but changes no measurement there."""
+    return {
+        "gpu_uuid": gpu.uuid,
+        "gpu_state": gpu_state(gpu),
+        "architecture": platform.machine(),
+        "cpu": cpu_info()[0],
+        "threads": device.threads,
     }
