@@ -81,6 +81,15 @@ TRIALS = "an integer from 1 to 1000000, or a list of such integers without dupli
 LOGS = "a list with one or more of ansor, droplet, without duplicates"
 PAIRS = "all, or a list of [source, target] pairs of model names"
 
+BOARD = (
+    "models: {{a: {{torchvision: resnet18}}}}\n"
+    "hardware: {{x: {{runner: rpc, target: {}, threads: {}, "
+    "rpc: {{tracker: '{}', key: {}}}}}}}\n"
+)
+NOT_THERE = (
+    "describes this machine, and not a device over RPC; allowed: a mapping such as "
+    "{kind: llvm, mtriple: aarch64-linux-gnu, mcpu: cortex-a72}"
+)
 MALFORMED = [
     # The file as a whole.
     ("", "is empty; allowed: a mapping with the key 'models'"),
@@ -228,7 +237,7 @@ MALFORMED = [
     (
         A + "hardware: {local: }\n",
         "hardware.local: None is not a mapping; "
-        "allowed: a mapping with the keys target, threads, runner, space",
+        "allowed: a mapping with the keys target, threads, runner, rpc, space",
     ),
     (
         A + "hardware: {reference: {}}\n",
@@ -270,8 +279,41 @@ MALFORMED = [
         "did you mean 16?",
     ),
     (
-        A + "hardware: {x: {runner: rpc}}\n",
-        "hardware.x.runner: 'rpc' is not a choice; allowed: local",
+        A + "hardware: {x: {runner: ssh}}\n",
+        "hardware.x.runner: 'ssh' is not a choice; allowed: local or rpc",
+    ),
+    (
+        A + "hardware: {x: {rpc: {tracker: 'a:1', key: k}}}\n",
+        "hardware.x.rpc: is for 'runner: rpc' only; set the runner, or remove this",
+    ),
+    (
+        A + "hardware: {x: {runner: rpc, target: {kind: llvm}, threads: 4}}\n",
+        "hardware.x.rpc: is missing; with 'runner: rpc', tracker and key have to be given",
+    ),
+    (BOARD.format("auto", 4, "a:1", "k"), f"hardware.x.target: 'auto' {NOT_THERE}"),
+    (
+        BOARD.format("{kind: llvm}", "auto", "a:1", "k"),
+        "hardware.x.threads: 'auto' counts this machine's cores, and not a device's; allowed: "
+        "an integer",
+    ),
+    (
+        BOARD.format("{kind: llvm}", 4, "nine", "k"),
+        "hardware.x.rpc.tracker: 'nine' is no address; allowed: HOST:PORT, such as "
+        "192.168.1.10:9190",
+    ),
+    (
+        BOARD.format("{kind: llvm}", 4, "a:1", "k l"),
+        "hardware.x.rpc.key: 'k l' is no key; allowed: 1 to 64 of A-Z a-z 0-9 _ . -",
+    ),
+    (
+        BOARD.format("{kind: llvm}", 4, "a:1", "k, session_timeout_s: 9"),
+        "hardware.x.rpc.session_timeout_s: 9 s end a session while a candidate is measured "
+        "(measure.run_timeout_s); allowed with it: at least 20",
+    ),
+    (
+        BOARD.format("{kind: llvm}", 4, "a:1", "k, port: 9"),
+        "hardware.x.rpc.port: unknown key; allowed here: tracker, key, devices, "
+        "session_timeout_s, connect_timeout_s, retries, compiler",
     ),
     # Trials, logs and pairs.
     (A + "trials: []\n", f"trials: [] is an empty list; allowed: {TRIALS}"),
@@ -419,6 +461,10 @@ def test_no_value_anywhere_leaks_the_validator(value, tmp_path):
             tree = {"models": {"m": {"torchvision": "resnet18"}}}
         if path[-1] == "other_hardware":
             tree["library"] = {"a": {"log": log}}
+        if path[2:3] == ["rpc"]:
+            rpc = {"tracker": "board:9190", "key": "a"}
+            device = {"runner": "rpc", "target": {"kind": "llvm"}, "threads": 1, "rpc": rpc}
+            tree["hardware"] = {"a": device}
         place = tree
         for step in path[:-1]:
             place = place.setdefault(step, {})

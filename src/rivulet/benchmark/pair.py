@@ -79,6 +79,8 @@ def benchmark_variants(
         if not place.location.is_here and not place.alive():
             raise PlaceUnreachable("the session was lost while whole models ran") from error
         raise
+    finally:
+        place.close()
 
 
 def _benchmark_at(

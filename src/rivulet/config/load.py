@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from rivulet.config.model import Config
 from rivulet.config.problems import PROBLEMS, Allowed, did_you_mean, shown
+from rivulet.config.remote import Rpc
 from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library
 from rivulet.errors import UserError
@@ -108,6 +109,8 @@ def _owner(loc: Location) -> tuple[type[BaseModel], Location, Location]:
     section = loc[0]
     if section == "models" and len(loc) > 2 and loc[2] in MODEL_KINDS:
         return MODEL_KINDS[str(loc[2])], loc[:2], loc[3:]
+    if section == "hardware" and loc[2:3] == ("rpc",) and len(loc) > 3:
+        return Rpc, loc[:3], loc[3:]
     if section == "hardware" and len(loc) > 1:
         return Hardware, loc[:2], loc[2:]
     if section == "library" and len(loc) > 1:
@@ -119,10 +122,10 @@ def _owner(loc: Location) -> tuple[type[BaseModel], Location, Location]:
 
 def settings_class(field: FieldInfo) -> type[BaseModel]:
     """Return the class of a field that holds a section."""
-    kind = field.annotation
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind
-    raise TypeError(f"{kind!r} is not a class of settings")
+    for kind in _flat(field.annotation):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    raise TypeError(f"{field.annotation!r} is not a class of settings")
 
 
 def _lines(error: ErrorDetails) -> Iterator[str]:

@@ -151,6 +151,9 @@ class Place:
             return False
         return True
 
+    def close(self) -> None:
+        """Leave it; nothing of it may be used any more."""
+
     def seconds_left(self) -> float:
         """Seconds until it has to be opened anew."""
         return math.inf
@@ -181,7 +184,11 @@ def at_place(location: Location, work: Callable[[Place], T]) -> T:
         except Exception as error:
             if place is None or place.alive():
                 raise
+            # TVM's errors say at length that the connection is closed.
             reason = f"the session was lost: {error}".strip().splitlines()[-1]
+        finally:
+            if place is not None:
+                place.close()
         if not left:
             break
     raise connection.trouble(reason)

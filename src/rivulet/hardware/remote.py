@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ class RemotePlace(Place):
         except Exception:
             return False
         return True
+
+    def close(self) -> None:
+        """End the session: the device is free for others, whatever still refers to it here."""
+        with suppress(Exception):  # it may be gone already
+            self._session.get_function("CloseRPCConnection")()
 
     def seconds_left(self) -> float:
         """Seconds until the server ends the session."""

@@ -9,7 +9,6 @@ its length in eight bytes.
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import pickle
@@ -96,8 +95,9 @@ class Kernels:
 
     def leave(self) -> None:
         """Leave the place, with all that is loaded there."""
+        if self._place is not None:
+            self._place.close()
         self._kept = self._place = None
-        gc.collect()  # the session ends with the last thing that knows it
 
     @property
     def runs_here(self) -> bool:
