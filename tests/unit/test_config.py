@@ -73,7 +73,10 @@ NAMES = (
 DEFINITION = "a mapping with exactly one of 'torchvision' (a name) and 'onnx' (a file)"
 SHAPE = "a list of 4 integers of at least 1 (N, C, H, W)"
 ONNX = "an existing ONNX file, relative to the working directory"
-TARGET = 'auto, or a mapping such as {kind: llvm, mcpu: skylake, mattr: ["-avx512f"]}'
+TARGET = (
+    'auto, cuda, or a mapping such as {kind: llvm, mcpu: skylake, mattr: ["-avx512f"]} '
+    "or {kind: cuda, arch: sm_90}"
+)
 TRIALS = "an integer from 1 to 1000000, or a list of such integers without duplicates"
 LOGS = "a list with one or more of ansor, droplet, without duplicates"
 PAIRS = (
@@ -253,7 +256,12 @@ MALFORMED = [
     ),
     (
         A + "hardware: {x: {target: {kind: cuda}}}\n",
-        "hardware.x.target.kind: 'cuda' is no supported kind of target; allowed: llvm",
+        "hardware.x.target: {'kind': 'cuda'} has no 'arch' such as sm_90, nor a 'tag' such as "
+        "nvidia/nvidia-a100",
+    ),
+    (
+        A + "hardware: {x: {target: {kind: opencl}}}\n",
+        "hardware.x.target.kind: 'opencl' is no supported kind of target; allowed: llvm, cuda",
     ),
     (
         A + "hardware: {x: {target: {kind: llvm, mattr: [1]}}}\n",
@@ -594,6 +602,9 @@ def test_target_mapping():
     target = {"kind": "llvm", "mcpu": "skylake", "mattr": ["-avx512f"], "num-cores": 4}
     config = validate_config({**data(A), "hardware": {"x": {"target": target}}})
     assert config.hardware["x"].target == target
+    for target in ("cuda", {"kind": "cuda", "arch": "sm_90"}):
+        config = validate_config({**data(A), "hardware": {"x": {"target": target}}})
+        assert config.hardware["x"].target == target
 
 
 def test_onnx_is_relative_to_the_base_directory(folder, monkeypatch):

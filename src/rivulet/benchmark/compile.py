@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.hardware.place import HERE, Place, open_place
-from rivulet.measure.linking import link_shared
+from rivulet.measure.linking import export_library
 from rivulet.models.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
@@ -48,12 +48,7 @@ def compile_model(
             ]
         )(module)
         executable = tvm.compile(_with_flat_transform(module), target)
-
-    def link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
-        link_shared(objects, output, linker)
-
-    link.output_format = "so"  # type: ignore[attr-defined]
-    executable.export_library(str(path), fcompile=link)
+    export_library(executable, path, linker)
 
 
 def _with_flat_transform(module: Any) -> Any:
@@ -139,6 +134,7 @@ class CompiledModel:
 
         def instrument(_: Any, name: Any, before: bool, *__: Any) -> int:
             nonlocal begin
+            self._place.sync()
             now = time.perf_counter()
             if before:
                 begin = now

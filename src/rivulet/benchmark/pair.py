@@ -19,7 +19,7 @@ from rivulet.benchmark.subject import ONNXRUNTIME, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
-from rivulet.hardware.place import Place, PlaceUnreachable, open_place
+from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
@@ -75,7 +75,8 @@ def benchmark_variants(
     try:
         return _benchmark_at(place, subject, target, begin, report, logger)
     except Exception as error:
-        if not place.alive():
+        # A GPU of this machine is lost to this process only: it ends, and the next one is told.
+        if not place.location.is_here and not place.alive():
             raise PlaceUnreachable("the session was lost while whole models ran") from error
         raise
     finally:
@@ -134,7 +135,9 @@ def _benchmark_at(
     # restriction would be inherited by them.
     os.sched_setaffinity(0, spread_cpus(1))
     try:
-        probe = SpeedProbe(target, subject.device.threads, place) if subject.peak_gflops else None
+        # A GPU's clock follows its load within milliseconds, which says nothing of the others.
+        probing = subject.peak_gflops and place.location.kind == CPU
+        probe = SpeedProbe(target, subject.device.threads, place) if probing else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
         samples = time_interleaved(variants, subject.timing, report, begin)

@@ -29,17 +29,22 @@ class Hardware(Settings):
     """A machine that schedules are tuned for and measured on."""
 
     target: Annotated[
-        Literal["auto"] | dict[str, TargetValue],
+        Literal["auto", "cuda"] | dict[str, TargetValue],
         BeforeValidator(checked_target),
         Allowed(TARGET_ALLOWED),
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"const": "auto"},
+                    {"enum": ["auto", "cuda"]},
                     {
                         "type": "object",
                         "required": ["kind"],
-                        "properties": {"kind": {"const": "llvm"}},
+                        "properties": {"kind": {"enum": ["llvm", "cuda"]}},
+                        "anyOf": [
+                            {"properties": {"kind": {"const": "llvm"}}},
+                            {"required": ["arch"]},
+                            {"required": ["tag"]},
+                        ],
                         "additionalProperties": {
                             "type": ["string", "number", "boolean", "array"],
                             "items": {"type": "string"},
@@ -50,7 +55,8 @@ class Hardware(Settings):
         ),
     ] = Field(
         default="auto",
-        description="TVM target to compile for; auto describes the CPU of this machine",
+        description="TVM target to compile for; auto describes the CPU of this machine, cuda its "
+        "first NVIDIA GPU (docs/gpu.md)",
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
         default="auto",
@@ -75,7 +81,7 @@ class Hardware(Settings):
     space: Literal["register-tiles", "stock"] = Field(
         default="register-tiles",
         description="Schedules that the search draws from: those whose accumulators fit the "
-        "vector registers (docs/search.md), or all of TVM's",
+        "vector registers (docs/search.md), or all of TVM's; without effect on GPUs",
     )
 
     @model_validator(mode="after")

@@ -163,21 +163,29 @@ def checked_shape(value: object) -> tuple[int, ...]:
 
 
 TargetValue = str | int | float | bool | list[str]
-TARGET_ALLOWED = 'auto, or a mapping such as {kind: llvm, mcpu: skylake, mattr: ["-avx512f"]}'
+_DETECTED = ("auto", "cuda")
+_KINDS = ("llvm", "cuda")
+TARGET_ALLOWED = (
+    'auto, cuda, or a mapping such as {kind: llvm, mcpu: skylake, mattr: ["-avx512f"]} '
+    "or {kind: cuda, arch: sm_90}"
+)
 
 
 def checked_target(value: object) -> object:
-    """A target as a mapping, or ``auto``."""
-    if value == "auto":
+    """A target as a mapping, or ``auto`` (this machine's CPU) or ``cuda`` (its GPU)."""
+    if isinstance(value, str) and value in _DETECTED:
         return value
     if not isinstance(value, dict):
-        hint = did_you_mean(value, ["auto"])
+        hint = did_you_mean(value, _DETECTED)
         refuse(Problem((), f"{shown(value)} is no target; allowed: {TARGET_ALLOWED}{hint}"))
     if "kind" not in value:
         refuse(Problem((), f"{shown(value)} has no 'kind'; allowed: {TARGET_ALLOWED}"))
-    if value["kind"] != "llvm":
-        text = f"{shown(value['kind'])} is no supported kind of target; allowed: llvm"
+    if value["kind"] not in _KINDS:
+        text = f"{shown(value['kind'])} is no supported kind of target; allowed: llvm, cuda"
         refuse(Problem(("kind",), text))
+    if value["kind"] == "cuda" and not ("arch" in value or "tag" in value):
+        text = f"{shown(value)} has no 'arch' such as sm_90, nor a 'tag' such as nvidia/nvidia-a100"
+        refuse(Problem((), text))
     problems = [
         Problem((key,), f"{shown(attribute)} is no attribute value; allowed: {_ATTRIBUTE_ALLOWED}")
         for key, attribute in value.items()

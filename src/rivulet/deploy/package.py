@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from rivulet.benchmark.compile import CompiledModel
-from rivulet.hardware.place import Place
+from rivulet.hardware.place import CPU, Place
 from rivulet.hardware.target import needed_features
+from rivulet.tvm_compat.targets import CUDA, is_gpu
 
 LIBRARY, WEIGHTS, MANIFEST, RUN = "model.so", "params.npz", "manifest.json", "run.py"
 FILES = (LIBRARY, WEIGHTS, MANIFEST, RUN)
@@ -70,6 +71,7 @@ def write_manifest(
         "inputs": [one.facts() for one in inputs],
         "outputs": [one.facts() for one in outputs],
         "target": str(target),
+        "device": CUDA if is_gpu(target) else CPU,
         "threads": threads,
         "cpu_features": needed_features(target),
     }

@@ -14,15 +14,17 @@ FLAGS = Path("/proc/cpuinfo").read_text().replace("_", "").split()
 if lacking := sorted(set(ABOUT["cpu_features"]) - set(FLAGS)):
     sys.exit(f"{HERE.name}: compiled for a CPU with {', '.join(lacking)}, which this one lacks")
 os.environ["TVM_NUM_THREADS"] = str(ABOUT["threads"])  # read when TVM is imported
-from tvm import cpu, relax, runtime  # noqa: E402
+from tvm import relax, runtime  # noqa: E402
 
-machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), cpu())
+device = runtime.device(ABOUT["device"])
+machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), device)
 given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
 if given and set(given) != {i["name"] for i in ABOUT["inputs"]}:
     sys.exit(f"{sys.argv[1]}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
 inputs = [given.get(i["name"], np.random.rand(*i["shape"])) for i in ABOUT["inputs"]]
 arrays = [a.astype(i["dtype"]) for a, i in zip(inputs, ABOUT["inputs"], strict=True)]
-found = machine["main"](*map(runtime.tensor, [*arrays, *np.load(HERE / "params.npz").values()]))
+arrays += np.load(HERE / "params.npz").values()
+found = machine["main"](*(runtime.tensor(array, device) for array in arrays))
 found = [found.numpy()] if hasattr(found, "numpy") else [one.numpy() for one in found]
 outputs = {o["name"]: array for o, array in zip(ABOUT["outputs"], found, strict=True)}
 if sys.argv[2:]:

@@ -13,6 +13,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
+from rivulet.hardware.gpu import CUDA, Gpu, gpu_state, this_gpu
 from rivulet.hardware.place import CPU, Connection, Location
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
@@ -25,7 +26,7 @@ class Device:
 
     Attributes:
         name: Its name in the config.
-        target: TVM target as JSON, or ``auto``.
+        target: TVM target as JSON, or ``auto`` for this machine's CPU, ``cuda`` for its GPU.
         threads: Threads that TVM's and ONNX Runtime's pools use.
         runner: How kernels reach it: ``local`` is this machine, ``rpc`` a device over RPC.
         key: Key of its servers, for ``rpc``.
@@ -72,6 +73,14 @@ class Device:
             )
         return device
 
+    @property
+    def kind(self) -> str:
+        """``cpu`` or ``cuda``: what kernels run on."""
+        if self.target == CUDA:
+            return CUDA
+        configured = self.target != "auto" and json.loads(self.target)["kind"] == CUDA
+        return CUDA if configured else "cpu"
+
     @classmethod
     def from_json(cls, text: str) -> Device:
         """Read what `to_json` wrote."""
@@ -105,14 +114,14 @@ class Device:
             UserError: It is reached over RPC, and nothing says how.
         """
         if self.is_here:
-            return Location(_kind(self.target), 0, self.threads)
+            return Location(self.kind, 0, self.threads)
         if self.connection is None:
             raise UserError(
                 f"hardware '{self.name}': nothing says how it is reached; set RIVULET_CONNECTIONS "
                 f'to \'{{"{self.name}": {{"tracker": "HOST:PORT", "key": "{self.key}"}}}}\', as '
                 "the workflow does"
             )
-        return Location(_kind(self.target), 0, self.threads, self.connection)
+        return Location(self.kind, 0, self.threads, self.connection)
 
     @property
     def linker(self) -> str:
@@ -123,9 +132,11 @@ class Device:
     def locks(self) -> list[tuple[str, bool]]:
         """Locks that a measuring job holds, in order: name, and whether it shares it.
 
-        Kernels for a device elsewhere are built on this machine's CPU, which disturbs measurements
-        there.
+        Kernels for a GPU or a device elsewhere are built on this machine's CPU, which disturbs
+        measurements there.
         """
+        if self.is_here and self.kind == CUDA:
+            return [(CPU, True), (f"{CUDA}{this_gpu().index}", False)]
         if self.is_here:
             return [(CPU, False)]
         at = self.location.connection
@@ -134,7 +145,11 @@ class Device:
 
 
 def describe(device: Device) -> dict[str, Any]:
-    """Everything about the device that changes generated code or measured times."""
+    """Everything about the device that changes generated code or measured times.
+
+    Raises:
+        UserError: The device is a GPU of this machine, which has none.
+    """
     if not device.is_here:
         return {
             "key": device.key,
@@ -142,6 +157,8 @@ def describe(device: Device) -> dict[str, Any]:
             "target": device.target,
             "threads": device.threads,
         }
+    if device.kind == CUDA:
+        return {**this_gpu().facts(), "runner": device.runner, "target": device.target}
     model, flags = cpu_info()
     return {
         "architecture": platform.machine(),
@@ -151,12 +168,6 @@ def describe(device: Device) -> dict[str, Any]:
         "target": device.target,
         "threads": device.threads,
     }
-
-
-def _kind(target: str) -> str:
-    """TVM's kind of device for a target."""
-    kind = json.loads(target)["kind"] if target.startswith("{") else target
-    return CPU if kind in ("auto", "llvm") else str(kind)
 
 
 def fingerprint(device: Device) -> str:
@@ -178,8 +189,10 @@ def environment(device: Device) -> dict[str, Any]:
             "host": platform.node(),
             "python": platform.python_version(),
         }
+    gpu = this_gpu() if device.kind == CUDA else None
     return {
         **describe(device),
+        **(_beside(gpu, device) if gpu else {}),
         "fingerprint": fingerprint(device),
         "cpus_usable": usable_cpus(),
         "cpus": sorted(os.sched_getaffinity(0)),
@@ -190,4 +203,15 @@ def environment(device: Device) -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "python": platform.python_version(),
+    }
+
+
+def _beside(gpu: Gpu, device: Device) -> dict[str, Any]:
+    """What is worth knowing of a GPU and its host, but changes no measurement there."""
+    return {
+        "gpu_uuid": gpu.uuid,
+        "gpu_state": gpu_state(gpu),
+        "architecture": platform.machine(),
+        "cpu": cpu_info()[0],
+        "threads": device.threads,
     }

@@ -13,6 +13,8 @@ import numpy as np
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.cuda import check_cuda
+from rivulet.tvm_compat.targets import CUDA
 
 CPU = "cpu"
 T = TypeVar("T")
@@ -110,6 +112,8 @@ class Place:
         self.location = location
         self._tvm = load_tvm()
         self.device: Any = self._tvm.runtime.device(location.kind, location.index)
+        if location.kind == CUDA and location.is_here:
+            check_cuda(self._tvm, location.index)
 
     @property
     def is_host_cpu(self) -> bool:
@@ -140,7 +144,11 @@ class Place:
             self.device.sync()
 
     def alive(self) -> bool:
-        """Whether it still answers."""
+        """Whether it still answers: a GPU does not after a kernel that touched foreign memory."""
+        try:
+            self.sync()
+        except Exception:
+            return False
         return True
 
     def close(self) -> None:

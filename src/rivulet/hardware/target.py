@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info
 from rivulet.hardware.fingerprint import Device
+from rivulet.hardware.gpu import CUDA, LIMITS, this_gpu
 from rivulet.tvm_compat import load_intrinsics, load_tvm
 
 _ARM = ("aarch64", "arm64")
@@ -61,15 +63,49 @@ def resolve_target(device: Device) -> Any:
     ``auto`` takes LLVM's name of the host CPU and switches off what the CPU does not report.
     ``num-cores`` follows the device's threads, because it changes the search space as the
     threads change the measurement: both have to agree.
+
+    ``cuda`` describes this machine's GPU. A GPU's target has this machine's CPU as its host, which
+    launches the kernels.
+
+    Raises:
+        UserError: The GPU is to be described, and there is none; TVM knows no such target.
     """
     tvm = load_tvm()
+    if device.kind == CUDA:
+        return _gpu_target(device)
     if device.target != "auto":
         spec = {"num-cores": device.threads, **json.loads(device.target)}
         if device.architecture in _ARM:
             load_intrinsics("arm_cpu")
         return tvm.target.Target(spec)
+    return this_cpu(device.threads)
+
+
+def _gpu_target(device: Device) -> Any:
+    tvm = load_tvm()
+    given = this_gpu().target() if device.target == CUDA else json.loads(device.target)
+    host = this_cpu(device.threads) if device.is_here else tvm.target.Target({"kind": "llvm"})
+    try:
+        # A tag stands for attributes, of which those in the config take precedence.
+        tagged = dict(tvm.target.Target(given["tag"]).attrs) if "tag" in given else {}
+        own = {key: value for key, value in given.items() if key != "tag"}
+        return tvm.target.Target({**LIMITS, **tagged, **own}, host=host)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise UserError(
+            f"hardware.{device.name}.target: TVM refuses {json.dumps(given)}: {reason}"
+        ) from error
+
+
+def this_cpu(threads: int) -> Any:
+    """The target of this machine's CPU, without features that it only claims to have.
+
+    Args:
+        threads: Threads that kernels run on.
+    """
+    tvm = load_tvm()
     codegen = tvm.target.codegen
-    spec = {"kind": "llvm", "mcpu": codegen.llvm_get_system_cpu(), "num-cores": device.threads}
+    spec = {"kind": "llvm", "mcpu": codegen.llvm_get_system_cpu(), "num-cores": threads}
     flags = cpu_info()[1]
     if flags:
         implied = [str(name) for name in codegen.llvm_get_cpu_features(tvm.target.Target(spec))]

@@ -77,7 +77,8 @@ class Bench(MeasuringBench):
             count = threads if location.is_here else usable_cpus()
         threads_here = threads if location.is_here else 1
         lifetime = measure["worker_max_uses"], measure["worker_memory_gib"]
-        self._builders = [Worker(threads_here, *lifetime, location=location) for _ in range(count)]
+        builds_at = HERE if location.is_here else location  # nothing runs where it is built
+        self._builders = [Worker(threads_here, *lifetime, location=builds_at) for _ in range(count)]
         self._runners = make_runners(
             location, lambda: Worker(threads_here, *lifetime, model_weights, location)
         )

@@ -48,3 +48,22 @@ def link_shared(objects: Sequence[str | Path], library: str | Path, linker: str 
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise RuntimeError(f"linking with '{command[0]}' failed: {words}")
+
+
+def export_library(module: Any, library: str | Path, linker: str = "") -> None:
+    """Write a compiled module as a shared library, with all that it imports.
+
+    A module for a GPU carries the device's code beside the object that launches it, which TVM's
+    export packs into one more object.
+
+    Args:
+        module: What TVM compiled.
+        library: Library to write.
+        linker: As for `link_shared`.
+    """
+
+    def link(output: str, objects: list[str], *_: Any, **__: Any) -> None:
+        link_shared(objects, output, linker)
+
+    link.output_format = "so"  # type: ignore[attr-defined]
+    module.export_library(str(library), fcompile=link)

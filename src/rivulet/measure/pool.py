@@ -176,6 +176,9 @@ class Worker:
             raise self._out_of_memory()
         if kind == worker.CONFIGURATION:
             raise UserError(value)
+        if kind == worker.BROKEN:
+            self.close()  # the next request gets a process whose GPU works
+            raise WorkerFailure(worker.ERROR, value)
         if kind != worker.OK:
             raise WorkerFailure(kind, value)
         return value

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.hardware.place import CPU, HERE, Place, open_place
 from rivulet.hardware.vectors import VectorRegisters, vector_registers
+from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.linking import link_module
 from rivulet.measure.statistics import median
 from rivulet.tvm_compat import load_tvm
@@ -92,7 +94,7 @@ def measure_roofline(
     report: Callable[[int, str], None],
     place: Place | None = None,
 ) -> list[RoofRow]:
-    """Measure both roofs of a CPU.
+    """Measure both roofs of a CPU, or of a GPU (`rivulet.measure.gpu_roofline`).
 
     Args:
         target: TVM target.
@@ -102,17 +104,19 @@ def measure_roofline(
         place: Where the code runs; this machine's CPU by default.
 
     Returns:
-        Both; none for a device that is no CPU.
+        Both.
     """
     place = place or open_place(HERE)
+    compute: Callable[[], list[float]] = partial(_compute, target, threads, repeats, place)
+    bandwidth: Callable[[], list[float]] = partial(_bandwidth, target, threads, repeats, place)
     if place.location.kind != CPU:
-        report(0, f"no roofline is measured on a device of kind {place.location.kind}")
-        return []
+        compute = partial(gpu_operations, target, repeats, place)
+        bandwidth = partial(gpu_bandwidth, target, repeats, place)
     rows = []
     for number, (roof, unit, measure) in enumerate(
-        ((COMPUTE, "GFLOP/s", _compute), (BANDWIDTH, "GB/s", _bandwidth)), 1
+        ((COMPUTE, "GFLOP/s", compute), (BANDWIDTH, "GB/s", bandwidth)), 1
     ):
-        rates = [rate * 1e-9 for rate in measure(target, threads, repeats, place)]
+        rates = [rate * 1e-9 for rate in measure()]
         row = RoofRow(
             roof, unit, round(max(rates), 3), round(median(rates), 3), len(rates), threads
         )

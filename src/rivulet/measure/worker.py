@@ -19,17 +19,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
-from rivulet.hardware.place import Location, Place, PlaceUnreachable, open_place
-from rivulet.measure.linking import link_module
+from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
+from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat.arguments import Argument, Call
+from rivulet.tvm_compat.gpu_defaults import with_default_threads
+from rivulet.tvm_compat.targets import is_gpu
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
 UNREACHABLE, LOST = "unreachable", "lost"  # a place over RPC: nobody is there, or no longer
 CONFIGURATION = "configuration"
+BROKEN = "broken"  # an error like any other, after which this process can use its GPU no more
 # Python's, the C++ library's, the operating system's and LLVM's ways to say it.
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
 
@@ -57,13 +60,22 @@ class Kernels:
 
         self._cpus = os.sched_getaffinity(0)
         self._tvm = load_tvm(threads)
-        self._location, self._model_weights = location, model_weights
+        self.location, self._model_weights = location, model_weights
         self._place: Place | None = None
         self._kept: Tensors | None = None
 
     def ping(self) -> int:
         """Threads that kernels run on here."""
         return int(self._tvm.get_global_func("runtime.NumThreads")())
+
+    def prepare(self) -> None:
+        """Let a GPU's driver take the memory of this machine that it needs beside any kernel.
+
+        Raises:
+            UserError: There is no such GPU.
+        """
+        if self.location.is_here and self.location.kind != CPU:
+            self._at().filled((1,), "float32")
 
     def open(self, wait: float, needed: float) -> None:
         """Go to where kernels run, or stay there.
@@ -78,7 +90,7 @@ class Kernels:
         if self._place is not None and self._place.seconds_left() < needed:
             self.leave()
         if self._place is None:
-            self._place = open_place(self._location, wait)
+            self._place = open_place(self.location, wait)
             self._kept = Tensors(self._place, self._model_weights)
 
     def leave(self) -> None:
@@ -90,7 +102,7 @@ class Kernels:
     @property
     def runs_here(self) -> bool:
         """Whether kernels run in this machine."""
-        return self._location.is_here
+        return self.location.is_here
 
     def is_lost(self) -> bool:
         """Whether there was a session and nobody answers in it any more."""
@@ -128,10 +140,14 @@ class Kernels:
         started = time.perf_counter()
         if not whole:
             module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
-        at = self._location.connection
-        link_module(
-            tvm_build(module, target=target), Path(path), at.compiler if at is not None else ""
-        )
+        at = self.location.connection
+        linker = at.compiler if at is not None else ""
+        if is_gpu(target):
+            with target:
+                built = tvm_build(with_default_threads(module, target), target=target)
+            export_library(built, path, linker)
+        else:
+            link_module(tvm_build(module, target=target), Path(path), linker)
         return time.perf_counter() - started
 
     def time(
@@ -231,6 +247,12 @@ def main() -> None:
     requests = sys.stdin.buffer
     threads, memory, location, *weights = sys.argv[1:]
     kernels = Kernels(int(threads), Location.from_json(location), *map(int, weights))
+    try:
+        kernels.prepare()
+    except UserError as error:
+        read_message(requests)
+        write_message(replies, (CONFIGURATION, str(error)))
+        return
     _bound_memory(int(memory))
     while True:
         try:
@@ -251,6 +273,8 @@ def _kind(error: Exception, kernels: Kernels) -> str:
     if isinstance(error, UserError):
         return CONFIGURATION
     if kernels.is_lost():
+        if kernels.location.is_here:
+            return BROKEN
         kernels.leave()
         return LOST
     # A device elsewhere has a memory of its own, which is not bounded here.

@@ -11,7 +11,8 @@ from rivulet.tvm_compat import load_tvm
 
 _TRANSFORM = "main_transform_params"
 # Channels last: the convolution's innermost loop then runs over contiguous output channels,
-# which is what vectorisation on CPUs wants.
+# which is what vectorisation on CPUs wants, and what lets neighbouring threads of a GPU read
+# neighbouring addresses of both the data and the weights.
 _CONV_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import usable_cpus
-from rivulet.hardware.place import HERE, Location
+from rivulet.hardware.place import CPU, HERE, Location
 from rivulet.measure.bench import Bench
 from rivulet.measure.protocol import Comparison, WorkerFailure
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
+from rivulet.tvm_compat.targets import CUDA, is_gpu
 
 _AT_ONCE = 4
 _LIMITS = {
@@ -101,6 +102,8 @@ def validate_records(
             "would not run on this machine; the workflow's benchmarks check them there"
         )
     target = tvm.target.Target(json.loads(records[0].target))
+    if location.is_here:
+        location = replace(location, kind=CUDA if is_gpu(target) else CPU)
     workloads = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
     names = {trial.candidate: trial.kernel for trial in log.trials}
     limits = {**_LIMITS, **log.origin.settings.get("measure", {})}

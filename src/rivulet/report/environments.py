@@ -28,6 +28,7 @@ def environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[
                 "paths": [path for path, _ in here],
                 "features": sorted({str(x) for f in seen for x in f.get("features") or []}),
                 "facts": [
+                    *([("GPU", _gpus(seen))] if any("gpu" in f for f in seen) else []),
                     ("CPU", _distinct(seen, "cpu")),
                     ("Architecture", _distinct(seen, "architecture")),
                     ("Threads", _distinct(seen, "threads")),
@@ -47,6 +48,14 @@ def environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[
             }
         )
     return found
+
+
+def _gpus(facts: list[dict[str, Any]]) -> str:
+    keys = ("gpu", "gpu_memory_mib", "driver")
+    texts = ("{}", "{} MiB", "driver {}")
+    found = {", ".join(t.format(f[k]) for k, t in zip(keys, texts, strict=True)): None
+             for f in facts if all(k in f for k in keys)}  # fmt: skip
+    return "; ".join(found) or "unknown"
 
 
 def _distinct(facts: list[dict[str, Any]], key: str, unit: str = "") -> str:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.schedules.register_tiles import REDUCTION_LEVELS, SPATIAL_LEVELS, RegisterTiles
+from rivulet.schedules.register_tiles import RegisterTiles
+from rivulet.schedules.thread_tiles import ThreadTiles
 from rivulet.schedules.tiles import neighbour_splits
+from rivulet.tvm_compat.spaces import tune_context
 from rivulet.tvm_compat.traces import (
     CATEGORICAL,
     LOCATION,
@@ -31,7 +33,7 @@ _LONG_UNROLL = 64
 _LONG_UNROLL_WEIGHT = 0.1
 # A mutation changes one decision, or two of them with this probability, and so on.
 _FURTHER_CHANGE = 0.3
-_NEW_REGISTER_TILE = 0.2
+_NEW_TILE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class Structure:
         decisions: The decisions that it leaves open, in the order of the trace.
         blocks: For each block with tiled loops, positions in `decisions` of the tiles of its
             spatial axes and of its reduction axes.
+        threads: For each of these, what its tiles have to be for a GPU to launch it; None where
+            its loops are not bound to threads.
         unrolls: For each category decision, its categories.
     """
 
@@ -50,6 +54,13 @@ class Structure:
     decisions: tuple[Decision, ...]
     blocks: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     unrolls: dict[int, list[int]]
+    threads: tuple[ThreadTiles | None, ...] = ()
+
+    def bound(self) -> Iterator[tuple[tuple[int, ...], ThreadTiles]]:
+        """Positions of the spatial tiles of each block whose loops are bound to threads."""
+        for (spatial, _), limits in zip(self.blocks, self.threads, strict=True):
+            if limits is not None:
+                yield spatial, limits
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,9 @@ class DesignSpace:
     ) -> None:
         self._module, self._postprocessing, self._tiles = module, postprocessing, tiles
         self._structures: dict[str, Structure] = {}
-        self._sketches = [self._structure(trace) for trace in traces]
+        found = [self._structure(trace) for trace in traces]
+        # A tiled sketch of a kernel that is too small for a warp has no schedule at all.
+        self._sketches = [one for one in found if _launchable(one)] or found
 
     @property
     def sketches(self) -> list[Structure]:
@@ -100,6 +113,8 @@ class DesignSpace:
         """A point at random."""
         structure = rng.choice(self._sketches)
         values: list[Value] = [None] * len(structure.decisions)
+        for spatial, limits in structure.bound():
+            self._sample_threads(structure, spatial, limits, values, rng)
         if self._tiles is not None:
             for spatial, reduction in self._tileable(structure):
                 self._sample_tiles(structure, spatial, reduction, values, rng)
@@ -115,7 +130,8 @@ class DesignSpace:
     def mutate(self, point: Point, rng: random.Random) -> Point:
         """A point near another one: one decision changed by a step, now and then several.
 
-        Its register tile may leave the limits of the space by no step.
+        Its register tile may leave the limits of the space by no step, nor its thread block those
+        of the target.
         """
         values = list(point.values)
         while True:
@@ -165,14 +181,22 @@ class DesignSpace:
         if text not in self._structures:
             found = tuple(_open_decisions(trace))
             position = {decision.index: i for i, decision in enumerate(found)}
+            tiled = tiled_blocks(trace)
             blocks = tuple(
-                (tuple(position[i] for i in spatial), tuple(position[i] for i in reduction))
-                for spatial, reduction in tiled_blocks(trace, SPATIAL_LEVELS, REDUCTION_LEVELS)
+                (
+                    tuple(position[i] for i in block.spatial),
+                    tuple(position[i] for i in block.reduction),
+                )
+                for block in tiled
+            )
+            threads = tuple(
+                ThreadTiles(block.spatial_levels, *block.threads) if block.threads else None
+                for block in tiled
             )
             unrolls = {
                 i: categories(trace, d.index) for i, d in enumerate(found) if d.kind == CATEGORICAL
             }
-            self._structures[text] = Structure(trace, found, blocks, unrolls)
+            self._structures[text] = Structure(trace, found, blocks, unrolls, threads)
         return self._structures[text]
 
     def _tileable(self, structure: Structure) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -197,6 +221,20 @@ class DesignSpace:
             extent = _extent(structure.decisions[position])
             values[position] = self._tiles.sample_reduction(extent, rng)
 
+    def _sample_threads(
+        self,
+        structure: Structure,
+        spatial: tuple[int, ...],
+        limits: ThreadTiles,
+        values: list[Value],
+        rng: random.Random,
+    ) -> None:
+        extents = [_extent(structure.decisions[p]) for p in spatial]
+        innermost = [structure.decisions[p].innermost_limit for p in spatial]
+        splits = limits.sample(extents, innermost, rng)
+        for position, split in zip(spatial, splits, strict=True):
+            values[position] = split
+
     def _change(self, structure: Structure, values: list[Value], rng: random.Random) -> None:
         """Change one decision in place; leave it as it is where the change is not allowed."""
         if not values:
@@ -209,8 +247,12 @@ class DesignSpace:
             values[position] = (rng.randrange(decision.categories),)
         elif value is not None:
             block = next((b for b in self._tileable(structure) if position in b[0]), None)
-            if block and self._tiles and rng.random() < _NEW_REGISTER_TILE:
+            if block and self._tiles and rng.random() < _NEW_TILE:
                 self._sample_tiles(structure, block[0], (), values, rng)
+                return
+            bound = next(((b, t) for b, t in structure.bound() if position in b), None)
+            if bound and rng.random() < _NEW_TILE:
+                self._sample_threads(structure, *bound, values, rng)
                 return
             # A limit of a replayed record may be another than that of this space.
             steps = neighbour_splits(value, decision.innermost_limit)
@@ -218,6 +260,8 @@ class DesignSpace:
                 return
             values[position] = rng.choice(steps)
             if block and self._tiles and not self._admitted(block[0], values):
+                values[position] = value
+            if bound and not bound[1].admits([values[p] for p in bound[0]]):
                 values[position] = value
 
     def _admitted(self, spatial: tuple[int, ...], values: list[Value]) -> bool:
@@ -232,6 +276,13 @@ def _open_decisions(trace: Any) -> list[Decision]:
 
 def _extent(decision: Decision) -> int:
     return math.prod(decision.value)
+
+
+def _launchable(structure: Structure) -> bool:
+    return all(
+        limits.possible([_extent(structure.decisions[p]) for p in spatial])
+        for spatial, limits in structure.bound()
+    )
 
 
 def _sample_unroll(choices: list[int], rng: random.Random) -> int:
@@ -264,11 +315,6 @@ def open_design_space(
     Returns:
         The ``TuneContext``, which describes schedules for a cost model, and the space.
     """
-    from tvm.s_tir import meta_schedule as ms
-
-    context = ms.TuneContext(
-        mod=module, target=target, space_generator="post-order-apply",
-        rand_state=seed, num_threads=threads,
-    )  # fmt: skip
+    context = tune_context(module, target, threads, seed)
     traces = [schedule.trace for schedule in context.generate_design_space()]
     return context, DesignSpace(module, traces, Postprocessing(module, target), tiles)

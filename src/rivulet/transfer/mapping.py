@@ -17,7 +17,7 @@ from typing import Any
 
 from rivulet.kernels.structure import BlockStructure
 from rivulet.schedules.design_space import DesignSpace, Point, Structure, Value
-from rivulet.schedules.register_tiles import REDUCTION_LEVELS, SPATIAL_LEVELS
+from rivulet.schedules.thread_tiles import ThreadTiles
 from rivulet.schedules.tiles import Split, nearest_split, repaired_split
 from rivulet.tvm_compat.traces import (
     CATEGORICAL,
@@ -32,6 +32,7 @@ from rivulet.tvm_compat.traces import (
 )
 
 PROJECTED, REGISTERS, REPAIRED, AS_IS = "projected", "registers", "repaired", "as it is"
+THREADS = "threads"
 # Where the source has no counterpart of a block whose place is to be chosen, such as padding.
 _INLINE, _AT_ROOT = (-1,), (-2,)
 
@@ -61,15 +62,15 @@ class Lent:
         """Take a trace apart."""
         found = tuple(decisions(trace))
         value = {decision.index: decision.value for decision in found}
-        blocks = tiled_blocks(trace, SPATIAL_LEVELS, REDUCTION_LEVELS)
+        blocks = tiled_blocks(trace)
         return cls(
             trace,
             found,
             tuple(
-                (tuple(value[i] for i in spatial), tuple(value[i] for i in reduction))
-                for spatial, reduction in blocks
+                (tuple(value[i] for i in b.spatial), tuple(value[i] for i in b.reduction))
+                for b in blocks
             ),
-            frozenset(i for block in blocks for part in block for i in part),
+            frozenset(i for b in blocks for i in (*b.spatial, *b.reduction)),
             tuple(skeleton(trace)),
             {d.kind: d.value for d in found if d.kind in LIMITS},
         )
@@ -81,8 +82,8 @@ def map_schedule(
     """Points of the target's space that stand for a source's schedule, each with how it was made.
 
     Tile factors of equal axes are carried over to the nearest split of the target's extent
-    (``projected``), to the nearest that keeps its accumulators in registers (``registers``), and
-    as TVM's replay repairs them (``repaired``).
+    (``projected``), to the nearest that keeps its accumulators in registers (``registers``) or
+    that a GPU can launch (``threads``), and as TVM's replay repairs them (``repaired``).
 
     Args:
         lent: The source's schedule.
@@ -92,8 +93,10 @@ def map_schedule(
     """
     sketch = _with_limits(lent, _nearest_sketch(lent, space), space)
     found: dict[tuple[Value, ...], str] = {}
-    for how in (REGISTERS, PROJECTED, REPAIRED):
+    for how in (REGISTERS, THREADS, PROJECTED, REPAIRED):
         if how == REGISTERS and space.tiles is None:
+            continue
+        if how == THREADS and not any(sketch.bound()):
             continue
         for values in _mapped(lent, source, sketch, space, target, how):
             found.setdefault(values, how)
@@ -154,18 +157,23 @@ def _mapped(
     values: list[Value] = [None] * len(sketch.decisions)
     open_places: list[int] = []
     taken: set[int] = set()
-    for (spatial, reduction), (own_spatial, own_reduction) in zip(
-        lent.blocks, sketch.blocks, strict=False
+    for (spatial, reduction), (own_spatial, own_reduction), threads in zip(
+        lent.blocks, sketch.blocks, sketch.threads, strict=False
     ):
         own = [sketch.decisions[p] for p in own_spatial]
+        levels = len(own[0].value)
+        if len(spatial[0]) != levels:
+            continue  # tiled for another kind of device
         extents = [math.prod(decision.value) for decision in own]
-        sources = _aligned(spatial, source.spatial, target.spatial, SPATIAL_LEVELS)
+        sources = _aligned(spatial, source.spatial, target.spatial, levels)
         if len(sources) != len(extents):
-            sources = _aligned(spatial, [math.prod(s) for s in spatial], extents, SPATIAL_LEVELS)
-        for position, split in zip(own_spatial, _tiles(sources, own, space, how), strict=True):
+            sources = _aligned(spatial, [math.prod(s) for s in spatial], extents, levels)
+        splits = _tiles(sources, own, space, threads, how)
+        for position, split in zip(own_spatial, splits, strict=True):
             values[position] = split
         lengths = [math.prod(sketch.decisions[p].value) for p in own_reduction]
-        sources = _aligned(reduction, [math.prod(s) for s in reduction], lengths, REDUCTION_LEVELS)
+        levels = len(sketch.decisions[own_reduction[0]].value) if own_reduction else 0
+        sources = _aligned(reduction, [math.prod(s) for s in reduction], lengths, levels)
         for position, split, extent in zip(own_reduction, sources, lengths, strict=True):
             limit = sketch.decisions[position].innermost_limit
             values[position] = _split(split, extent, limit, how)
@@ -210,8 +218,18 @@ def _aligned(
     ]
 
 
-def _tiles(sources: list[Split], own: list[Decision], space: DesignSpace, how: str) -> list[Split]:
+def _tiles(
+    sources: list[Split],
+    own: list[Decision],
+    space: DesignSpace,
+    threads: ThreadTiles | None,
+    how: str,
+) -> list[Split]:
     extents = [math.prod(decision.value) for decision in own]
+    if how == THREADS and threads is not None:
+        nearest = threads.nearest(sources, extents, [d.innermost_limit for d in own])
+        if nearest is not None:
+            return nearest
     if how == REGISTERS and space.tiles is not None:
         return space.tiles.nearest_spatial(sources, extents)
     return [

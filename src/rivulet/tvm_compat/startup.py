@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.tvm_compat.cuda import prepare_cuda
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
 
@@ -52,6 +53,7 @@ def load_tvm(threads: int | None = None) -> Any:
         os.environ["TVM_NUM_THREADS"] = str(threads)
     if "tvm" not in sys.modules:
         installed_version()
+        prepare_cuda()
         os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
         _import_without("torch", "tvm")
     if _INTRINSICS not in sys.modules:  # a process that somebody else imported TVM in counts too

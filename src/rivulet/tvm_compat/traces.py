@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rivulet.tvm_compat.spaces import tune_context
 
 TILE = "SamplePerfectTile"
 CATEGORICAL = "SampleCategorical"
@@ -13,6 +16,12 @@ LOCATION = "SampleComputeLocation"
 _TILING = "meta_schedule.tiling_structure"
 # Limits that the space generator fixes and does not sample, but that a kernel's speed depends on.
 LIMITS = ("meta_schedule.parallel", "meta_schedule.vectorize")
+
+_FEWEST_THREADS = "meta_schedule.thread_extent_low_inclusive"
+_MOST_THREADS = "meta_schedule.thread_extent_high_inclusive"
+# Level of a spatial axis' tile that is bound to threads; the first two are bound to thread blocks
+# and to virtual threads.
+THREAD_LEVEL = 2
 
 # Compute locations that are no loops.
 INLINE = -1
@@ -95,33 +104,80 @@ def categories(trace: Any, index: int) -> list[int]:
     return [int(value) for value in trace.insts[index].attrs[0]]
 
 
-def tiled_blocks(
-    trace: Any, spatial_levels: int, reduction_levels: int
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Tile decisions of each block that multi-level tiling took on.
+@dataclass(frozen=True)
+class TiledBlock:
+    """A block that multi-level tiling took on.
 
-    Args:
-        trace: The trace.
+    Attributes:
+        spatial: Instruction positions of the tiles of its spatial axes, in their order.
+        reduction: The same of its reduction axes.
         spatial_levels: Factors of a spatial axis' tile.
         reduction_levels: Factors of a reduction axis' tile.
-
-    Returns:
-        For each block, the instruction positions of its spatial axes' tiles and of its
-        reduction axes' tiles; blocks with tiles of other depths are left out.
+        threads: Fewest and most threads of a thread block; None where no loop is bound to threads.
     """
-    blocks: list[tuple[list[int], list[int]]] = []
-    known = True
+
+    spatial: tuple[int, ...]
+    reduction: tuple[int, ...]
+    spatial_levels: int
+    reduction_levels: int
+    threads: tuple[int, int] | None = None
+
+
+def tiled_blocks(trace: Any) -> list[TiledBlock]:
+    """The blocks that multi-level tiling took on, in the order of the trace.
+
+    The tiling structure that MetaSchedule writes beside a block, such as ``SSRSRS`` on CPUs and
+    ``SSSRRSRS`` on GPUs, tells how many levels its tiles have.
+    """
+    blocks: list[TiledBlock] = []
+    levels: tuple[int, int] | None = None
+    found: dict[str, Any] = {}
+
+    def close() -> None:
+        if levels and found.get("spatial"):
+            spatial, reduction = tuple(found["spatial"]), tuple(found["reduction"])
+            bound = _FEWEST_THREADS in found and _MOST_THREADS in found
+            threads = (found[_FEWEST_THREADS], found[_MOST_THREADS]) if bound else None
+            blocks.append(TiledBlock(spatial, reduction, *levels, threads))
+
     for index, inst in enumerate(_schedule_part(trace)):
         name = str(inst.kind.name)
-        if name == "Annotate" and str(inst.attrs[0]) == _TILING:
-            blocks.append(([], []))
-            known = True
-        elif name == TILE and blocks and known:
-            levels = int(inst.attrs[0])
-            known = levels in (spatial_levels, reduction_levels)
-            if known:
-                blocks[-1][levels != spatial_levels].append(index)
-    return [(tuple(spatial), tuple(reduction)) for spatial, reduction in blocks if spatial]
+        key = str(inst.attrs[0]) if name == "Annotate" else ""
+        if key == _TILING:
+            close()
+            structure = str(inst.inputs[1])
+            levels = structure.count("S"), structure.count("R")
+            found = {"spatial": [], "reduction": [], "tiling": True}
+        elif key in (_FEWEST_THREADS, _MOST_THREADS):
+            found[key] = int(inst.inputs[1])
+        elif name == TILE and levels and found["tiling"]:
+            factors = int(inst.attrs[0])
+            # Tiles of another depth belong to a block that is fetched, not to this one.
+            found["tiling"] = factors in levels
+            if factors in levels:
+                found["spatial" if factors == levels[0] else "reduction"].append(index)
+    close()
+    return blocks
+
+
+def thread_refusal(trace: Any) -> str:
+    """Why the thread blocks that a trace's tiles make cannot be launched; empty where they can.
+
+    The target's own check refuses such a schedule as well, but only after it was applied, and
+    without a word on why.
+    """
+    values = trace.decisions
+    for block in tiled_blocks(trace):
+        if block.threads is None:
+            continue
+        splits = [values.get(trace.insts[index]) for index in block.spatial]
+        if any(split is None for split in splits):
+            continue  # sampled when the trace is applied
+        threads = math.prod(int(split[THREAD_LEVEL]) for split in splits)
+        fewest, most = block.threads
+        if not fewest <= threads <= most:
+            return f"{threads} threads per block, allowed {fewest} to {most}"
+    return ""
 
 
 def skeleton(trace: Any) -> list[str]:
@@ -153,13 +209,9 @@ class Postprocessing:
     """
 
     def __init__(self, module: Any, target: Any) -> None:
-        from tvm.s_tir import meta_schedule as ms
-
         self.target = target
         # The postprocessors refer to the context, which therefore lives as long as they do.
-        self._context = ms.TuneContext(
-            mod=module, target=target, space_generator="post-order-apply", num_threads=1
-        )
+        self._context = tune_context(module, target, threads=1)
 
     def apply(self, schedule: Any) -> None:
         """Postprocess a schedule in place.
@@ -174,7 +226,10 @@ class Postprocessing:
             except Exception as error:
                 raise ReplayFailure(f"postprocessing failed: {_reason(error)}") from error
             if not accepted:
-                raise ReplayFailure(f"refused by {type(processor).__name__}")
+                reason = thread_refusal(schedule.trace)
+                raise ReplayFailure(
+                    f"refused by {type(processor).__name__}" + (f": {reason}" if reason else "")
+                )
 
 
 def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | None = None) -> Any:
@@ -197,6 +252,8 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | 
     """
     from tvm.s_tir import Schedule
 
+    if refusal := thread_refusal(trace):
+        raise ReplayFailure(refusal)
     schedule = Schedule(module, seed=seed, debug_mask=0, error_render_level="fast")
     try:
         trace.apply_to_schedule(schedule, remove_postproc=True)

@@ -114,9 +114,12 @@ def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
     """What a model is timed beside on some hardware.
 
     PyTorch knows torchvision's models only; on a device over RPC there is TVM's runtime and
-    nothing else.
+    nothing else; and the builds of both runtimes that are installed know no GPU.
     """
-    if config.hardware[hardware].runner == "rpc":
+    described = config.hardware[hardware]
+    target = described.target
+    on_gpu = target == "cuda" or (isinstance(target, dict) and target["kind"] == "cuda")
+    if described.runner == "rpc" or on_gpu:
         return [b for b in config.benchmark.baselines if b == "untuned"]
     known = hasattr(config.models[model], "torchvision")
     return [b for b in config.benchmark.baselines if known or not b.startswith("torch")]

@@ -1,0 +1,63 @@
+"""What TVM needs to know of CUDA before it is imported, and whether it found what it needs."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import shutil
+from typing import Any
+
+from rivulet.errors import UserError
+
+_COMPILER = "TVM_CUDA_COMPILE_MODE"
+_RUNTIME = "device_api.cuda"
+
+
+def prepare_cuda() -> None:
+    """Set what CUDA and TVM read from the environment, where the user has not.
+
+    TVM compiles CUDA code with NVRTC by default, through a Python package that is not among the
+    pinned ones; nvcc does as well. GPUs are numbered as the driver's own tool numbers them.
+    """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    if not _has_nvrtc():
+        os.environ.setdefault(_COMPILER, "nvcc")
+
+
+def check_cuda(tvm: Any, index: int = 0) -> None:
+    """Make sure that kernels can be compiled for, and run on, a GPU of this machine.
+
+    Raises:
+        UserError: They cannot; the text says what is missing.
+    """
+    if tvm.get_global_func(_RUNTIME, allow_missing=True) is None:
+        raise UserError(f"TVM's CUDA runtime does not load here: {_missing_library()}")
+    if not tvm.cuda(index).exist:
+        raise UserError(
+            f"CUDA has no device {index} here; check nvidia-smi and CUDA_VISIBLE_DEVICES"
+        )
+    if os.environ.get(_COMPILER) == "nvcc" and shutil.which("nvcc") is None:
+        raise UserError(
+            "no CUDA compiler is here: put the CUDA toolkit's nvcc on the PATH, or install the "
+            "Python package cuda-bindings"
+        )
+
+
+def _has_nvrtc() -> bool:
+    try:
+        return importlib.util.find_spec("cuda.bindings") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _missing_library() -> str:
+    for library, whose in (
+        ("libcuda.so.1", "the NVIDIA driver"),
+        ("libcudart.so.13", "the CUDA toolkit 13; its folder belongs in LD_LIBRARY_PATH"),
+    ):
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return f"{library} is missing, which comes with {whose}"
+    return "this build of TVM has none"
