@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rivulet.errors import UserError
+from rivulet.models.onnx_files import save_onnx, weights_beside
 
 OPSET = 18
 _TOLERANCE = 1e-3
@@ -50,23 +52,15 @@ def export_torchvision(
     model, (example, other) = _build_with_inputs(name, shape, weights, seed)
     with torch.inference_mode():
         expected, moved = model(example).numpy(), model(other).numpy()
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"exporting {name} to ONNX")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
-            torch.onnx.export(
-                model,
-                (example,),
-                str(path),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["input"],
-                output_names=["output"],
-            )
+        _write_onnx(torch, model, example, path)
     except torch.onnx.errors.OnnxExporterError as error:
         raise UserError(
             f"{name} cannot be exported for an input of shape {shape}: {_first_line(error)}"
         ) from error
+    del model  # the largest ones take as much memory again in ONNX Runtime
     facts = check_onnx(path)
     outputs = _run_onnx(path, [example.numpy()])
     difference = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
@@ -77,10 +71,36 @@ def export_torchvision(
         )
     return {
         **facts,
+        "parameters": parameters,
         "input_sensitivity": _sensitivity(expected, moved, say),
         "max_rel_error_against_torch": difference,
         "torch": torch.__version__,
     }
+
+
+def _write_onnx(torch: Any, model: Any, example: Any, path: Path) -> None:
+    """Write a torch module as ONNX; one of more than 2 GB with its weights in a second file."""
+    import onnx
+
+    # The exporter puts each weight of a large model into a file of its own.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
+            torch.onnx.export(
+                model,
+                (example,),
+                str(written),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["input"],
+                output_names=["output"],
+            )
+        if len(list(Path(folder).iterdir())) > 1:
+            save_onnx(onnx.load(str(written)), path)
+        else:
+            weights_beside(path).unlink(missing_ok=True)
+            written.replace(path)
 
 
 def build_torchvision(name: str, shape: list[int], weights: str, seed: int) -> Any:
@@ -104,6 +124,8 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
     Raises:
         UserError: The file is no valid ONNX model, has inputs of unknown shape, or does not run.
     """
+    import onnx
+
     say(f"checking {source}")
     facts = check_onnx(source)
     generator = np.random.default_rng(0)
@@ -116,20 +138,8 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
         raise UserError(
             f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
         ) from error
-    _save_whole(source, path)
+    save_onnx(onnx.load(str(source)), path)
     return {**facts, "input_sensitivity": _sensitivity(first[0], second[0], say)}
-
-
-def _save_whole(source: Path, path: Path) -> None:
-    """Copy a model into one file, with the weights that it may keep in files beside it."""
-    import onnx
-
-    try:
-        onnx.save(onnx.load(str(source)), str(path))
-    except ValueError as error:
-        raise UserError(
-            f"{source}: its weights do not fit into one ONNX file: {_first_line(error)}"
-        ) from error
 
 
 def check_onnx(path: Path) -> dict[str, Any]:
@@ -141,8 +151,8 @@ def check_onnx(path: Path) -> dict[str, Any]:
     import onnx
 
     try:
-        model = onnx.load(str(path))
-        onnx.checker.check_model(model)
+        model = onnx.load(str(path), load_external_data=False)
+        onnx.checker.check_model(str(path))  # a model of more than 2 GB has to be read from there
     except Exception as error:
         raise UserError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
     weights = {tensor.name for tensor in model.graph.initializer}
