@@ -9,7 +9,6 @@ already are kept, so the same command goes on after an interruption.
 import argparse
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -204,16 +203,20 @@ def parse():
     add = parser.add_argument
     add("--models", nargs="+", default=["all"], metavar="NAME",
         help="torchvision's names, or 'all' (default)")  # fmt: skip
-    add("--out", type=Path, required=True, metavar="TABLE.csv", help="table to write and go on with")
+    add(
+        "--out", type=Path, required=True, metavar="TABLE.csv", help="table to write and go on with"
+    )
     add("--markdown", type=Path, metavar="FILE.md",
         help=f"put the table between '{BEGIN}' and '{END}' in this file, too")  # fmt: skip
     add("--again", nargs="*", metavar="NAME",
-        help="make the rows of these models again; of those that failed, when none is named")  # fmt: skip
+        help="make these models' rows anew; of those that failed, when none is named")  # fmt: skip
     add("--threads", type=int, default=0, help="threads of the target (default: all cores)")
-    add("--timeout", type=float, default=1200, metavar="S", help="seconds for a command (default: %(default)g)")  # fmt: skip
+    add("--timeout", type=float, default=1200, metavar="S",
+        help="seconds for a command (default: %(default)g)")  # fmt: skip
     add("--memory-gib", type=float, default=psutil.virtual_memory().total / 2**30 * 0.8,
         metavar="GIB", help="memory for a command (default: 80 %% of the machine's)")  # fmt: skip
-    add("--work", type=Path, metavar="FOLDER", help="where models lie while it is their turn (default: a temporary folder)")  # fmt: skip
+    add("--work", type=Path, metavar="FOLDER",
+        help="where models lie while it is their turn (default: a temporary folder)")  # fmt: skip
     options = parser.parse_args()
     known = classification_models()
     if options.models == ["all"]:
@@ -244,7 +247,7 @@ def main():
             shutil.rmtree(folder)
         partial = options.out.with_name(f"{options.out.name}.partial")
         write_table(ModelRow, [rows[name] for name in sorted(rows)], partial)
-        os.replace(partial, options.out)
+        partial.replace(options.out)
         what = row.error or (
             f"{row.kernels} kernels in {row.classes} classes, {row.gflop:.2f} GFLOP; export "
             f"{row.export_seconds} s, extraction {row.extract_seconds} s"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from rivulet.errors import UserError
 from rivulet.models.onnx_files import save_onnx, weights_beside
+from rivulet.models.torchvision_import import import_torchvision
 
 OPSET = 18
 _TOLERANCE = 1e-3
@@ -47,7 +47,7 @@ def export_torchvision(
     Raises:
         UserError: The weights cannot be fetched, or the export does not compute what torch does.
     """
-    torch, _ = _import_torchvision()
+    torch, _ = import_torchvision()
     say(f"building {name} with {weights} weights")
     model, (example, other) = _build_with_inputs(name, shape, weights, seed)
     with torch.inference_mode():
@@ -193,7 +193,7 @@ def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> tuple[Any, Any]:
     """A model, and two inputs for it; all of it follows from the seed."""
-    torch, torchvision = _import_torchvision()
+    torch, torchvision = import_torchvision()
     torch.manual_seed(seed)
     model = _build(torchvision, name, weights).eval()
     inputs = torch.randn(*shape), torch.randn(*shape)
@@ -258,46 +258,6 @@ def _build(torchvision: Any, name: str, weights: str) -> Any:
             "use 'weights: random' (latency does not depend on them) or place them in torch's "
             "cache folder by hand"
         ) from error
-
-
-@cache
-def _import_torchvision() -> tuple[Any, Any]:
-    """Import torchvision also where its compiled operators do not fit the installed torch.
-
-    A CPU-only torch cannot load torchvision's compiled operators when they were built beside
-    another torch, and then the import stops at operators that no classification model uses.
-    Declaring their schemas beforehand is all it asks for; where they do load, they declare the
-    same ones and nothing has to be done.
-    """
-    import torch
-
-    spec = _extension_path()
-    loaded = False
-    if spec is not None:
-        try:
-            torch.ops.load_library(str(spec))
-            loaded = True
-        except (OSError, RuntimeError):
-            pass
-    if not loaded:
-        library = torch.library.Library("torchvision", "DEF")
-        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        for operator in ("nms", "qnms"):
-            library.define(operator + schema)
-        torch._rivulet_torchvision_schemas = library  # they live as long as this object
-    import torchvision
-
-    return torch, torchvision
-
-
-def _extension_path() -> Path | None:
-    import importlib.util
-
-    package = importlib.util.find_spec("torchvision")
-    if package is None or package.origin is None:
-        raise UserError("torchvision is not installed in this Python; run 'make env' and use .venv")
-    found = sorted(Path(package.origin).parent.glob("_C*.so"))
-    return found[0] if found else None
 
 
 def _first_line(error: Exception) -> str:

@@ -145,7 +145,9 @@ def _evaluate(model: Any, known: _Known, wanted: list[str]) -> dict[str, np.ndar
 
     read = {name for node in known.computed for name in node.input}
     graph = onnx.GraphProto(name="known")
-    graph.node.extend(n for n in model.graph.node if n.op_type == "Constant" and n.output[0] in read)
+    graph.node.extend(
+        n for n in model.graph.node if n.op_type == "Constant" and n.output[0] in read
+    )
     graph.node.extend(known.computed)
     graph.initializer.extend(t for t in model.graph.initializer if t.name in read)
     graph.initializer.extend(_tensor(n, value) for n, value in known.values.items() if n in read)
