@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -229,6 +230,7 @@ def parse():
 def main():
     """Run the command line."""
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
     entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
     device = Device.from_settings("local", entry)
     rows = read_rows(options.out)

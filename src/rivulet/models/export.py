@@ -184,7 +184,10 @@ def _describe(value: Any, path: Path) -> dict[str, Any]:
 def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Two runs are not worth that its threads keep other jobs' CPUs busy while they wait.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
     outputs: list[np.ndarray] = session.run(None, feed)
