@@ -1,0 +1,1 @@
+"""What Rivulet takes on, and at what cost before any measurement: models, and jobs' start-up."""
