@@ -1,1 +1,1 @@
-"""Parts of the benchmark of large matrices: plans, models and the start-up of jobs."""
+"""What a large matrix takes before anything is measured: plans, models, and start-up of jobs."""

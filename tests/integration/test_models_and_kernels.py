@@ -1,16 +1,23 @@
 """Export, preparation and kernel extraction with the real torch, ONNX Runtime and TVM."""
 
 import csv
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from conftest import write_onnx
+from conftest import ROOT, write_onnx
 from rivulet.errors import UserError
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.kernels.extract import extract_kernels
+from rivulet.models import onnx_files
 from rivulet.models.export import adopt_onnx, check_onnx, export_torchvision
+from rivulet.models.onnx_files import weights_beside
 from rivulet.models.prepare import prepare_model
+
+SRC = str(ROOT / "src")
 
 
 def quiet(_):
@@ -57,6 +64,35 @@ def test_a_users_file_is_adopted_as_it_is(small_onnx, tmp_path):
     facts = adopt_onnx(small_onnx, tmp_path / "copy.onnx", quiet)
     assert (tmp_path / "copy.onnx").read_bytes() == small_onnx.read_bytes()
     assert facts["inputs"][0]["shape"] == [1, 3, 8, 8]
+
+
+def test_weights_that_do_not_fit_lie_beside_the_file(small_onnx, target, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_files, "_MOST_BYTES", 1000)
+    path = tmp_path / "copy.onnx"
+    facts = adopt_onnx(small_onnx, path, quiet)
+    beside = weights_beside(path)
+    assert path.stat().st_size + beside.stat().st_size > small_onnx.stat().st_size
+    assert check_onnx(path)["inputs"] == facts["inputs"]
+    whole, split = prepare_model(small_onnx, target), prepare_model(path, target)
+    for ours, theirs in zip(split.params, whole.params, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    monkeypatch.undo()
+    adopt_onnx(path, tmp_path / "whole.onnx", quiet)
+    assert not weights_beside(tmp_path / "whole.onnx").exists()
+    adopt_onnx(small_onnx, path, quiet)  # a smaller model under the name of a larger one
+    assert not beside.exists()
+
+
+def test_the_compiler_of_torch_is_there_when_it_is_asked_for():
+    code = (
+        "import sys; from rivulet.models.torchvision_import import import_torchvision as load\n"
+        "torch, torchvision = load()\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+        "from torchvision.ops.roi_align import is_compile_supported\n"
+        "assert is_compile_supported('cpu') in (True, False)\n"
+        "assert callable(torch._dynamo.optimize)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": SRC})
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):

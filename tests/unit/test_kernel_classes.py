@@ -31,6 +31,14 @@ def test_groups_of_channels_make_classes():
     assert kernel_class("conv2d", single_channel) == "conv2d"
 
 
+def test_products_within_attention_are_a_class_of_their_own():
+    dense = [(1, 50, 768), (768, 2304), (2304,), (1, 50, 2304)]
+    attention = [(1, 12, 50, 64), (1, 12, 64, 50), (1, 12, 50, 50)]
+    assert kernel_class("fused_matmul1_add3", dense) == "matmul_add"
+    assert kernel_class("matmul", [(1, 512), (512, 1000), (1, 1000)]) == "matmul"
+    assert kernel_class("matmul4", attention) == "batch_matmul"
+
+
 def kernel(task, flops, weight=1):
     return Kernel(task, "c", ((1,),), "float32", flops, weight, task, None)
 

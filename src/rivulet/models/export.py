@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rivulet.errors import UserError
+from rivulet.models.onnx_files import save_onnx, weights_beside
+from rivulet.models.torchvision_import import import_torchvision
 
 OPSET = 18
 _TOLERANCE = 1e-3
@@ -45,28 +47,20 @@ def export_torchvision(
     Raises:
         UserError: The weights cannot be fetched, or the export does not compute what torch does.
     """
-    torch, _ = _import_torchvision()
+    torch, _ = import_torchvision()
     say(f"building {name} with {weights} weights")
     model, (example, other) = _build_with_inputs(name, shape, weights, seed)
     with torch.inference_mode():
         expected, moved = model(example).numpy(), model(other).numpy()
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"exporting {name} to ONNX")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
-            torch.onnx.export(
-                model,
-                (example,),
-                str(path),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["input"],
-                output_names=["output"],
-            )
+        _write_onnx(torch, model, example, path)
     except torch.onnx.errors.OnnxExporterError as error:
         raise UserError(
             f"{name} cannot be exported for an input of shape {shape}: {_first_line(error)}"
         ) from error
+    del model  # the largest ones take as much memory again in ONNX Runtime
     facts = check_onnx(path)
     outputs = _run_onnx(path, [example.numpy()])
     difference = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
@@ -77,10 +71,36 @@ def export_torchvision(
         )
     return {
         **facts,
+        "parameters": parameters,
         "input_sensitivity": _sensitivity(expected, moved, say),
         "max_rel_error_against_torch": difference,
         "torch": torch.__version__,
     }
+
+
+def _write_onnx(torch: Any, model: Any, example: Any, path: Path) -> None:
+    """Write a torch module as ONNX; one of more than 2 GB with its weights in a second file."""
+    import onnx
+
+    # The exporter puts each weight of a large model into a file of its own.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns of its own deprecation
+            torch.onnx.export(
+                model,
+                (example,),
+                str(written),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["input"],
+                output_names=["output"],
+            )
+        if len(list(Path(folder).iterdir())) > 1:
+            save_onnx(onnx.load(str(written)), path)
+        else:
+            weights_beside(path).unlink(missing_ok=True)
+            written.replace(path)
 
 
 def build_torchvision(name: str, shape: list[int], weights: str, seed: int) -> Any:
@@ -104,6 +124,8 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
     Raises:
         UserError: The file is no valid ONNX model, has inputs of unknown shape, or does not run.
     """
+    import onnx
+
     say(f"checking {source}")
     facts = check_onnx(source)
     generator = np.random.default_rng(0)
@@ -116,20 +138,8 @@ def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str
         raise UserError(
             f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
         ) from error
-    _save_whole(source, path)
+    save_onnx(onnx.load(str(source)), path)
     return {**facts, "input_sensitivity": _sensitivity(first[0], second[0], say)}
-
-
-def _save_whole(source: Path, path: Path) -> None:
-    """Copy a model into one file, with the weights that it may keep in files beside it."""
-    import onnx
-
-    try:
-        onnx.save(onnx.load(str(source)), str(path))
-    except ValueError as error:
-        raise UserError(
-            f"{source}: its weights do not fit into one ONNX file: {_first_line(error)}"
-        ) from error
 
 
 def check_onnx(path: Path) -> dict[str, Any]:
@@ -141,8 +151,8 @@ def check_onnx(path: Path) -> dict[str, Any]:
     import onnx
 
     try:
-        model = onnx.load(str(path))
-        onnx.checker.check_model(model)
+        model = onnx.load(str(path), load_external_data=False)
+        onnx.checker.check_model(str(path))  # a model of more than 2 GB has to be read from there
     except Exception as error:
         raise UserError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -174,7 +184,10 @@ def _describe(value: Any, path: Path) -> dict[str, Any]:
 def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Two runs are not worth that its threads keep other jobs' CPUs busy while they wait.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
     outputs: list[np.ndarray] = session.run(None, feed)
@@ -183,7 +196,7 @@ def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> tuple[Any, Any]:
     """A model, and two inputs for it; all of it follows from the seed."""
-    torch, torchvision = _import_torchvision()
+    torch, torchvision = import_torchvision()
     torch.manual_seed(seed)
     model = _build(torchvision, name, weights).eval()
     inputs = torch.randn(*shape), torch.randn(*shape)
@@ -248,46 +261,6 @@ def _build(torchvision: Any, name: str, weights: str) -> Any:
             "use 'weights: random' (latency does not depend on them) or place them in torch's "
             "cache folder by hand"
         ) from error
-
-
-@cache
-def _import_torchvision() -> tuple[Any, Any]:
-    """Import torchvision also where its compiled operators do not fit the installed torch.
-
-    A CPU-only torch cannot load torchvision's compiled operators when they were built beside
-    another torch, and then the import stops at operators that no classification model uses.
-    Declaring their schemas beforehand is all it asks for; where they do load, they declare the
-    same ones and nothing has to be done.
-    """
-    import torch
-
-    spec = _extension_path()
-    loaded = False
-    if spec is not None:
-        try:
-            torch.ops.load_library(str(spec))
-            loaded = True
-        except (OSError, RuntimeError):
-            pass
-    if not loaded:
-        library = torch.library.Library("torchvision", "DEF")
-        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        for operator in ("nms", "qnms"):
-            library.define(operator + schema)
-        torch._rivulet_torchvision_schemas = library  # they live as long as this object
-    import torchvision
-
-    return torch, torchvision
-
-
-def _extension_path() -> Path | None:
-    import importlib.util
-
-    package = importlib.util.find_spec("torchvision")
-    if package is None or package.origin is None:
-        raise UserError("torchvision is not installed in this Python; run 'make env' and use .venv")
-    found = sorted(Path(package.origin).parent.glob("_C*.so"))
-    return found[0] if found else None
 
 
 def _first_line(error: Exception) -> str:

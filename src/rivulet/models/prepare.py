@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.models.static_shapes import make_shapes_static
 from rivulet.tvm_compat import load_tvm
 
 _TRANSFORM = "main_transform_params"
@@ -48,7 +49,9 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
 
     passes = relax.transform
     try:
-        module = from_onnx(onnx.load(str(path)), keep_params_in_input=True)
+        loaded = onnx.load(str(path))
+        make_shapes_static(loaded)
+        module = from_onnx(loaded, keep_params_in_input=True)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise UserError(f"{path}: TVM cannot import this model: {reason}") from error

@@ -6,23 +6,24 @@ import ast
 import hashlib
 from pathlib import Path
 
+_IMPORT = ("models/prepare.py", "models/static_shapes.py")
 # Rooms behind the stages whose artefacts are kept when their code changes.
 STAGE_ROOMS = {
-    "export": ("models/export.py",),
-    "kernels": ("models/prepare.py", "kernels"),
-    "compile": ("models/prepare.py", "benchmark/compile.py"),
+    "export": ("models/export.py", "models/onnx_files.py", "models/torchvision_import.py"),
+    "kernels": (*_IMPORT, "kernels"),
+    "compile": (*_IMPORT, "benchmark/compile.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
         "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
         "tvm_compat",
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
-    "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
+    "effect": ("benchmark", "measure/statistics.py", *_IMPORT),
     "roofline": ("measure/roofline.py",),
-    "package": ("deploy", "models/prepare.py", "benchmark"),
+    "package": ("deploy", *_IMPORT, "benchmark"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
-        "schedules", "measure", "records", "tvm_compat", "models/prepare.py",
+        "schedules", "measure", "records", "tvm_compat", *_IMPORT,
         "benchmark/compile.py", "benchmark/in_place.py",
     ),
     "ranking": (
@@ -36,7 +37,7 @@ STAGE_ROOMS = {
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
         "benchmark", "hardware/conduct.py", "measure/statistics.py", "measure/ratios.py",
-        "measure/outputs.py", "measure/roofline.py", "models/prepare.py", "models/export.py",
+        "measure/outputs.py", "measure/roofline.py", *_IMPORT, "models/export.py",
         "records/curve.py",
     ),
 }  # fmt: skip

@@ -1,0 +1,99 @@
+"""How long each job of the workflow takes from the start of its process to its first useful work.
+
+A small matrix, in which every kind of job has its turn, is run by the workflow itself, and each job
+says for itself how long it took: `rivulet.jobs.startup_trace` says what counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comparison.launch import BENCHMARKS
+from comparison.workflow import run_workflow
+from rivulet.jobs.startup_trace import VARIABLE
+from rivulet.measure.statistics import median
+
+BAR_SECONDS, COMPILER_BAR_SECONDS = 3.0, 6.0
+RUNS = 3
+_TRACE = "startup.jsonl"
+_CONFIG: dict[str, Any] = {
+    "models": {
+        "resnet18": {"torchvision": "resnet18", "shape": [1, 3, 32, 32]},
+        "squeezenet1_1": {"torchvision": "squeezenet1_1", "shape": [1, 3, 32, 32]},
+    },
+    "trials": [40],
+    "pairs": [["resnet18", "squeezenet1_1"]],
+    "search": {"batch_size": 8, "population": 8, "generations": 1},
+    "measure": {"repeats": 3, "min_repeat_ms": 1},
+    "droplet": {"trials": 8, "neighbours_per_round": 4, "confirm_repeats": 4},
+    "transfer": {"candidates_per_kernel": 1, "records_per_source_kernel": 1},
+    "droplet_study": {"rounds": 5, "repetitions": 3},
+    "benchmark": {
+        "inputs": 1, "processes": 1, "max_processes": 1, "samples": 5, "min_sample_ms": 1,
+        "settle_ms": 1, "bootstrap_resamples": 200, "max_seconds_per_method": 1,
+    },
+}  # fmt: skip
+_PACKAGE = "results/local/library/squeezenet1_1-ansor-40/manifest.json"
+
+
+@dataclass(frozen=True)
+class StartupRow:
+    """Start-up of one script's jobs.
+
+    Attributes:
+        script: The command of the jobs.
+        compiler: Whether they import the compiler.
+        jobs: How many there were.
+        median_s: Median of the seconds to their first useful work.
+        worst_s: Largest of them.
+        bar_s: Seconds that it may take.
+    """
+
+    script: str
+    compiler: bool
+    jobs: int
+    median_s: float
+    worst_s: float
+    bar_s: float
+
+
+def startup_times(quick: bool, work: Path = BENCHMARKS / "work/startup") -> list[StartupRow]:
+    """Run the matrix, once or `RUNS` times, and sum up what its jobs said.
+
+    Args:
+        quick: Run it once.
+        work: Folder of the runs. Finished jobs are kept, and the same call goes on.
+
+    Raises:
+        SystemExit: The workflow did not finish.
+    """
+    seconds: dict[str, list[float]] = defaultdict(list)
+    compilers = set()
+    before = os.environ.get(VARIABLE)
+    try:
+        for number in range(1 if quick else RUNS):
+            folder = work / f"run-{number}"
+            os.environ[VARIABLE] = str(folder / _TRACE)
+            # One job at a time: what a job waits for another job's CPU is not its start-up.
+            run_workflow(folder, "startup", _CONFIG, ["all", _PACKAGE], "1")
+            for line in (folder / _TRACE).read_text().splitlines():
+                job = json.loads(line)
+                seconds[job["script"]].append(job["startup_s"])
+                if job["compiler"]:
+                    compilers.add(job["script"])
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
+    return [
+        StartupRow(
+            script, script in compilers, len(found), round(median(found), 2),
+            round(max(found), 2), COMPILER_BAR_SECONDS if script in compilers else BAR_SECONDS,
+        )
+        for script, found in sorted(seconds.items())
+    ]  # fmt: skip

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Export models of torchvision, extract their kernels, and write a table of what came out.
+
+Each model goes through the workflow's own two commands, each in a process of its own with a bound
+on memory and time; its files are removed before the next model's turn. Rows that are in the table
+already are kept, so the same command goes on after an interruption.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+
+import _bootstrap  # noqa: F401
+from rivulet.config.torchvision_names import classification_models
+from rivulet.errors import UserError
+from rivulet.hardware import Device, fingerprint
+from rivulet.jobs.progress import duration
+from rivulet.provenance import read_record
+from rivulet.tables import write_table
+from rivulet.tvm_compat import installed_version
+
+SCRIPTS = Path(__file__).resolve().parent
+OTHER_SIZES = {"inception_v3": 299}
+SIZE = 224
+BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
+_POLL_SECONDS, _GRACE_SECONDS = 0.1, 10
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model of the table; what a model that fails does not have is empty."""
+
+    model: str
+    input: str
+    parameters: int | str = ""
+    kernels: int | str = ""
+    classes: int | str = ""
+    gflop: float | str = ""
+    export_seconds: float | str = ""
+    export_gib: float | str = ""
+    extract_seconds: float | str = ""
+    extract_gib: float | str = ""
+    error: str = ""
+
+
+def read_rows(path):
+    """Rows of a table that this command wrote, by model."""
+    if not path.exists():
+        return {}
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    expected = {field.name for field in fields(ModelRow)}
+    if any(set(row) != expected for row in rows):
+        raise UserError(f"{path}: its columns are not those of this command; name another file")
+    return {row["model"]: ModelRow(**row) for row in rows}
+
+
+def run_bounded(command, limits):
+    """Run a command; returns its seconds, its largest memory in GiB, and why it failed."""
+    started, peak, problem = time.monotonic(), 0, ""
+    with tempfile.TemporaryFile("w+", errors="replace") as heard:
+        child = subprocess.Popen(command, stdout=heard, stderr=heard)
+        try:
+            while child.poll() is None:
+                time.sleep(_POLL_SECONDS)
+                peak = max(peak, memory_of(child.pid))
+                if peak > limits.memory_gib * 2**30:
+                    problem = f"needs more than {limits.memory_gib:g} GiB of memory"
+                elif time.monotonic() - started > limits.timeout:
+                    problem = f"takes more than {limits.timeout:g} s"
+                if problem:
+                    break
+        finally:
+            end(child)
+        heard.seek(0)
+        lines = heard.read().strip().splitlines()
+    if child.returncode and not problem:
+        problem = lines[-1] if lines else f"exit status {child.returncode}"
+    return time.monotonic() - started, peak / 2**30, problem
+
+
+def memory_of(pid):
+    """Resident bytes of a process and all below it."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    except psutil.Error:
+        pass
+    return total
+
+
+def end(child):
+    """End a command that still runs; it ends what it has started."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def make_row(name, device, limits, folder):
+    """Take one model through both commands."""
+    size = OTHER_SIZES.get(name, SIZE)
+    shape = [1, 3, size, size]
+    facts = {"model": name, "input": "x".join(map(str, shape))}
+    model, record = folder / f"{name}.onnx", folder / f"{name}.json"
+    kernels = folder / f"{name}.kernels.json"
+    settings = {
+        "model": {"torchvision": name, "shape": shape, "weights": "random", "seed": 0},
+    }
+    seconds, peak, problem = run_bounded(
+        [
+            sys.executable, SCRIPTS / "export_model.py", "--subject", f"model={name}",
+            "--settings", json.dumps(settings), "--onnx", model, "--record", record,
+            "--format-file", SCRIPTS.parent / "rules/export_format.txt",
+            "--log", folder / "export.log",
+        ],
+        limits,
+    )  # fmt: skip
+    if problem:
+        return ModelRow(**facts, error=f"export: {reason_in(problem, name)}")
+    facts |= {
+        "parameters": read_record(record).facts["parameters"],
+        "export_seconds": round(seconds, 1), "export_gib": round(peak, 2),
+    }  # fmt: skip
+    settings = {
+        "device": device.to_json(), "fingerprint": fingerprint(device), "tvm": installed_version(),
+    }  # fmt: skip
+    seconds, peak, problem = run_bounded(
+        [
+            sys.executable, SCRIPTS / "extract_kernels.py", "--subject", f"model={name}",
+            "--settings", json.dumps(settings), "--onnx", model, "--model-record", record,
+            "--table", folder / "kernels.csv", "--workloads", folder / "workloads.json.gz",
+            "--record", kernels, "--log", folder / "kernels.log",
+        ],
+        limits,
+    )  # fmt: skip
+    if problem:
+        return ModelRow(**facts, error=f"kernels: {reason_in(problem, name)}")
+    found = read_record(kernels).facts
+    return ModelRow(
+        **facts, kernels=found["kernels"], classes=found["classes"], gflop=found["gflop"],
+        extract_seconds=round(seconds, 1), extract_gib=round(peak, 2),
+    )  # fmt: skip
+
+
+def reason_in(problem, name):
+    """The reason within a job's last words, without its label and the log's path."""
+    return problem.split(f" {name}: ", 1)[-1].split(" (log: ", 1)[0]
+
+
+def markdown(rows):
+    """The table as Markdown, between its marks."""
+    good = [row for row in rows if not row.error]
+    lines = [
+        BEGIN, "",
+        f"{len(good)} of {len(rows)} models give kernels.", "",
+        "| model | input | parameters, millions | kernels | classes | GFLOP | export s "
+        "| extraction s | memory GiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for row in good:
+        memory = max(float(row.export_gib), float(row.extract_gib))
+        lines.append(
+            f"| {row.model} | {row.input} | {int(row.parameters) / 1e6:.1f} | {row.kernels} "
+            f"| {row.classes} | {float(row.gflop):.2f} | {float(row.export_seconds):.0f} "
+            f"| {float(row.extract_seconds):.0f} | {memory:.1f} |"
+        )
+    if len(good) < len(rows):
+        lines += ["", "| model | why not |", "|---|---|"]
+        lines += [f"| {row.model} | {row.error} |" for row in rows if row.error]
+    return "\n".join([*lines, "", END])
+
+
+def write_markdown(path, rows):
+    """Put the table between its marks in a file."""
+    text = path.read_text()
+    head, begun, rest = text.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not (begun and ended):
+        raise UserError(f"{path}: has no place for the table; it lies between {BEGIN} and {END}")
+    path.write_text(head + markdown(rows) + tail)
+
+
+def parse():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--models", nargs="+", default=["all"], metavar="NAME",
+        help="torchvision's names, or 'all' (default)")  # fmt: skip
+    add(
+        "--out", type=Path, required=True, metavar="TABLE.csv", help="table to write and go on with"
+    )
+    add("--markdown", type=Path, metavar="FILE.md",
+        help=f"put the table between '{BEGIN}' and '{END}' in this file, too")  # fmt: skip
+    add("--again", nargs="*", metavar="NAME",
+        help="make these models' rows anew; of those that failed, when none is named")  # fmt: skip
+    add("--threads", type=int, default=0, help="threads of the target (default: all cores)")
+    add("--timeout", type=float, default=1200, metavar="S",
+        help="seconds for a command (default: %(default)g)")  # fmt: skip
+    add("--memory-gib", type=float, default=psutil.virtual_memory().total / 2**30 * 0.8,
+        metavar="GIB", help="memory for a command (default: 80 %% of the machine's)")  # fmt: skip
+    add("--work", type=Path, metavar="FOLDER",
+        help="where models lie while it is their turn (default: a temporary folder)")  # fmt: skip
+    options = parser.parse_args()
+    known = classification_models()
+    if options.models == ["all"]:
+        options.models = known
+    if unknown := sorted({*options.models, *(options.again or ())} - set(known)):
+        parser.error(f"no classification model of torchvision: {', '.join(unknown)}")
+    return options
+
+
+def main():
+    """Run the command line."""
+    options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
+    entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
+    device = Device.from_settings("local", entry)
+    rows = read_rows(options.out)
+    if options.again is not None:
+        gone = options.again or [name for name, row in rows.items() if row.error]
+        rows = {name: row for name, row in rows.items() if name not in gone}
+    todo = [name for name in options.models if name not in rows]
+    if options.work:
+        options.work.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    for number, name in enumerate(todo, 1):
+        folder = Path(tempfile.mkdtemp(prefix="rivulet-models-", dir=options.work))
+        try:
+            row = rows[name] = make_row(name, device, options, folder)
+        finally:
+            shutil.rmtree(folder)
+        partial = options.out.with_name(f"{options.out.name}.partial")
+        write_table(ModelRow, [rows[name] for name in sorted(rows)], partial)
+        partial.replace(options.out)
+        what = row.error or (
+            f"{row.kernels} kernels in {row.classes} classes, {row.gflop:.2f} GFLOP; export "
+            f"{row.export_seconds} s, extraction {row.extract_seconds} s"
+        )
+        passed = duration(time.monotonic() - started)
+        print(f"{passed:>8} {number}/{len(todo)} {name}: {what}", flush=True)
+    chosen = [rows[name] for name in sorted(options.models)]
+    if options.markdown:
+        write_markdown(options.markdown, chosen)
+    failed = sum(bool(row.error) for row in chosen)
+    print(f"{len(chosen) - failed} of {len(chosen)} models give kernels; table: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
