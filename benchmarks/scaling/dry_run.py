@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +114,7 @@ def _run(command: list[str], folder: Path) -> tuple[str, resource.struct_rusage]
     return output.read_text(errors="replace"), usage
 
 
-def rows(runs: list[DryRun]) -> list[Mapping[str, Any]]:
+def plan_rows(runs: list[DryRun]) -> list[dict[str, Any]]:
     """The runs as a table's rows."""
     return [
         {
@@ -128,3 +127,32 @@ def rows(runs: list[DryRun]) -> list[Mapping[str, Any]]:
         }
         for run in runs
     ]
+
+
+def plot_growth(runs: list[DryRun], path: Path) -> None:
+    """Draw time and memory over the number of models, as an SVG file."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6))
+    models = [run.models for run in runs]
+    for axes, values, unit in (
+        (left, [run.seconds for run in runs], "seconds"),
+        (right, [run.gib for run in runs], "GiB"),
+    ):
+        axes.plot(models, values, marker="o")
+        for run, value in zip(runs, values, strict=True):
+            label = f"{value:.3g} ({run.jobs:,} jobs)"
+            axes.annotate(
+                label, (run.models, value), (6, 6), textcoords="offset points", fontsize=8
+            )
+        axes.set(xscale="log", yscale="log", xlabel="models, all pairs", ylabel=unit)
+        axes.set_xticks(models, [str(number) for number in models])
+        axes.margins(x=0.25, y=0.2)
+        axes.grid(alpha=0.3)
+    figure.suptitle("Planning a matrix with two logs and three trial counts")
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
