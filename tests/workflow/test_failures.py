@@ -136,7 +136,7 @@ def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
     path = checkout.folder / "src/rivulet/workflow/stages.py"
     text = path.read_text()
-    path.write_text(text.replace("= fingerprint(device)", '= "0123456789ab"'))
+    path.write_text(text.replace("else fingerprint(device)", 'else "0123456789ab"'))
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
     assert run.code != 0
     assert "hardware 'local': this machine has the fingerprint" in run.text
