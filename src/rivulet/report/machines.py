@@ -51,7 +51,7 @@ class OnHardware:
 
     Attributes:
         best: Its fastest method over all trial counts; None where none has a latency.
-        runtime: ONNX Runtime, from the same pair runs as the fastest method's; None where it was
+        runtime: ONNX Runtime, from the pair runs of that target and trial count; None where it was
             not timed.
     """
 
