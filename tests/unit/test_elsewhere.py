@@ -15,9 +15,10 @@ from rivulet.config import ConfigError, validate_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.reconcile import reconcile
+from rivulet.workflow import stages
 from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
 from rivulet.workflow.packages import package_manifests
-from rivulet.workflow.planning import expected_settings
+from rivulet.workflow.planning import expected_settings, load_workflow_config
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import planned_hardware, stage_settings
 
@@ -48,15 +49,28 @@ def test_a_bad_place_is_refused():
         config(hardware={"b": {"at": "there"}})
 
 
-def test_its_records_are_not_compared_with_this_machine(tmp_path):
-    """This machine has no 1,000 threads, so any settings of b would be an error."""
-    table = tmp_path / "t.csv"
-    table.write_text("")
-    subject = {"model": "m", "hardware": "b"}
-    record = write_record(tmp_path / "t.json", "kernels", subject, {}, [], [table])
-    assert expected_settings(config(), record) is None
-    with pytest.raises(UserError, match="1000 threads asked for"):
-        stage_settings(config(), "kernels", hardware="b")
+def test_no_fingerprint_of_this_machine_is_taken_for_it(tmp_path, monkeypatch):
+    asked = []
+
+    def watched(device):
+        asked.append(device.name)
+        return "0123"
+
+    monkeypatch.setattr(stages, "fingerprint", watched)
+    both = config()
+    load_workflow_config(both.model_dump(mode="json"), [])
+    records = {}
+    for hardware in BOTH:
+        table = tmp_path / f"{hardware}.csv"
+        table.write_text("")
+        record = write_record(
+            table.with_suffix(".json"), "kernels", {"model": "m", "hardware": hardware}, {}, [],
+            [table],
+        )  # fmt: skip
+        records[hardware] = expected_settings(both, record)
+    assert records["a"]["fingerprint"] == "0123"
+    assert records["b"] is None
+    assert set(asked) == {"a"}
 
 
 def test_missing_files_are_named_in_one_line(tmp_path, monkeypatch):

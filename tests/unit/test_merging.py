@@ -11,6 +11,7 @@ import pytest
 
 from conftest import ROOT
 from rivulet.errors import UserError
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.machines import machines_of, refuse_two_machines, tree_records
 from rivulet.workflow.merging import copy_files, plan_merge
@@ -274,6 +275,25 @@ def test_machines_are_told_by_their_records(here):
         FIRST, "A CPU", 2, 2,
     )  # fmt: skip
     refuse_two_machines(machines)
+
+
+def node(results, hardware, fingerprint, host):
+    """What describes a cluster's node, planned without knowing it."""
+    settings = {"fingerprint": FINGERPRINT_OF_NODE}
+    facts = {"fingerprint": fingerprint, "cpu": "Node CPU", "threads": 2, "host": host}
+    place = results / hardware / MACHINE_FILE
+    write_record(place, "machine", {"hardware": hardware}, settings, [], [], facts)
+
+
+def test_a_clusters_nodes_of_one_kind_are_one_machine(here, there):
+    shutil.rmtree(there / "b")
+    measured(there, "a", FIRST, name="other")
+    node(here, "a", FIRST, "n1")
+    node(there, "a", FIRST, "n2")
+    merged(here, there)
+    assert read_record(here / "a" / MACHINE_FILE).facts["host"] == "n1"
+    node(there, "a", SECOND, "n3")
+    assert "Node CPU" in refused(here, there)
 
 
 # --- The command ---------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def machines_of(records: Mapping[Path, Record]) -> dict[str, dict[str, Machine]]
     found: dict[str, dict[str, list[Path]]] = {}
     for path, record in records.items():
         hardware = record.subject.get("hardware")
-        fingerprint = record.settings.get("fingerprint")
+        # What describes a cluster's node was planned without knowing it.
+        facts = record.facts if record.stage == "machine" else record.settings
+        fingerprint = facts.get("fingerprint")
         if hardware and fingerprint:
             found.setdefault(str(hardware), {}).setdefault(str(fingerprint), []).append(path)
     return {
@@ -72,6 +74,11 @@ def machines_of(records: Mapping[Path, Record]) -> dict[str, dict[str, Machine]]
         }
         for hardware, states in found.items()
     }
+
+
+def processor(environment: Mapping[str, Any]) -> str:
+    """What a machine's description says that its kernels run on; empty where it does not."""
+    return str(environment.get("gpu") or environment.get("cpu") or environment.get("key") or "")
 
 
 def refuse_two_machines(machines: Mapping[str, Mapping[str, Machine]]) -> None:
@@ -117,9 +124,10 @@ def refuse_other_names(records: Mapping[Path, Record], roots: Mapping[Path, str]
 
 def _machine(fingerprint: str, records: Mapping[Path, Record]) -> Machine:
     environments: list[dict[str, Any]] = [
-        one.facts.get("environment") or {} for one in records.values()
+        one.facts if one.stage == "machine" else one.facts.get("environment") or {}
+        for one in records.values()
     ]
-    cpu = next((str(one["cpu"]) for one in environments if one.get("cpu")), "unknown CPU")
+    cpu = next((name for one in environments if (name := processor(one))), "unknown CPU")
     devices = (record.settings.get("device") for record in records.values())
     threads = next((_threads(device) for device in devices if device), 0)
     return Machine(fingerprint, cpu, threads, len(records), next(iter(records)))

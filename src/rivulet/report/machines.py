@@ -10,6 +10,7 @@ from pathlib import Path
 from rivulet.benchmark.subject import BASELINES
 from rivulet.measure.ratios import SAME
 from rivulet.provenance import Record
+from rivulet.provenance.machines import processor
 from rivulet.report.blocks import Block, Line, fastest_method
 from rivulet.report.wording import latency_text
 
@@ -50,7 +51,7 @@ class OnHardware:
 
     Attributes:
         best: Its fastest method over all trial counts; None where none has a latency.
-        runtime: ONNX Runtime, from the same pair runs as the fastest method's; None where it was
+        runtime: ONNX Runtime, from the pair runs of that target and trial count; None where it was
             not timed.
     """
 
@@ -137,7 +138,8 @@ def _machine(hardware: str, records: Iterable[Record]) -> str:
     said: dict[str, None] = {}
     for record in records:
         facts = record.facts.get("environment") or {}
-        if record.subject.get("hardware") == hardware and facts.get("cpu"):
+        name = processor(facts)
+        if record.subject.get("hardware") == hardware and name:
             threads = facts.get("threads")
-            said[f"{facts['cpu']}{f', {threads} threads' if threads else ''}"] = None
+            said[f"{name}{f', {threads} threads' if threads else ''}"] = None
     return "; ".join(said) or "unknown CPU"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.provenance.machines import (
     Machine,
     clash,
@@ -171,8 +172,8 @@ def _merge_tree(merge: Merge, tree: Tree) -> None:
         if there is None:
             merge.files[place] = source
             tree.copied.append(source)
-        elif filecmp.cmp(there, source, shallow=False):
-            tree.same += 1
+        elif filecmp.cmp(there, source, shallow=False) or inside.name == MACHINE_FILE:
+            tree.same += 1  # two nodes of one kind, as their fingerprint says, have two names
         elif str(inside.with_suffix("")) in _SUMMARIES:
             tree.kept.append(inside)
         else:
