@@ -11,7 +11,7 @@ _IMPORT = ("models/prepare.py", "models/static_shapes.py")
 STAGE_ROOMS = {
     "export": ("models/export.py", "models/onnx_files.py", "models/torchvision_import.py"),
     "kernels": (*_IMPORT, "kernels"),
-    "compile": (*_IMPORT, "benchmark/compile.py"),
+    "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
         "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
@@ -36,9 +36,9 @@ STAGE_ROOMS = {
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "hardware/conduct.py", "measure/statistics.py", "measure/ratios.py",
-        "measure/outputs.py", "measure/roofline.py", *_IMPORT, "models/export.py",
-        "records/curve.py",
+        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
+        "measure/statistics.py", "measure/ratios.py", "measure/outputs.py", "measure/roofline.py",
+        *_IMPORT, "models/export.py", "records/curve.py",
     ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
