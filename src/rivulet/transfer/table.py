@@ -22,8 +22,8 @@ class CandidateRow:
         source_kernel: Task name of the source kernel; empty for the default schedule.
         kind: ``exact``, ``class``, ``anchor``, ``related`` or ``default``; empty when nothing
             could be tried.
-        how: How its tiles were carried over: ``as it is``, ``projected``, ``registers`` or
-            ``repaired``.
+        how: How its tiles were carried over: ``as it is``, ``projected``, ``registers``,
+            ``threads`` or ``repaired``.
         rank: Place of the schedule among the source kernel's, from 1.
         distance: Sum of the absolute log ratios of the two kernels' loop extents.
         predicted: Cost model's score before it was measured; higher is faster.
