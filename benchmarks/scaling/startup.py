@@ -51,6 +51,7 @@ class StartupRow:
         jobs: How many there were.
         median_s: Median of the seconds to their first useful work.
         worst_s: Largest of them.
+        cpu_s: Median of the CPU seconds in that time; what it would be on a machine of its own.
         bar_s: Seconds that it may take.
     """
 
@@ -59,6 +60,7 @@ class StartupRow:
     jobs: int
     median_s: float
     worst_s: float
+    cpu_s: float
     bar_s: float
 
 
@@ -72,8 +74,7 @@ def startup_times(quick: bool, work: Path = BENCHMARKS / "work/startup") -> list
     Raises:
         SystemExit: The workflow did not finish.
     """
-    seconds: dict[str, list[float]] = defaultdict(list)
-    compilers = set()
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     before = os.environ.get(VARIABLE)
     try:
         for number in range(1 if quick else RUNS):
@@ -83,17 +84,19 @@ def startup_times(quick: bool, work: Path = BENCHMARKS / "work/startup") -> list
             run_workflow(folder, "startup", _CONFIG, ["all", _PACKAGE], "1")
             for line in (folder / _TRACE).read_text().splitlines():
                 job = json.loads(line)
-                seconds[job["script"]].append(job["startup_s"])
-                if job["compiler"]:
-                    compilers.add(job["script"])
+                found[job["script"]].append(job)
     finally:
         os.environ.pop(VARIABLE)
         if before is not None:
             os.environ[VARIABLE] = before
-    return [
-        StartupRow(
-            script, script in compilers, len(found), round(median(found), 2),
-            round(max(found), 2), COMPILER_BAR_SECONDS if script in compilers else BAR_SECONDS,
-        )
-        for script, found in sorted(seconds.items())
-    ]  # fmt: skip
+    return [_row(script, jobs) for script, jobs in sorted(found.items())]
+
+
+def _row(script: str, jobs: list[dict[str, Any]]) -> StartupRow:
+    seconds = [job["startup_s"] for job in jobs]
+    compiler = any(job["compiler"] for job in jobs)
+    return StartupRow(
+        script, compiler, len(jobs), round(median(seconds), 2), round(max(seconds), 2),
+        round(median([job["cpu_s"] for job in jobs]), 2),
+        COMPILER_BAR_SECONDS if compiler else BAR_SECONDS,
+    )  # fmt: skip

@@ -16,8 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 VARIABLE = "RIVULET_STARTUP_TRACE"
 
@@ -47,7 +50,7 @@ def traced_startup(label: str, pid: int) -> Iterator[None]:
     if not path:
         yield
         return
-    begun = process_age(pid)
+    begun, used = process_age(pid), _cpu_seconds(pid)
     with _timed_imports() as imports:
         try:
             yield
@@ -56,18 +59,32 @@ def traced_startup(label: str, pid: int) -> Iterator[None]:
                 "job": label,
                 "script": Path(sys.argv[0]).name,
                 "begin_s": round(begun, 3),
-                "import_s": round(imports[0], 3),
-                "startup_s": round(begun + imports[0], 3),
+                "import_s": round(imports.seconds, 3),
+                "startup_s": round(begun + imports.seconds, 3),
+                "cpu_s": round(used + imports.cpu_seconds, 3),
                 "compiler": "tvm" in sys.modules,
             }
             with Path(path).open("a") as stream:  # a short line is appended as a whole
                 stream.write(json.dumps(line) + "\n")
 
 
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+@dataclass
+class _Imports:
+    """What imports have taken: wall time, and CPU time of this process."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
 @contextmanager
-def _timed_imports() -> Iterator[list[float]]:
-    """Sum up the seconds that this thread spends in imports, those within imports once."""
-    spent = [0.0]
+def _timed_imports() -> Iterator[_Imports]:
+    """Sum up what this thread spends in imports, those within imports counted once."""
+    spent = _Imports()
     inside = False
     thread = threading.get_ident()
 
@@ -76,12 +93,13 @@ def _timed_imports() -> Iterator[list[float]]:
             nonlocal inside
             if inside or threading.get_ident() != thread:
                 return function(*args, **kwargs)
-            inside, started = True, time.perf_counter()
+            inside, started, used = True, time.perf_counter(), time.process_time()
             try:
                 return function(*args, **kwargs)
             finally:
                 inside = False
-                spent[0] += time.perf_counter() - started
+                spent.seconds += time.perf_counter() - started
+                spent.cpu_seconds += time.process_time() - used
 
         return call
 
