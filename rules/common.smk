@@ -123,7 +123,8 @@ def settings(stage, *names):
         chosen = dict(zip(names, values))
         if "trials" in chosen:
             chosen["trials"] = int(chosen["trials"])
-        return json.dumps(stage_settings(CONFIG, stage, **chosen), sort_keys=True)
+        settings_now = stage_settings(CONFIG, stage, **chosen)
+        return sys.intern(json.dumps(settings_now, sort_keys=True))
 
     return lambda wildcards: text(*(wildcards[name] for name in names))
 

@@ -15,7 +15,6 @@ rule transfer_schedules:
         sources=files_of_sources,
         untuned_record="results/{hardware}/libraries/untuned/{target}.json",
     output:
-        candidates=f"{TRANSFER}/candidates.csv",
         record=f"{TRANSFER}/log.json",
     log:
         "logs/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}.log",

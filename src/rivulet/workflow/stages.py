@@ -186,12 +186,11 @@ def stage_settings(
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
     if stage == "transfer" and source is not None and target is not None:
-        settings["sources"] = transfer_sources(config, source, target)
-        settings["library"] = {
-            name: _definition(data["library"][name])
-            for name in settings["sources"]
-            if name in config.library
-        }
+        sources = transfer_sources(config, source, target)
+        if source == POOL:  # of a pair they are in its name, and all pairs have the same settings
+            settings["sources"] = sources
+        elsewhere = [name for name in sources if name in config.library]
+        settings["library"] = {name: _definition(data["library"][name]) for name in elsewhere}
     if stage == "package":
         settings["onnxruntime"] = version("onnxruntime")
         settings["benchmark"] = {k: v for k, v in data["benchmark"].items() if k not in _COMPARING}
