@@ -3,20 +3,6 @@
 # Droplet search on what a transfer has taken stands beside it. A target's own methods stand in
 # the table of each of its pairs, measured there beside the transfer; the search started from the
 # pool stands beside the pool.
-REFINED_LIBRARY = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}"
-
-
-def records_of_pair(wildcards):
-    """Records of what is compiled of a pair, in the order of its methods."""
-    own = "results/{hardware}/libraries/{method}-{trials}/{target}.json"
-    untuned = "results/{hardware}/libraries/untuned/{target}.json"
-    patterns = [
-        *([untuned] if "untuned" in CONFIG.benchmark.baselines else []),
-        *(own.replace("{method}", method) for method in own_methods(wildcards)),
-        f"{TRANSFER}/log.json",
-        *([f"{REFINED_LIBRARY}.json"] if is_refined(wildcards) else []),
-    ]
-    return [pattern.format(**wildcards) for pattern in patterns]
 
 
 rule benchmark_pair:

@@ -66,7 +66,7 @@ if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
 # For the records of benchmarks; not in the commands, where a large config would hide all else when
 # one of them fails. A job on a cluster reads this file anew.
-os.environ["RIVULET_CONFIG"] = CONFIG.canonical_json()
+os.environ.update(RIVULET_CONFIG=CONFIG.canonical_json())
 # Braces are format fields in Snakemake's shell commands.
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
@@ -171,6 +171,20 @@ def methods(wildcards):
 def is_refined(wildcards):
     """Does the pair's table have droplet search on what the transfer has taken?"""
     return REFINES and wildcards.log_kind == "ansor"
+
+
+def records_of_pair(wildcards):
+    """Records of what is compiled of a pair, in the order of its methods."""
+    own = "results/{hardware}/libraries/{method}-{trials}/{target}.json"
+    untuned = "results/{hardware}/libraries/untuned/{target}.json"
+    refined = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.json"
+    patterns = [
+        *([untuned] if "untuned" in CONFIG.benchmark.baselines else []),
+        *(own.replace("{method}", method) for method in own_methods(wildcards)),
+        "results/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}/log.json",
+        *([refined] if is_refined(wildcards) else []),
+    ]
+    return [pattern.format(**wildcards) for pattern in patterns]
 
 
 def record_of_moved(wildcards):
