@@ -22,5 +22,6 @@ rule measure_roofline:
         settings=settings("roofline", "hardware"),
     shell:
         "python scripts/measure_roofline.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --format-file {input.format}"
-        " --table {output.table} --record {output.record} --log {log}" + MACHINE
+        " --settings {params.settings:q}"
+        + MACHINE
+        + " --format-file {input.format} --table {output.table} --record {output.record} --log {log}"
