@@ -17,6 +17,7 @@ from rivulet.hardware.place import Connection
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
 
 KEY = "board"
+SCRIPT = ROOT / "scripts/rpc_devices.py"
 
 
 def free_port():
@@ -59,7 +60,7 @@ def fleet(devices, port=None, join=None):
     before = servers_at(join.address)[0] if join else 0
     process = subprocess.Popen(
         [
-            sys.executable, ROOT / "scripts/rpc_devices.py", *where, "--devices", str(devices),
+            sys.executable, SCRIPT, *where, "--devices", str(devices),
             "--key", KEY, "--threads", "1",
         ],
         stderr=subprocess.DEVNULL,

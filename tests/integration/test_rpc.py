@@ -2,11 +2,14 @@
 
 import json
 import struct
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 from test_bench_limits import GOOD, LOOPS, WRITES_ELSEWHERE, module
 
@@ -25,8 +28,10 @@ from rivulet.hardware.target import resolve_target
 from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import BANDWIDTH, COMPUTE, measure_roofline
 from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.validate import sample_records, validate_records
 from rivulet.search import search_model
-from rpc_fleet import KEY, fleet, free_port, servers_at, wait_for
+from rpc_fleet import KEY, SCRIPT, fleet, free_port, servers_at, wait_for
 
 TRIALS = 32
 INPUTS = [{"name": "input", "shape": [1, 3, 8, 8], "dtype": "float32"}]
@@ -151,12 +156,12 @@ def test_sessions_are_renewed_before_the_server_ends_them(free_boards, tmp_path)
     with bench_at(
         free_boards, tmp_path, session_timeout_s=4.0, measure={"run_timeout_s": 2.0}
     ) as bench:
-        end = time.monotonic() + 6
         pids = set()
-        while time.monotonic() < end:
+        end = time.monotonic() + 60
+        while len(pids) < 3:
+            assert time.monotonic() < end
             assert bench.measure([module(GOOD, factor=2)])[0].samples
             pids |= {session.pid for session in free_boards.sessions()}
-    assert len(pids) >= 2
 
 
 @pytest.mark.parametrize(
@@ -309,3 +314,51 @@ def test_work_at_a_place_starts_over_when_the_device_is_lost(free_boards):
 
     assert at_place(device_at(free_boards).location, work) == "done"
     assert seen == [1, 1]
+
+
+def test_everything_ends_together_and_a_second_tracker_is_refused(tmp_path):
+    with fleet(2) as one:
+        place = open_place(device_at(one).location)
+        processes = [*psutil.Process(one.process.pid).children(recursive=True)]
+        assert len(processes) == 4  # tracker, two servers, one session
+        taken = subprocess.run(
+            [sys.executable, SCRIPT, "--port", str(one.port)], capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+        assert taken.returncode == 1
+        wanted = f"error: cannot listen on 127.0.0.1:{one.port}: Address already in use"
+        assert taken.stderr.startswith(wanted)
+    assert one.process.returncode == 0
+    _, left = psutil.wait_procs(processes, 10)
+    assert not left
+    assert not place.alive()
+
+
+def test_listening_to_a_network_is_warned_of():
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, "--host", "0.0.0.0", "--port", str(free_port()), "--devices", "0"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        line = process.stderr.readline()
+        assert line.startswith("warning: whoever reaches 0.0.0.0 runs code on this machine")
+        assert process.stderr.readline().startswith("tracker: 0.0.0.0:")
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_log_of_a_device_is_not_run_here(free_boards, kernels, target, tmp_path, logger):
+    with bench_at(free_boards, tmp_path) as bench:
+        log = TuningLog(tmp_path / "log", logger)
+        search_model(kernels[:1], target, 4, SEARCH, 1, log, bench, lambda *_: None, logger)
+    stored = read_log(tmp_path / "log")
+    records = sample_records(stored, 2, 0)
+    device = device_at(free_boards)
+    seen = validate_records(
+        stored, records, 1, 1e-3, 0, tmp_path, location=device.location
+    )  # on the device
+    assert [one.problem for one in seen] == [""] * len(records)
+    origin = replace(stored.origin, settings={"device": device.to_json()})
+    with pytest.raises(UserError, match="are for the device 'board' over RPC"):
+        validate_records(replace(stored, origin=origin), records, 1, 1e-3, 0, tmp_path)

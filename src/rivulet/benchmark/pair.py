@@ -17,6 +17,7 @@ from rivulet.benchmark.interleave import Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.benchmark.subject import ONNXRUNTIME, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
+from rivulet.errors import UserError
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
 from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
@@ -70,11 +71,18 @@ def benchmark_variants(
 
     Raises:
         PlaceUnreachable: There is no device, or it was lost meanwhile.
+        UserError: A session over RPC does not last long enough.
     """
     place = open_place(subject.device.location)
     try:
         return _benchmark_at(place, subject, target, begin, report, logger)
     except Exception as error:
+        if place.seconds_left() <= 0:
+            raise UserError(
+                f"hardware.{subject.device.name}.rpc.session_timeout_s: timing all methods took "
+                "longer than a session lasts, or one of them never ends; raise it, or take fewer "
+                "samples"
+            ) from error
         # A GPU of this machine is lost to this process only: it ends, and the next one is told.
         if not place.location.is_here and not place.alive():
             raise PlaceUnreachable("the session was lost while whole models ran") from error

@@ -19,6 +19,7 @@ from rivulet.measure.printed import Printed
 from rivulet.measure.protocol import WorkerFailure
 
 _START_TIMEOUT = 120.0
+_LEAVES_NOTHING = ("open",)  # requests that do not count for a process's lifetime
 _GIB = 1024**3
 
 
@@ -161,7 +162,7 @@ class Worker:
     def _request(self, name: str, arguments: tuple[Any, ...], timeout: float) -> Any:
         assert self._process is not None
         assert self._process.stdin is not None
-        self._uses += 1
+        self._uses += name not in _LEAVES_NOTHING
         try:
             worker.write_message(self._process.stdin, (name, arguments))  # type: ignore[arg-type]
             kind, value = self._reply(time.monotonic() + timeout)

@@ -10,7 +10,7 @@ from pathlib import Path
 STAGE_ROOMS = {
     "export": ("models/export.py",),
     "kernels": ("models/prepare.py", "kernels"),
-    "compile": ("models/prepare.py", "benchmark/compile.py"),
+    "compile": ("models/prepare.py", "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
         "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
@@ -31,9 +31,9 @@ STAGE_ROOMS = {
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "hardware/conduct.py", "measure/statistics.py", "measure/ratios.py",
-        "measure/outputs.py", "measure/roofline.py", "models/prepare.py", "models/export.py",
-        "records/curve.py",
+        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
+        "measure/statistics.py", "measure/ratios.py", "measure/outputs.py", "measure/roofline.py",
+        "models/prepare.py", "models/export.py", "records/curve.py",
     ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
