@@ -18,7 +18,7 @@ STAGE_ROOMS = {
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", "models/prepare.py"),
-    "roofline": ("measure/roofline.py",),
+    "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
     "package": ("deploy", "models/prepare.py", "benchmark"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
