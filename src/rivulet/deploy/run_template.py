@@ -21,9 +21,8 @@ machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), devi
 given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
 if given and set(given) != {i["name"] for i in ABOUT["inputs"]}:
     sys.exit(f"{sys.argv[1]}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
-inputs = [given.get(i["name"], np.random.rand(*i["shape"])) for i in ABOUT["inputs"]]
-arrays = [a.astype(i["dtype"]) for a, i in zip(inputs, ABOUT["inputs"], strict=True)]
-arrays += np.load(HERE / "params.npz").values()
+inputs = [(given.get(i["name"], np.random.rand(*i["shape"])), i["dtype"]) for i in ABOUT["inputs"]]
+arrays = [*(a.astype(dtype) for a, dtype in inputs), *np.load(HERE / "params.npz").values()]
 found = machine["main"](*(runtime.tensor(array, device) for array in arrays))
 found = [found.numpy()] if hasattr(found, "numpy") else [one.numpy() for one in found]
 outputs = {o["name"]: array for o, array in zip(ABOUT["outputs"], found, strict=True)}

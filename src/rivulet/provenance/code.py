@@ -19,7 +19,7 @@ STAGE_ROOMS = {
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", *_IMPORT),
-    "roofline": ("measure/roofline.py",),
+    "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
     "package": ("deploy", *_IMPORT, "benchmark"),
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
