@@ -41,10 +41,13 @@ class Fleet:
         }  # fmt: skip
         return Connection(self.address, KEY, **{**settings, **changed})
 
+    def servers(self):
+        """Processes that were started, the tracker among them."""
+        return psutil.Process(self.process.pid).children()
+
     def sessions(self):
         """Processes that serve a session now."""
-        servers = psutil.Process(self.process.pid).children()
-        return [session for server in servers for session in server.children()]
+        return [session for server in self.servers() for session in server.children()]
 
     def kill(self):
         """End it as a power cut does."""

@@ -211,7 +211,7 @@ def test_a_worker_that_keeps_memory_is_replaced_between_requests(target, tmp_pat
         pids = []
         for candidate in (keeping, module(GOOD, factor=3), module(GOOD, factor=4)):
             assert bench.measure([candidate])[0].error == ""
-            pids.append(bench._runner._process.pid)
+            pids.append(bench.runner_pids[0])
     assert (pids[0] != pids[1]) == replaced
     assert pids[1] == pids[2]
 
@@ -246,7 +246,7 @@ def test_large_arguments_of_ever_other_shapes_do_not_pile_up_in_the_runner(targe
         for extra in range(12):  # 64 MiB for each of two arguments
             (result,) = bench.measure([module(large, factor=2, size=2**24 + extra)])
             assert not result.error
-        status = Path(f"/proc/{bench._runner._process.pid}/status").read_text()
+        status = Path(f"/proc/{bench.runner_pids[0]}/status").read_text()
     (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
     assert int(peak) < 2**20  # KiB
 
@@ -277,4 +277,4 @@ def test_hundreds_of_candidates_leave_nothing_behind(target, tmp_path):
         assert len(process.children(recursive=True)) == children
         assert process.memory_info().rss - resident < 64 * 1024**2
     assert list(tmp_path.iterdir()) == []
-    assert not Path(f"/proc/{bench._runner._process.pid}").exists()
+    assert not Path(f"/proc/{bench.runner_pids[0]}").exists()

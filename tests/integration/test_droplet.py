@@ -546,11 +546,11 @@ class Watched(Bench):
     compared, timed = (), ()
 
     def compare(self, *arguments):
-        self.compared = (*self.compared, self._runner.pid)
+        self.compared = (*self.compared, *self.runner_pids)
         return super().compare(*arguments)
 
     def measure_interleaved(self, *arguments):
-        self.timed = (*self.timed, self._runner.pid)
+        self.timed = (*self.timed, *self.runner_pids)
         return super().measure_interleaved(*arguments)
 
 

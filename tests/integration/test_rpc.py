@@ -115,6 +115,26 @@ def test_a_device_that_is_switched_off_costs_no_candidate(kernels, target, tmp_p
     assert not [trial.error for trial in log.trials if trial.error]
 
 
+def test_a_search_without_any_device_ends_and_goes_on_later(kernels, target, tmp_path, logger):
+    with fleet(1) as one:
+
+        def report(done, *_):
+            if done >= TRIALS // 4:
+                one.kill()
+
+        with bench_at(one, tmp_path, connect_timeout_s=0.5, retries=1) as bench:
+            with pytest.raises(UserError, match="no device under the key"):
+                search(kernels, target, bench, tmp_path / "log", logger, report)
+    before = TuningLog(tmp_path / "log").trials
+    assert TRIALS // 4 <= len(before) < TRIALS
+    assert not [trial.error for trial in before if trial.error]
+    with fleet(1) as another, bench_at(another, tmp_path) as bench:
+        log = search(kernels, target, bench, tmp_path / "log", logger)
+    assert log.trials[: len(before)] == before
+    assert len(log.trials) == TRIALS
+    assert not [trial.error for trial in log.trials if trial.error]
+
+
 def test_a_server_that_starts_anew_in_the_middle_of_a_measurement_is_used_again(
     free_boards, kernels, tmp_path
 ):
@@ -136,8 +156,12 @@ def test_a_candidate_that_kills_its_session_is_recorded_and_no_other_one(
 ):
     good = [module(GOOD, factor=factor) for factor in range(2, 8)]
     bad = module(WRITES_ELSEWHERE)
+    servers = free_boards.servers()
     with bench_at(free_boards, tmp_path, devices=2) as bench:
         results = bench.measure([*good[:3], bad, *good[3:]])
+        bench.renew()
+        assert all(one.samples for one in bench.measure(good))
+    assert free_boards.servers() == servers  # they outlive their sessions
     assert [bool(one.samples) for one in results] == [True] * 3 + [False] + [True] * 3
     assert results[3].error.startswith("run crash: the device's session ended twice while it ran")
 
@@ -267,6 +291,30 @@ def test_whole_models_are_checked_here_and_timed_there(
     assert all(0 < sample < 1 for samples in result.samples.values() for sample in samples)
     assert all(result.errors[name] < 1e-4 for name in ("untuned", "ansor"))
     assert 0 < result.conduct.speed < 1e-3  # of a peak that nothing has
+
+
+def test_a_benchmark_that_loses_its_device_begins_that_process_anew(
+    free_boards, small_onnx, small_model, target, tmp_path
+):
+    compile_model(small_model, target, None, tmp_path / "model.so")
+    timing = TimingSettings(0, 1, 5, 1.0, 500.0, 10.0)  # five rounds, half a second each
+    subject = Subject(
+        small_onnx, {"ansor": tmp_path / "model.so"}, INPUTS, device_at(free_boards), timing,
+        1e-3, (), weights=tmp_path / "w.npz",
+    )  # fmt: skip
+    killed = []
+
+    def report(done, *_):
+        if done == 1 and len(killed) < 2:
+            (session,) = free_boards.sessions()
+            session.kill()
+            killed.append(session.pid)
+
+    stopping = Stopping(1, 1, 0.5, Sampling(0.95, 200, 0))
+    found = repeat_benchmark(subject, stopping, report)
+    assert len(set(killed)) == 2
+    assert not found.failures
+    assert [len(one.samples["ansor"]) for one in found.results] == [5]
 
 
 def test_a_benchmark_without_a_device_says_so(small_onnx, tmp_path):

@@ -256,6 +256,7 @@ def _serve(sender: PipeEnd, subject: Subject) -> None:
         sender.send((_FAILURE, str(error)))
         return
     except PlaceUnreachable as error:
+        logging.getLogger("rivulet").exception("the device is lost")
         sender.send((_LOST, str(error)))
         return
     sender.send((_RESULT, result))

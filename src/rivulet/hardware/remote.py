@@ -14,6 +14,9 @@ from rivulet.errors import UserError
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
 
+_PAUSE = 0.5  # seconds before a tracker is asked again that had nothing
+_LEAST_WAIT = 0.2
+
 
 class RemotePlace(Place):
     """A session with one device; no other client has the device meanwhile.
@@ -78,11 +81,22 @@ class RemotePlace(Place):
         return self._ends - time.monotonic()
 
     def _open(self, wait: float) -> Any:
+        """Get a session; a tracker or server that starts just now is asked again."""
+        end = time.monotonic() + min(wait, self._connection.connect_timeout_s)
+        while True:
+            try:
+                return self._try_to_open(max(_LEAST_WAIT, end - time.monotonic()))
+            except PlaceUnreachable:
+                if time.monotonic() + _PAUSE > end:
+                    raise
+                time.sleep(_PAUSE)
+
+    def _try_to_open(self, wait: float) -> Any:
         from tvm import rpc
 
         connection = self._connection
         try:
-            with Tracker(connection.address, min(wait, connection.connect_timeout_s)) as tracker:
+            with Tracker(connection.address, wait) as tracker:
                 there, free = tracker.servers(connection.key)
                 if not there:
                     raise PlaceUnreachable("the tracker knows no server of this key")

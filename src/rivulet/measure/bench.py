@@ -105,6 +105,11 @@ class Bench(MeasuringBench):
         for built in (self._kept or {}).values():
             replace(built, kept=False).remove()
 
+    @property
+    def runner_pids(self) -> list[int | None]:
+        """Numbers of the processes that run kernels; None for one that does not run now."""
+        return self._runners.pids
+
     def measure(
         self,
         modules: Sequence[Any],

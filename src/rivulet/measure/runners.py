@@ -30,6 +30,10 @@ class Ask(Protocol):
 class Runners(Protocol):
     """What the bench needs of the processes that run kernels."""
 
+    @property
+    def pids(self) -> list[int | None]:
+        """Their numbers; None for one that does not run."""
+
     def start(self) -> None:
         """Begin starting them."""
 
@@ -61,6 +65,11 @@ class HereRunner(Runners):
 
     def __init__(self, process: Worker) -> None:
         self._process = process
+
+    @property
+    def pids(self) -> list[int | None]:
+        """Its number."""
+        return [self._process.pid]
 
     def start(self) -> None:
         """Begin starting it."""
@@ -110,6 +119,11 @@ class RemoteRunners(Runners):
     def __init__(self, processes: list[Worker], connection: Connection) -> None:
         self._processes, self._connection = processes, connection
         self._pool = ThreadPoolExecutor(len(processes))  # a worker ends with its thread
+
+    @property
+    def pids(self) -> list[int | None]:
+        """Their numbers."""
+        return [process.pid for process in self._processes]
 
     def start(self) -> None:
         """Begin starting all."""

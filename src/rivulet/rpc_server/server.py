@@ -7,11 +7,14 @@ import logging
 import os
 import signal
 import socket
+import time
+from pathlib import Path
 
 from rivulet.tvm_compat import load_tvm
 
 _LOGGER = logging.getLogger("server")
 _PR_SET_PDEATHSIG = 1
+_PAUSE = 0.1
 
 
 def serve_device(
@@ -40,12 +43,14 @@ def serve_device(
     server.logger.setLevel(logging.WARNING)
     # A session that outlives its server would keep the device busy, unseen by the tracker.
     os.register_at_fork(after_in_child=_die_with_parent)
-    port = listening.getsockname()[1]
+    port, folder = listening.getsockname()[1], Path.cwd()
     while True:
         try:
             server._listen_loop(listening, port, key, tracker, None, public_address)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, OSError) as error:
             _LOGGER.warning("%s", str(error).strip().splitlines()[-1])
+            os.chdir(folder)  # a session that fails leaves the server in a folder that is removed
+            time.sleep(_PAUSE)
 
 
 def _die_with_parent() -> None:
