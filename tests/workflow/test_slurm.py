@@ -20,7 +20,7 @@ from workflow.slurm_cluster import Cluster, SlurmJob, why_not
 
 # Long enough that a search goes on for more than the half minute after which SLURM notices a time
 # limit: each trial takes a quarter of a second at least.
-TRIALS = 120
+TRIALS = 140
 MEASURE = {
     **SMALL["measure"], "repeats": 5, "min_repeat_ms": 50, "early_stop_ratio": 0,
     "winner_repeats": 1,
