@@ -42,7 +42,7 @@ def serve_device(
 
     server.logger.setLevel(logging.WARNING)
     # A session that outlives its server would keep the device busy, unseen by the tracker.
-    os.register_at_fork(after_in_child=_die_with_parent)
+    os.register_at_fork(after_in_child=_become_a_session)
     port, folder = listening.getsockname()[1], Path.cwd()
     while True:
         try:
@@ -53,5 +53,6 @@ def serve_device(
             time.sleep(_PAUSE)
 
 
-def _die_with_parent() -> None:
+def _become_a_session() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how a session ends whose time is over
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
