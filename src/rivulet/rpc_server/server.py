@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -47,8 +48,10 @@ def serve_device(
     while True:
         try:
             server._listen_loop(listening, port, key, tracker, None, public_address)
-        except (RuntimeError, AssertionError, OSError) as error:
-            _LOGGER.warning("%s", str(error).strip().splitlines()[-1])
+        except Exception as error:  # TVM's own are of no common kind
+            _LOGGER.warning("%s", (str(error).strip().splitlines() or [repr(error)])[-1])
+            for session in multiprocessing.active_children():
+                session.kill()  # TVM leaves it running where its client is gone already
             os.chdir(folder)  # a session that fails leaves the server in a folder that is removed
             time.sleep(_PAUSE)
 
