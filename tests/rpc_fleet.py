@@ -47,7 +47,8 @@ class Fleet:
 
     def sessions(self):
         """Processes that serve a session now."""
-        return [session for server in self.servers() for session in server.children()]
+        found = [session for server in self.servers() for session in server.children()]
+        return [one for one in found if one.status() != psutil.STATUS_ZOMBIE]
 
     def kill(self):
         """End it as a power cut does."""

@@ -174,6 +174,7 @@ def test_a_candidate_that_never_ends_costs_two_timeouts(free_boards, tmp_path):
         (bad,) = bench.measure([module(LOOPS)])
         assert bad.error == "run timeout: no result within 2 s, in each of two sessions"
         assert bench.measure([module(GOOD, factor=3)])[0].samples
+        wait_for(lambda: len(free_boards.sessions()) == 1, 10)  # nothing goes on looping there
 
 
 def test_sessions_are_renewed_before_the_server_ends_them(free_boards, tmp_path):

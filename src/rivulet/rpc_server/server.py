@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -42,16 +43,19 @@ def serve_device(
 
     server.logger.setLevel(logging.WARNING)
     # A session that outlives its server would keep the device busy, unseen by the tracker.
-    os.register_at_fork(after_in_child=_die_with_parent)
+    os.register_at_fork(after_in_child=_become_a_session)
     port, folder = listening.getsockname()[1], Path.cwd()
     while True:
         try:
             server._listen_loop(listening, port, key, tracker, None, public_address)
-        except (RuntimeError, AssertionError, OSError) as error:
-            _LOGGER.warning("%s", str(error).strip().splitlines()[-1])
+        except Exception as error:  # TVM's own are of no common kind
+            _LOGGER.warning("%s", (str(error).strip().splitlines() or [repr(error)])[-1])
+            for session in multiprocessing.active_children():
+                session.kill()  # TVM leaves it running where its client is gone already
             os.chdir(folder)  # a session that fails leaves the server in a folder that is removed
             time.sleep(_PAUSE)
 
 
-def _die_with_parent() -> None:
+def _become_a_session() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how a session ends whose time is over
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
