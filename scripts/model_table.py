@@ -212,7 +212,7 @@ def parse():
     add("--again", nargs="*", metavar="NAME",
         help="make these models' rows anew; of those that failed, when none is named")  # fmt: skip
     add("--threads", type=int, default=0, help="threads of the target (default: all cores)")
-    add("--timeout", type=float, default=1200, metavar="S",
+    add("--timeout", type=float, default=3600, metavar="S",
         help="seconds for a command (default: %(default)g)")  # fmt: skip
     add("--memory-gib", type=float, default=psutil.virtual_memory().total / 2**30 * 0.8,
         metavar="GIB", help="memory for a command (default: 80 %% of the machine's)")  # fmt: skip
