@@ -209,5 +209,5 @@ def test_every_rule_of_a_hardware_is_given_its_machine():
     for path in (ROOT / "rules").glob("*.smk"):
         for block in re.split(r"(?m)^(?=rule )", path.read_text()):
             if re.search(r'settings\("(?!machine)[\w-]+", "hardware"', block):
-                assert "machine=machine_file," in block, block.splitlines()[0]
-                assert "--machine {input.machine}" in block, block.splitlines()[0]
+                assert "MACHINE_FILE_OF," in block, block.splitlines()[0]
+                assert re.search(r"\+ MACHINE\b", block), block.splitlines()[0]

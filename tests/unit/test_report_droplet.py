@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -320,21 +322,24 @@ def test_the_page_with_the_section_is_sound(page: str) -> None:
     assert "droplet_effect.csv" in page
 
 
-def test_the_script_reads_the_tables_and_records_theirs(bare: ReportInputs, tmp_path: Path) -> None:
-    tables = {
-        "--droplet-gains": written_gains(tmp_path),
-        "--droplet-effects": written_effects(tmp_path),
-    }
-    for path in tables.values():
-        write_record(path.with_suffix(".json"), "droplet", {}, {}, [], [path])
-    write_record(bare.benchmarks.with_suffix(".json"), "collect", {}, {}, [], [bare.benchmarks])
+def test_the_script_finds_the_tables_by_the_configuration(
+    bare: ReportInputs, tmp_path: Path
+) -> None:
+    """And its record names what it has read."""
+    place = tmp_path / "results/local"
+    (place / "kernels").mkdir(parents=True)
+    shutil.copyfile(bare.benchmarks, tmp_path / "results/benchmarks.csv")
+    shutil.copyfile(bare.kernels[0], place / "kernels/resnet18.csv")
+    tables = [tmp_path / "results/benchmarks.csv", written_gains(place)]
+    for path in tables:
+        write_record(path.with_suffix(".json"), "collect", {}, {}, [], [path])
+    config = {"models": {"resnet18": {"torchvision": "resnet18"}}, "pairs": [], "pool": False}
     page, record = tmp_path / "report.html", tmp_path / "report.json"
-    options = [
-        *("--benchmarks", bare.benchmarks, "--page", page, "--record", record),
-        *("--settings", '{"config": {}}'),
-        *(text for pair in tables.items() for text in pair),
-    ]
-    subprocess.run([sys.executable, SCRIPT, *options], check=True, capture_output=True)
-    assert "1 of 3 pairs better" in section(page.read_text())
-    records = {str(path.with_suffix(".json")) for path in (*tables.values(), bare.benchmarks)}
-    assert set(read_record(record).inputs) == records
+    subprocess.run(
+        [sys.executable, SCRIPT, "--page", page, "--record", record,
+         "--settings", json.dumps({"config": config})],
+        check=True, capture_output=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert "Against more of Ansor's search" in section(page.read_text())
+    records = {str(path.with_suffix(".json").relative_to(tmp_path)) for path in tables}
+    assert set(read_record(record).inputs) == {*records, "results/local/kernels/resnet18.csv"}

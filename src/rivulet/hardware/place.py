@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.cuda import check_cuda
 from rivulet.tvm_compat.targets import CUDA
+
+if TYPE_CHECKING:
+    import numpy as np  # tools that only read logs come by here, and do not wait for it
 
 CPU = "cpu"
 T = TypeVar("T")
