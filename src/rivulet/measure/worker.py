@@ -176,8 +176,9 @@ class Kernels:
         for _ in range(measure["warmup_runs"] - 1):
             timer.run()
         samples = timer.samples(measure["repeats"])
-        if fast_below is not None and median(samples) < fast_below:
-            samples += timer.samples(measure["winner_repeats"])
+        more = measure["winner_repeats"]
+        if more and fast_below is not None and median(samples) < fast_below:
+            samples += timer.samples(more)
         return samples
 
     def time_interleaved(
