@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence test lint lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -45,6 +45,9 @@ bench-droplet: env ## see what droplet search finds and gains (a rough answer: A
 
 bench-evidence: env ## see how far the figures can be trusted (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/evidence.py $(ARGS)
+
+bench-scale: env ## see what a large matrix costs before anything is measured (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/scale.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)
