@@ -5,6 +5,8 @@ Inputs: none but the node itself; nothing is compiled or measured.
 Outputs: the description, which is a record with no other file.
 """
 
+import os
+
 import _bootstrap  # noqa: F401
 from rivulet.hardware import Device
 from rivulet.jobs.cli import Command
@@ -20,6 +22,12 @@ def describe(job, options):
         f"{facts['cpu']}, {facts['threads']} thread(s), fingerprint {facts['fingerprint']}, "
         f"seen on node {facts['host']}"
     )
+    if "SLURM_JOB_ID" not in os.environ:
+        hardware = options.subject.get("hardware", "it")
+        job.tell(
+            f"note: this is no job of SLURM, so '{hardware}' stands for the machine that you are on; if "
+            f"it should not, delete {options.record} and start with --profile profiles/slurm"
+        )
 
 
 def main():

@@ -67,12 +67,13 @@ def main():
                 "--dry-run to see what would be done"
             )
         merge = plan_merge(options.folders, options.into)
-        if not options.dry_run:
-            copy_files(merge)
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:
+    try:
+        if not options.dry_run:
+            copy_files(merge)
+    except (UserError, OSError) as error:
         print(f"{error}; what was copied is whole, and the same command goes on", file=sys.stderr)
         return 1
     print("\n".join([*told(merge, options.dry_run), *snippet(merge)]))

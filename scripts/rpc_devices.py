@@ -24,6 +24,13 @@ def address(text):
     return host.strip("[]"), int(port)
 
 
+def count(text):
+    """Read a number that is not negative."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; allowed: an integer from 0")
+    return int(text)
+
+
 def parse():
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -32,20 +39,26 @@ def parse():
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=9190, help="port of the tracker")
     parser.add_argument(
-        "--tracker", type=address, metavar="HOST:PORT",
-        help="register the servers at this tracker, and start none here",
+        "--tracker", type=address, metavar="HOST:PORT", default=argparse.SUPPRESS,
+        help="register the servers at this tracker (default: start one here)",
     )  # fmt: skip
     parser.add_argument("--key", default="local", help="key that the servers register under")
-    parser.add_argument("--devices", type=int, default=1, help="servers to start; 0 for none")
+    parser.add_argument("--devices", type=count, default=1, help="servers to start; 0 for none")
     parser.add_argument(
-        "--threads", type=int, help="threads of kernels, as the config's hardware says"
-    )
+        "--threads", type=count, default=argparse.SUPPRESS,
+        help="threads of kernels, which must be those of the config's hardware (default: what TVM "
+        "takes, half of the CPUs)",
+    )  # fmt: skip
     parser.add_argument(
         "--server-port", type=int, default=0,
         help="port of the first server, further ones take the next; 0 for any",
     )  # fmt: skip
-    parser.add_argument("--public-host", help="host that clients reach these servers at")
-    return parser.parse_args()
+    parser.add_argument(
+        "--public-host", default=argparse.SUPPRESS,
+        help="host that clients reach these servers at (default: as the tracker sees them)",
+    )  # fmt: skip
+    nothing = argparse.Namespace(tracker=None, threads=None, public_host=None)
+    return parser.parse_args(namespace=nothing)
 
 
 def main():

@@ -122,6 +122,8 @@ def copy_files(merge: Merge) -> None:
 
 
 def _results_folder(folder: Path) -> Path:
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; give a folder of results of another machine")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a folder of results of another machine")
     inside = folder / "results"

@@ -79,7 +79,7 @@ def notes_on_pairs(config: Config) -> list[str]:
         have, them, their = ("has", "it", "its") if len(alone) == 1 else ("have", "them", "their")
         notes.append(
             f"note: pairs: {', '.join(alone)} {have} no source in {their} family, so that "
-            f"nothing is made of {them}; give {them} a family in the config, or leave out "
+            f"no transfer is made to {them}; give {them} a family in the config, or leave out "
             "'within: families'"
         )
     silent = unranked(config.pairs, config.models)
