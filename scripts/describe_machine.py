@@ -25,8 +25,8 @@ def describe(job, options):
     if "SLURM_JOB_ID" not in os.environ:
         hardware = options.subject.get("hardware", "it")
         job.tell(
-            f"note: this is no job of SLURM, so '{hardware}' stands for this machine from now on; if "
-            f"it should not, delete {options.record} and start with --profile profiles/slurm"
+            f"note: this is no job of SLURM, so '{hardware}' stands for this machine from now on; "
+            f"if it should not, delete {options.record} and start with --profile profiles/slurm"
         )
 
 
