@@ -143,9 +143,9 @@ def test_a_copied_log_is_a_source_as_it_is(finished):
         finished.config["models"], logs=["ansor"], hardware={"local": LOCAL}, library=library,
         pairs=[["theirs", "narrow"]], pool=False,
     )  # fmt: skip
-    target = "results/local/transfer/ansor-24/theirs-to-narrow/candidates.csv"
+    target = "results/local/transfer/ansor-24/theirs-to-narrow/log.json"
     run = finished.snakemake(target)
     assert run.code == 0, run.text
-    found = rows_of(folder / target)
+    found = rows_of((folder / target).with_name("candidates.csv"))
     assert {row["source"] for row in found if row["source"]} == {"theirs"}
     assert any(row["correct"] == "yes" for row in found)
