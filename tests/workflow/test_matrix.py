@@ -257,15 +257,10 @@ def test_a_wrong_output_is_told_with_the_kernels_behind_it(finished, tmp_path):
         finished, "scripts/benchmark_pair.py",
         "--subject", *(f"{key}={value}" for key, value in record.subject.items()),
         "--settings", json.dumps({**record.settings, "benchmark": strict}),
-        "--onnx", "results/models/wide.onnx", "--model-record", "results/models/wide.json",
-        "--kernels-record", f"{results}/kernels/wide.json", "--roofline", f"{results}/roofline.csv",
+        "--model", "results/models/wide.onnx", "--kernels-record", f"{results}/kernels/wide.json",
+        "--roofline-record", f"{results}/roofline.json",
         "--methods", "onnxruntime", "ansor", "droplet", "transfer",
-        "--libraries", *(f"{name}.so" for name in own),
-        f"{results}/libraries/transfer-ansor-40/resnet18-to-wide.so",
-        "--library-records", *(f"{name}.json" for name in own),
-        "--log-records", *(f"{results}/logs/{m}-40/wide/log.json" for m in ("ansor", "droplet")),
-        moved, "--ansor-trials", f"{results}/logs/ansor-40/wide/trials.csv",
-        "--table", tmp_path / "t.csv", "--samples", tmp_path / "s.csv",
+        "--records", *(f"{name}.json" for name in own), moved, "--table", tmp_path / "t.csv",
         "--kernel-table", tmp_path / "k.csv", "--record", tmp_path / "t.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
