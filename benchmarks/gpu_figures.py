@@ -228,17 +228,19 @@ def main():
             target, device.threads, worker_settings(options.workers), folder, None, True,
             device.location,
         ) as bench:  # fmt: skip
-            models = []
+            models: list[Runs] = []
+            results = {}
             for path in options.onnx or exported(folder):
                 models.append(Runs(path, device, folder, bench, options))
                 models[-1].search()
                 models[-1].droplet()
                 if len(models) > 1:
                     models[-1].transfer(models[-2])
-            results = {one.name: one.benchmark() for one in models}
-    text = json.dumps({"environment": state, "roofs": roofs, "models": results})
-    if options.out:
-        options.out.write_text(text)
+                results[models[-1].name] = models[-1].benchmark()
+                # At once: the machine may be lent for minutes only.
+                text = json.dumps({"environment": state, "roofs": roofs, "models": results})
+                if options.out:
+                    options.out.write_text(text)
     print(text)
     return 0
 
