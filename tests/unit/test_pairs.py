@@ -207,8 +207,8 @@ def test_models_without_a_source_or_a_rank_are_named(tmp_path):
     names = ("vgg16", "vgg11", "alexnet")
     notes = notes_on_pairs(config({"within": "families", "ranking": file}, names=names))
     assert notes == [
-        "note: pairs: alexnet has no source in its family, so that no transfer is made to it; give it "
-        "a family in the config, or leave out 'within: families'",
+        "note: pairs: alexnet has no source in its family, so that no transfer is made to it; "
+        "give it a family in the config, or leave out 'within: families'",
         f"note: pairs.ranking: {file} ranks no sources of vgg11, alexnet; names decide there",
     ]
     assert notes_on_pairs(config("all", names=names)) == []
