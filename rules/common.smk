@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
 from rivulet.jobs.machine import MACHINE_FILE
+from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.packages import package_manifests
@@ -42,7 +43,7 @@ CONFIG = load_workflow_config(
     workflow.config_settings.configfiles or workflow.configfiles,
     plans=workflow.is_main_process,
 )
-DATABASE = ["database_workload.json", "database_tuning_record.json"]
+DATABASE = [WORKLOADS, RECORDS]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)

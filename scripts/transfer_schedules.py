@@ -26,6 +26,7 @@ from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
+from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.stored import read_log
 from rivulet.report.schedules import write_schedules
@@ -35,7 +36,6 @@ from rivulet.transfer.table import covered_kernels, write_candidates
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
-DATABASE = ("database_workload.json", "database_tuning_record.json")
 STARTED = time.time()  # loading TVM is part of what a transfer takes
 
 
@@ -179,7 +179,7 @@ def models_of(options):
 def library_files(options):
     """Databases of the sources that are logs from elsewhere."""
     elsewhere = [folder for name, folder in options.sources if name not in models_of(options)]
-    return [folder / name for folder in elsewhere for name in DATABASE]
+    return [folder / name for folder in elsewhere for name in (WORKLOADS, RECORDS)]
 
 
 def source_records(options):

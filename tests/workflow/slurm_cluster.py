@@ -6,6 +6,7 @@ none to measure anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "munged")
 PACKAGES = "slurm-wlm munge"
@@ -150,11 +153,21 @@ class Cluster:
         pids = [int(f.read_text()) for f in sorted((self.folder / "run").glob("*.pid"))]
         for pid in pids:
             _end(pid)
+        self._end_what_lost_nodes_left()
         if self._munge is not None:
             self._munge.terminate()
             self._munge.wait()
         if CONFIG.exists() and MARK in CONFIG.read_text():
             CONFIG.unlink()
+
+    def _end_what_lost_nodes_left(self) -> None:
+        """A job on a node that was taken down is the controller's no more, and goes on waiting."""
+        place = self.folder.parent
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                at = Path(process.cwd())
+                if "SLURM_JOB_ID" in process.environ() and at.is_relative_to(place):
+                    process.kill()
 
     def _start(self) -> None:
         for name in ("run", "log", "state", *(f"spool/{node}" for node in self.nodes)):

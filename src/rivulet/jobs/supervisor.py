@@ -10,7 +10,6 @@ whatever the job records is on disk by then, and mended when it is opened again.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -25,8 +24,8 @@ from typing import Any, NoReturn
 
 import psutil
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
+from rivulet.kinship import adopt_orphans, end_with_parent
+
 _POLL_SECONDS = 1.0
 _REAP_SECONDS = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -59,7 +58,7 @@ def run_supervised(work: Callable[[], int]) -> Ending:
         work: Called in the child; its result is the exit status.
     """
     # What the work leaves behind becomes a child of this process, which then knows of it.
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     with _signals() as wakeup:
         supervisor = os.getpid()
         child = os.fork()
@@ -80,7 +79,7 @@ def _become_the_work(supervisor: int, work: Callable[[], int]) -> NoReturn:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent()
         if os.getppid() == supervisor:
             status = work()
     finally:
@@ -154,7 +153,3 @@ def _workflow_process() -> Any:
             if any("snakemake" in Path(part).name for part in parent.cmdline()[:3]):
                 return parent
     return None
-
-
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None).prctl(option, value)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from rivulet.errors import UserError
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
+from rivulet.kinship import end_with_parent
 from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
@@ -242,7 +243,7 @@ class Kernels:
 
 def main() -> None:
     """Serve requests until standard input ends."""
-    _die_with_parent()
+    end_with_parent()
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between replies
     requests = sys.stdin.buffer
@@ -301,15 +302,6 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends, however the parent ends."""
-    import ctypes
-    import signal
-
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

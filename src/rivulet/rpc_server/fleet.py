@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -17,10 +16,10 @@ from types import FrameType
 from typing import NoReturn
 
 from rivulet.errors import UserError
+from rivulet.kinship import end_with_parent
 from rivulet.rpc_server.server import serve_device
 from rivulet.rpc_server.tracker import Tracker
 
-_PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.1
 _RESTART_SECONDS = 1.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -132,7 +131,7 @@ def _become(parent: int, work: Callable[[], None]) -> NoReturn:
     try:
         for number in _STOPPING:
             signal.signal(number, signal.SIG_IGN)  # of the terminal; the parent decides
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent()
         if os.getppid() == parent:
             work()
     except UserError as error:

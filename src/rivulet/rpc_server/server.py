@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import multiprocessing
 import os
@@ -11,10 +10,10 @@ import socket
 import time
 from pathlib import Path
 
+from rivulet.kinship import end_with_parent
 from rivulet.tvm_compat import load_tvm
 
 _LOGGER = logging.getLogger("server")
-_PR_SET_PDEATHSIG = 1
 _PAUSE = 0.1
 
 
@@ -58,4 +57,4 @@ def serve_device(
 
 def _become_a_session() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how a session ends whose time is over
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
