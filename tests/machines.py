@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rivulet.provenance import Record, digest_of, read_record
-from rivulet.provenance.machines import tree_records
-from rivulet.provenance.record import _files_digest
+from rivulet.provenance.record import _files_digest, records_below
 
 OTHER = "0123456789ab"
 
@@ -31,7 +30,7 @@ def as_other_machine(
     tree = root / "results" / new
     (root / "results" / old).rename(tree)
     was = {
-        str(r.settings["fingerprint"]) for r in tree_records(tree).values()
+        str(r.settings["fingerprint"]) for r in records_below(tree).values()
         if "fingerprint" in r.settings
     }  # fmt: skip
     for path in tree.rglob("*"):
@@ -54,7 +53,7 @@ def as_other_machine(
 
 def _renew_records(root: Path, tree: Path, old: str, new: str, cpu: str) -> None:
     """Put names and digests right, inputs before what was made of them."""
-    paths = list(tree_records(tree))
+    paths = list(records_below(tree))
     for path in paths:
         record = read_record(path)
         if record.subject.get("hardware") == old:

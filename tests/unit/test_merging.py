@@ -13,7 +13,8 @@ from conftest import ROOT
 from rivulet.errors import UserError
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE
 from rivulet.provenance import read_record, write_record
-from rivulet.provenance.machines import machines_of, refuse_two_machines, tree_records
+from rivulet.provenance.machines import machines_of, refuse_two_machines
+from rivulet.provenance.record import records_below
 from rivulet.workflow.merging import copy_files, plan_merge
 
 FIRST, SECOND = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -269,7 +270,7 @@ def test_folders_without_results(here, tmp_path):
 
 # --- Records -------------------------------------------------------------------------------------
 def test_machines_are_told_by_their_records(here):
-    machines = machines_of(tree_records(here / "a"))
+    machines = machines_of(records_below(here / "a"))
     (machine,) = machines["a"].values()
     assert (machine.fingerprint, machine.cpu, machine.threads, machine.records) == (
         FIRST, "A CPU", 2, 2,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from machines import OTHER, as_other_machine
-from rivulet.provenance.machines import machines_of, tree_records
-from rivulet.provenance.record import _files_digest
+from rivulet.provenance.machines import machines_of
+from rivulet.provenance.record import _files_digest, records_below
 from workflow.conftest import Checkout, environment, small_models
 
 LOCAL = {"threads": 1}
@@ -31,7 +31,7 @@ def finished(tmp_path_factory):
         shutil.copytree(checkout.folder / name, other / name)
     tree = as_other_machine(other, "local", "lab")
     # The copy is what a workflow of that name had made: its records fit together.
-    for record in tree_records(tree).values():
+    for record in records_below(tree).values():
         assert not [name for name in record.inputs if name.startswith("results/local")]
     checkout.other = other / "results"
     return checkout
@@ -117,7 +117,7 @@ def renew(folder, table, text):
 def test_a_clash_within_a_tree_is_found_when_collecting(finished):
     folder = finished.folder
     finished.configure(finished.config["models"], logs=["ansor"], hardware={"local": LOCAL})
-    (mine,) = machines_of(tree_records(folder / "results/local"))["local"]
+    (mine,) = machines_of(records_below(folder / "results/local"))["local"]
     for end in ("csv", "json"):
         place = folder / f"results/local/benchmarks/ansor-24/wide-to-narrow.{end}"
         place.write_text(place.read_text().replace(mine, OTHER))

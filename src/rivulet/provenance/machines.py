@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.provenance.record import Record, read_record
+from rivulet.provenance.record import Record
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,6 @@ class Machine:
         """The CPU and its threads."""
         threads = f", {self.threads} thread{'' if self.threads == 1 else 's'}"
         return f"{self.cpu}{threads if self.threads else ''}"
-
-
-def tree_records(tree: Path) -> dict[Path, Record]:
-    """All records of a hardware's results, in the order of their paths."""
-    found = {}
-    for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(name for name in folders if name != "journals")
-        for name in sorted(names):
-            if name.endswith(".json") and not name.startswith((".", "database_")):
-                try:
-                    found[Path(folder, name)] = read_record(Path(folder, name))
-                except UserError:
-                    continue  # another kind of file, such as a package's manifest
-    return found
 
 
 def machines_of(records: Mapping[Path, Record]) -> dict[str, dict[str, Machine]]:

@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rivulet.errors import UserError
-from rivulet.provenance.record import Record, digest_of, read_record
+from rivulet.provenance.record import Record, digest_of, records_below
 
 _LONG_AGO = 1_000_000_000  # 2001: older than anything the workflow makes
 
@@ -77,7 +76,7 @@ def reconcile(
             was made of the last one, which Snakemake would not see.
     """
     findings = Findings()
-    records = _read_all(results)
+    records = records_below(results)
     for path, record in _in_order(records):
         wanted = expected(record)
         if wanted is None:
@@ -101,19 +100,6 @@ def reconcile(
                 if file.exists():
                     os.utime(file, (_LONG_AGO, _LONG_AGO))
     return findings
-
-
-def _read_all(results: Path) -> dict[Path, Record]:
-    records = {}
-    for folder, folders, names in os.walk(results):
-        folders[:] = [f for f in folders if f not in ("journals", "reference")]
-        for name in names:
-            if name.endswith(".json") and not name.startswith((".", "database_")):
-                try:
-                    records[Path(folder, name)] = read_record(Path(folder, name))
-                except UserError:
-                    continue
-    return records
 
 
 def _in_order(records: dict[Path, Record]) -> list[tuple[Path, Record]]:

@@ -83,6 +83,20 @@ def read_record(path: Path) -> Record:
         ) from error
 
 
+def records_below(folder: Path) -> dict[Path, Record]:
+    """All records of results, in the order of their paths; journals are none."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in ("journals", "reference"))
+        for name in sorted(names):
+            if name.endswith(".json") and not name.startswith((".", "database_")):
+                try:
+                    found[Path(place, name)] = read_record(Path(place, name))
+                except UserError:
+                    continue  # another kind of file, such as a package's manifest
+    return found
+
+
 def digest_of(path: Path) -> str:
     """Digest of an input: a record's own digest, or the SHA-256 of any other file."""
     if path.suffix == ".json":

@@ -18,9 +18,8 @@ from rivulet.provenance.machines import (
     machines_of,
     refuse_other_names,
     refuse_two_machines,
-    tree_records,
 )
-from rivulet.provenance.record import Record, digest_of, read_record
+from rivulet.provenance.record import Record, digest_of, read_record, records_below
 
 MODELS = "models"
 # Made of a hardware's other results, so that two machines of a kind that share the work each have
@@ -135,7 +134,7 @@ def _trees(folder: Path) -> list[Tree]:
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.name.startswith(".") or place.name in (MODELS, "reference"):
             continue
-        records = tree_records(place)
+        records = records_below(place)
         machines = _machines(place, records)
         if place.name in machines:
             (machine,) = machines[place.name].values()
@@ -159,7 +158,7 @@ def _machines_in(into: Path) -> dict[str, Machine]:
     found = {}
     for place in sorted(into.iterdir()) if into.is_dir() else []:
         if place.is_dir() and place.name not in (MODELS, "reference"):
-            for name, states in _machines(place, tree_records(place)).items():
+            for name, states in _machines(place, records_below(place)).items():
                 (found[name],) = states.values()
     return found
 
