@@ -50,6 +50,7 @@ def spread_cpus(count: int) -> list[int]:
     return (first + rest)[:count]
 
 
+@cache  # a plan asks for each pair
 def _siblings(cpu: int) -> str:
     path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
     return path.read_text().strip() if path.exists() else str(cpu)

@@ -19,6 +19,7 @@ import os
 import sys
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rivulet.tvm_compat.cuda import prepare_cuda
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
 
 
+@cache
 def installed_version() -> str:
     """Version of the installed TVM, read from its package metadata without importing it."""
     try:

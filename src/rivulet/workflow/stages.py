@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
+import importlib.metadata
+from functools import cache
 from typing import Any
 
 from rivulet.config.model import Config
@@ -40,9 +41,13 @@ FORMATS = {
 _EXECUTION = ("build_workers", "worker_max_uses", "worker_memory_gib")
 
 
+# Settings are asked for once for each pair and record, and reading a version opens files.
+version = cache(importlib.metadata.version)
+
+
 def device_of(config: Config, hardware: str) -> Device:
     """The configured device."""
-    return Device.from_settings(hardware, config.hardware[hardware].model_dump(mode="json"))
+    return Device.from_settings(hardware, config.plain["hardware"][hardware])
 
 
 def planned_hardware(config: Config) -> list[str]:
