@@ -171,14 +171,13 @@ def plot_growth(runs: list[DryRun], path: Path) -> None:
         (right, [run.gib for run in runs], "GiB"),
     ):
         axes.plot(models, values, marker="o")
-        for run, value in zip(runs, values, strict=True):
-            label = f"{value:.3g} ({run.jobs:,} jobs)"
-            axes.annotate(
-                label, (run.models, value), (6, 6), textcoords="offset points", fontsize=8
-            )
+        for number, value in zip(models, values, strict=True):
+            place = {"textcoords": "offset points", "ha": "right", "fontsize": 9}
+            axes.annotate(f"{value:.3g}", (number, value), (-7, 4), **place)
         axes.set(xscale="log", yscale="log", xlabel="models, all pairs", ylabel=unit)
-        axes.set_xticks(models, [str(number) for number in models])
-        axes.margins(x=0.25, y=0.2)
+        axes.set_xticks(models, [f"{run.models}\n{run.jobs:,} jobs" for run in runs])
+        axes.minorticks_off()
+        axes.margins(0.2)
         axes.grid(alpha=0.3)
     figure.suptitle("Planning a matrix with two logs and three trial counts")
     figure.tight_layout()

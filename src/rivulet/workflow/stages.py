@@ -9,6 +9,7 @@ from typing import Any
 
 from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import Device, fingerprint
+from rivulet.hardware.place import CPU
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE
 from rivulet.provenance.code import code_digest
 from rivulet.provenance.record import Record
@@ -121,10 +122,8 @@ def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
     PyTorch knows torchvision's models only; on a device over RPC there is TVM's runtime and
     nothing else; and the builds of both runtimes that are installed know no GPU.
     """
-    described = config.hardware[hardware]
-    target = described.target
-    on_gpu = target == "cuda" or (isinstance(target, dict) and target["kind"] == "cuda")
-    if described.runner == "rpc" or on_gpu:
+    device = device_of(config, hardware)
+    if not device.is_here or device.kind != CPU:
         return [b for b in config.benchmark.baselines if b == "untuned"]
     known = hasattr(config.models[model], "torchvision")
     return [b for b in config.benchmark.baselines if known or not b.startswith("torch")]
