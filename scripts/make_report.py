@@ -6,7 +6,6 @@ results/, as the configuration among the settings names them.
 Outputs: one HTML page and its record.
 """
 
-import json
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
@@ -14,7 +13,6 @@ from rivulet.config.load import validate_config
 from rivulet.jobs.cli import Command
 from rivulet.provenance import write_record
 from rivulet.provenance.checkout import commit
-from rivulet.report.inputs import ReportInputs
 from rivulet.report.page import build_report
 from rivulet.workflow.report_files import report_files
 
@@ -23,25 +21,8 @@ BENCHMARKS = Path("results/benchmarks.csv")
 
 def report(job, options):
     """Write the page."""
-    files = report_files(validate_config(options.settings["config"]))
-
-    def paths(names):
-        return [Path(name) for name in names]
-
-    inputs = ReportInputs(
-        benchmarks=BENCHMARKS,
-        pair_records=paths(files.pair_records),
-        candidates=paths(files.candidates),
-        kernels=paths(files.kernels),
-        histories=paths(files.histories),
-        rankings=paths(files.rankings),
-        config_json=json.dumps(options.settings["config"], indent=1),
-        commit=commit(),
-        gains=paths(files.gains),
-        effects=paths(files.effects),
-        kernel_tables=paths(files.kernel_tables),
-        rooflines=paths(files.rooflines),
-    )
+    config = validate_config(options.settings["config"])
+    inputs = report_files(config).inputs(BENCHMARKS, config, commit())
     options.page.write_text(build_report(inputs), encoding="utf-8")
     job.tell(f"{options.page} ({options.page.stat().st_size // 1024} KiB)")
     tables = [inputs.benchmarks, *inputs.rankings, *inputs.gains, *inputs.effects]

@@ -6,9 +6,9 @@ results/report-unfinished.html; the workflow's own report is left alone.
 """
 
 import argparse
-import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
@@ -18,7 +18,6 @@ from rivulet.errors import UserError
 from rivulet.provenance import read_record
 from rivulet.provenance.checkout import commit
 from rivulet.provenance.reconcile import staleness
-from rivulet.report.inputs import ReportInputs
 from rivulet.report.page import build_report
 from rivulet.workflow.planning import expected_settings
 from rivulet.workflow.report_files import report_files
@@ -70,25 +69,7 @@ def write_report(config):
     stale |= {str(path): "a table of another form, left out here" for path in other}
     collect_tables([path for path in tables if path not in other], TABLE)
 
-    def paths(names):
-        return [Path(name) for name in names]
-
-    inputs = ReportInputs(
-        benchmarks=TABLE,
-        pair_records=paths(there.pair_records),
-        candidates=paths(there.candidates),
-        kernels=paths(there.kernels),
-        histories=paths(there.histories),
-        rankings=paths(there.rankings),
-        config_json=json.dumps(config.model_dump(mode="json"), indent=1),
-        commit=commit(),
-        gains=paths(there.gains),
-        effects=paths(there.effects),
-        kernel_tables=paths(there.kernel_tables),
-        rooflines=paths(there.rooflines),
-        missing=missing,
-        stale=stale,
-    )
+    inputs = replace(there.inputs(TABLE, config, commit()), missing=missing, stale=stale)
     PAGE.write_text(build_report(inputs), encoding="utf-8")
     return len(there.all()), len(missing), len(stale)
 

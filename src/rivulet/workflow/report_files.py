@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rivulet.config.model import Config
 from rivulet.workflow.stages import (
@@ -14,6 +16,9 @@ from rivulet.workflow.stages import (
     transfer_names,
     warm_targets,
 )
+
+if TYPE_CHECKING:
+    from rivulet.report.inputs import ReportInputs
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,36 @@ class ReportFiles:
     def all(self) -> list[str]:
         """All of them."""
         return [path for one in fields(self) for path in getattr(self, one.name)]
+
+    def inputs(self, benchmarks: Path, config: Config, commit: str) -> ReportInputs:
+        """The report's inputs.
+
+        Args:
+            benchmarks: The collected table.
+            config: The configuration.
+            commit: Git commit of the workflow, or ``unknown``.
+        """
+
+        # Every plan asks for files, and only the report for more.
+        from rivulet.report.inputs import ReportInputs
+
+        def paths(names: list[str]) -> list[Path]:
+            return [Path(name) for name in names]
+
+        return ReportInputs(
+            benchmarks=benchmarks,
+            pair_records=paths(self.pair_records),
+            candidates=paths(self.candidates),
+            kernels=paths(self.kernels),
+            histories=paths(self.histories),
+            rankings=paths(self.rankings),
+            config_json=json.dumps(config.plain, indent=1),
+            commit=commit,
+            gains=paths(self.gains),
+            effects=paths(self.effects),
+            kernel_tables=paths(self.kernel_tables),
+            rooflines=paths(self.rooflines),
+        )
 
     def present(self) -> ReportFiles:
         """Those that are there."""
