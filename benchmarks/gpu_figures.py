@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What search, droplet and transfer reach on this machine's GPU, end to end, in minutes.
 
-Takes two or more ONNX models with float32 inputs of fixed shape. For each: its latency with TVM's
-default threads, after a search, after droplet search on what the search found, and with schedules
-transferred from the model before it, all timed by turns in one process, with outputs checked
-against ONNX Runtime. Without --onnx, two of torchvision's models with small inputs are exported.
+Takes two or more of torchvision's models. For each: its latency with TVM's default threads, after a
+search, after droplet search on what the search found, and with schedules transferred from the model
+before it; where PyTorch has this GPU, its latency there as well, eager and as a CUDA graph. All are
+timed by turns in one process, with outputs checked against ONNX Runtime.
+
+With --folder, logs stay there, and a run that was cut off goes on from them.
 
 Output: lines for people, and as the last line one JSON object, which --out writes to a file too.
 """
@@ -14,6 +16,7 @@ import collections
 import contextlib
 import json
 import logging
+import shutil
 import sys
 import tempfile
 import time
@@ -22,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import _bootstrap  # noqa: F401
+import _gpu_torch
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
@@ -31,6 +35,7 @@ from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
 from rivulet.hardware import Device, device_lock
+from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.fingerprint import environment
 from rivulet.hardware.place import open_place
 from rivulet.hardware.target import resolve_target
@@ -47,8 +52,10 @@ from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 from rivulet.tvm_compat import installed_version, load_tvm
 
 MODELS = ("resnet18", "squeezenet1_1")
-SHAPE = [1, 3, 64, 64]
 ROOF_SAMPLES = 11
+REPORT_S = 5
+MOST_THREADS = 8  # that propose candidates
+WEIGHTS, SEED = "random", 0
 LOGGER = logging.getLogger("rivulet")
 
 
@@ -66,86 +73,123 @@ def quiet(*_):
     """No progress."""
 
 
-def worker_settings(workers):
-    """How candidates are measured: the config's defaults, and as many builders as asked for."""
-    execution = {"build_workers": workers, "worker_max_uses": 500, "worker_memory_gib": 8}
+def worker_settings(options):
+    """How candidates are measured: the config's defaults, but for how they are compiled."""
+    execution = {
+        "build_workers": options.workers, "build_timeout_s": options.build_timeout,
+        "worker_memory_gib": 8,
+    }  # fmt: skip
     return {**Measure().model_dump(mode="json"), "cold_weights": False, **execution}
+
+
+def progress(name):
+    """Lines on how a method stands, at most one in some seconds."""
+    last = 0.0
+
+    def report(trials, detail):
+        nonlocal last
+        if time.monotonic() - last > REPORT_S:
+            last = time.monotonic()
+            print(f"{name}: {trials} {detail}", file=sys.stderr, flush=True)
+
+    return report
 
 
 class Runs:
     """Everything that is done to one model, and what came of it.
 
     Args:
-        path: ONNX file.
+        name: torchvision's name of the model.
         device: The GPU.
         folder: Folder for logs and libraries.
         bench: Measures kernels.
         options: The command line.
     """
 
-    def __init__(self, path, device, folder, bench, options):
-        self.name, self.path, self.device, self.bench = path.stem, path, device, bench
-        self.folder, self.options = folder / path.stem, options
-        self.folder.mkdir()
-        self.target = resolve_target(device)
-        self.model = prepare_model(path, self.target)
+    def __init__(self, name, device, folder, bench, options):
+        self.name, self.device, self.bench = name, device, bench
+        self.folder, self.options = folder / name, options
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.target, self.path = resolve_target(device), self.folder / "model.onnx"
+        self.definition = {
+            "torchvision": name, "shape": [1, 3, options.size, options.size],
+            "weights": WEIGHTS, "seed": SEED,
+        }  # fmt: skip
+        export_torchvision(name, self.definition["shape"], WEIGHTS, SEED, self.path, quiet)
+        self.model = prepare_model(self.path, self.target)
         self.kernels = extract_kernels(self.model, self.target)
-        self.logs, self.seconds, self.trials, self.failed = {"untuned": None}, {}, {}, {}
+        self.logs, self.facts = {"untuned": None}, {}
 
-    def note(self, method, log, started, trials):
+    def log(self, name, fresh=False):
+        """A log of this model; a fresh one has nothing of an earlier run."""
+        if fresh:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        return TuningLog(self.folder / name)
+
+    def note(self, method, log, trials, seconds):
         """Keep a method's log and what it took."""
         self.logs[method] = log
-        self.seconds[method] = round(time.monotonic() - started, 1)
-        self.trials[method] = len(trials)
         reasons = collections.Counter(t.error.splitlines()[0][:90] for t in trials if t.error)
-        self.failed[method] = dict(reasons.most_common(4))
+        self.facts[method] = {
+            "seconds": round(seconds, 1), "trials": len(trials),
+            "propose_s": round(sum(t.propose_s for t in trials), 1),
+            "build_s": round(sum(t.build_s for t in trials), 1),
+            "run_s": round(sum(t.run_s for t in trials), 1),
+            "failed": dict(reasons.most_common(6)),
+        }  # fmt: skip
         say(
-            f"{self.name} {method}: {len(trials)} candidates in {self.seconds[method]} s, "
-            f"{sum(reasons.values())} failed {self.failed[method] or ''}".rstrip()
+            f"{self.name} {method}: {len(trials)} candidates in {seconds:.1f} s, "
+            f"{sum(reasons.values())} failed {dict(reasons) or ''}".rstrip()
         )
 
     def search(self):
         """Search."""
-        started, log = time.monotonic(), TuningLog(self.folder / "ansor")
+        log = self.log("ansor")
         search_model(
             self.kernels, self.target, self.options.trials, Search().model_dump(mode="json"),
-            self.device.threads, log, self.bench, quiet, LOGGER,
+            self.device.threads, log, self.bench, progress(f"{self.name} ansor"), LOGGER,
         )  # fmt: skip
-        self.note("ansor", log, started, log.trials)
+        self.note("ansor", log, log.trials, log.elapsed())
 
     def droplet(self):
         """Refine what the search has found."""
-        started, known = time.monotonic(), Droplet().model_dump(mode="json")
-        known["trials"] = self.options.droplet
-        settings = DropletSettings(**known)
-        ansor, walk = self.folder / "ansor", TuningLog(self.folder / "walk")
+        settings = DropletSettings(
+            **{**Droplet().model_dump(mode="json"), "trials": self.options.droplet}
+        )
+        walk, report = self.log("walk"), progress(f"{self.name} droplet")
+        earlier, started = walk.elapsed(), time.monotonic()
+        ansor = self.folder / "ansor"
         source = read_source(ansor, self.kernels, self.folder, True, LOGGER)
         descents = refine_model(
             self.kernels, self.target, settings, source, self.device.threads, walk, self.bench,
-            quiet, LOGGER,
+            report, LOGGER,
         )  # fmt: skip
         settled = settle_all(descents, settings, self.bench, quiet, LOGGER)
-        combined = self.folder / "droplet"
-        trials = self.folder / "walk" / "trials.csv"
+        self.log("droplet", fresh=True)
+        combined, trials = self.folder / "droplet", self.folder / "walk" / "trials.csv"
         combine_logs(settled, self.target, ansor, trials, self.folder, combined, LOGGER)
-        self.note("droplet", TuningLog(combined), started, walk.trials)
+        self.note("droplet", self.log("droplet"), walk.trials, earlier + time.monotonic() - started)
         say(f"{self.name} droplet: {sum(d.moves for d in descents)} moves")
 
     def transfer(self, source):
         """Take over the schedules that another model's search has found."""
-        started, known = time.monotonic(), Transfer().model_dump(mode="json")
-        known["candidates_per_kernel"] = self.options.candidates
-        settings = TransferSettings(**known)
+        settings = TransferSettings(
+            **{
+                **Transfer().model_dump(mode="json"),
+                "candidates_per_kernel": self.options.candidates,
+            }
+        )
         lent = load_source(
             source.name, source.folder / "ansor", source.kernels, self.folder,
             settings.records_per_source_kernel, LOGGER,
         )  # fmt: skip
-        measured, chosen = (TuningLog(self.folder / name) for name in ("measured", "transfer"))
+        measured, chosen = self.log("measured"), self.log("transfer", fresh=True)
+        earlier, started = measured.elapsed(), time.monotonic()
         result = transfer_schedules(
             self.kernels, [lent], self.target, "stock", settings, self.device.threads, measured,
-            chosen, self.bench, self.folder, quiet, LOGGER,
+            chosen, self.bench, self.folder, progress(f"{self.name} transfer"), LOGGER,
         )  # fmt: skip
-        self.note("transfer", chosen, started, measured.trials)
+        self.note("transfer", chosen, measured.trials, earlier + time.monotonic() - started)
         taken = sum(r.chosen == "yes" and r.kind != "default" for r in result.rows)
         say(f"{self.name} transfer: {taken} of {len(self.kernels)} kernels take one")
 
@@ -153,7 +197,7 @@ class Runs:
         """Latency in milliseconds of each method: the samples of all, taken in turns."""
         place = open_place(self.device.location)
         inputs = check_onnx(self.path)["inputs"]
-        generator = np.random.default_rng(0)
+        generator = np.random.default_rng(SEED)
         arrays = [generator.standard_normal(i["shape"]).astype(i["dtype"]) for i in inputs]
         reference = OnnxRuntimeModel(self.path, self.device.threads)
         expected = outputs(reference, arrays)
@@ -162,20 +206,24 @@ class Runs:
             library = self.folder / f"{method}.so"
             compile_model(self.model, self.target, log, library)
             variants[method] = CompiledModel(library, self.model.params, place)
-            found = outputs(variants[method], arrays)
-            errors[method] = float(largest_relative_error(found, expected))
-        timing = TimingSettings(0, 3, self.options.samples, 20.0, 1.0, 30.0)
+        for method in _gpu_torch.METHODS:
+            try:
+                variants[method] = _gpu_torch.TorchOnGpu(self.definition, method)
+            except _gpu_torch.NoGpuForTorch as problem:
+                say(f"{self.name} {method}: {problem}")
+        for method, variant in variants.items():
+            errors[method] = float(largest_relative_error(outputs(variant, arrays), expected))
+        timing = TimingSettings(SEED, 3, self.options.samples, 20.0, 1.0, 30.0)
         samples = time_interleaved(variants, timing, quiet)
         rows = {}
         for method, many in samples.items():
-            low, middle, high = min(many), median(many), max(many)
+            middle = median(many)
             rows[method] = {
-                "latency_ms": middle, "min_ms": low, "max_ms": high, "error": errors[method],
-                "seconds": self.seconds.get(method), "trials": self.trials.get(method),
-                "failed": self.failed.get(method),
+                "latency_ms": middle, "error": errors[method], "samples_ms": many,
+                **self.facts.get(method, {}),
             }  # fmt: skip
             say(
-                f"{self.name:16} {method:9} {middle:9.4f} ms ({low:.4f}-{high:.4f}), "
+                f"{self.name:16} {method:11} {middle:9.4f} ms ({min(many):.4f}-{max(many):.4f}), "
                 f"{median(samples['untuned']) / middle:6.1f}x untuned, error {errors[method]:.1e}"
             )
         return rows
@@ -188,50 +236,54 @@ def outputs(variant, arrays):
     return [np.array(one) for one in variant.outputs()]
 
 
-def exported(folder):
-    """Two of torchvision's models as ONNX files."""
-    for name in MODELS:
-        export_torchvision(name, SHAPE, "random", 0, folder / f"{name}.onnx", say)
-        yield folder / f"{name}.onnx"
-
-
 def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--onnx", type=Path, nargs="+", help="models, in the order of transfers")
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, metavar="NAME",
+        help=f"torchvision's names, in the order of transfers (default: {' '.join(MODELS)})",
+    )  # fmt: skip
+    parser.add_argument("--size", type=int, default=224, help="of the image (default: 224)")
     parser.add_argument("--target", default="cuda", help="a TVM target as JSON (default: detect)")
     parser.add_argument("--trials", type=int, default=400, help="of a search (default: 400)")
     parser.add_argument("--droplet", type=int, default=100, help="trials of droplet search")
     parser.add_argument("--candidates", type=int, default=4, help="transferred, per kernel")
     parser.add_argument("--samples", type=int, default=15, help="of a latency (default: 15)")
-    parser.add_argument("--workers", type=int, default=8, help="that compile (default: 8)")
+    parser.add_argument(
+        "--workers", type=int, default=usable_cpus(), help="that compile (default: one per CPU)"
+    )
+    parser.add_argument(
+        "--build-timeout", type=float, default=10, help="seconds to compile one (default: 10)"
+    )
+    parser.add_argument("--folder", type=Path, help="keep logs here, and go on from them")
     parser.add_argument("--out", type=Path, help="file to write the JSON to as well")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    device = Device("gpu", options.target, 1)
+    device = Device("gpu", options.target, min(MOST_THREADS, usable_cpus()))
     load_tvm(device.threads)
     target, state, place = resolve_target(device), environment(device), open_place(device.location)
     say(f"{state['gpu']}, driver {state['driver']}, TVM {installed_version()}: {target}")
     with contextlib.ExitStack() as held:
-        scratch = held.enter_context(tempfile.TemporaryDirectory())
+        scratch = options.folder or held.enter_context(tempfile.TemporaryDirectory())
         for name, shared in device.locks:
             held.enter_context(device_lock(name, "benchmarks/gpu_figures.py", waiting, shared))
         folder = Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
         roofs = {
             "gflops": max(gpu_operations(target, ROOF_SAMPLES, place)) * 1e-9,
             "gb_per_s": max(gpu_bandwidth(target, ROOF_SAMPLES, place)) * 1e-9,
         }
         say(f"roofs: {roofs['gflops']:.0f} GFLOP/s, {roofs['gb_per_s']:.0f} GB/s")
         with Bench(
-            target, device.threads, worker_settings(options.workers), folder, None, True,
+            target, device.threads, worker_settings(options), folder, None, True,
             device.location,
         ) as bench:  # fmt: skip
             models: list[Runs] = []
             results = {}
-            for path in options.onnx or exported(folder):
-                models.append(Runs(path, device, folder, bench, options))
+            for name in options.models:
+                models.append(Runs(name, device, folder, bench, options))
                 models[-1].search()
                 models[-1].droplet()
                 if len(models) > 1:

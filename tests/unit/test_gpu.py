@@ -1,8 +1,10 @@
 """GPUs as the driver's tool tells of them; no GPU is needed."""
 
 import json
+import os
 import random
 import stat
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from rivulet.hardware import Device, fingerprint, gpu
 from rivulet.hardware.fingerprint import describe, environment
 from rivulet.hardware.gpu import Gpu, read_gpus, visible_gpu
 from rivulet.schedules.thread_tiles import ThreadTiles
+from rivulet.tvm_compat import cuda
 
 ANSWER = """\
 0, GPU-aaaa1111-0, NVIDIA A100-SXM4-40GB, 8.0, 550.54.15, 40960
@@ -141,3 +144,61 @@ def test_the_nearest_tiles_keep_the_threads_and_a_split_that_fits_as_it_is():
     assert 64 <= product(split[2] for split in other) <= 256
     small = LIMITS.nearest(own, [1, 4, 4, 4], INNERMOST)
     assert 32 <= product(split[2] for split in small) <= 64
+
+
+# --- The compiler of CUDA code -------------------------------------------------------------------
+@pytest.fixture
+def compilers(tmp_path, monkeypatch):
+    """Choose the compiler where a toolkit and a package are, or are not; returns what was set."""
+
+    def choose(headers, package, library=True, environ=()):
+        toolkit = tmp_path / "toolkit"
+        (toolkit / "bin").mkdir(parents=True)
+        (toolkit / "bin" / "nvcc").write_text("#!/bin/sh\n")
+        (toolkit / "bin" / "nvcc").chmod(0o755)
+        if headers:
+            (toolkit / "include").mkdir()
+            (toolkit / "include" / "cuda_runtime.h").touch()
+        if package:
+            bindings = tmp_path / "site" / "cuda" / "bindings"
+            bindings.mkdir(parents=True)
+            body = "return 13, 0" if library else "raise RuntimeError('libnvrtc is not there')"
+            (bindings / "nvrtc.py").write_text(f"def nvrtcVersion():\n    {body}\n")
+        # A link on the PATH, as distributions make it, with no headers beside it.
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "nvcc").symlink_to(toolkit / "bin" / "nvcc")
+        monkeypatch.setattr(cuda, "_USUAL_TOOLKIT", tmp_path / "nowhere")
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        monkeypatch.syspath_prepend(str(tmp_path / "site"))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "cuda"]:
+            monkeypatch.delitem(sys.modules, name)
+        for name in ("CUDA_PATH", "TVM_CUDA_COMPILE_MODE"):
+            monkeypatch.setenv(name, "")  # so that what is set here is undone
+            monkeypatch.delenv(name)
+        for name, value in environ:
+            monkeypatch.setenv(name, value)
+        cuda.prepare_cuda()
+        found = os.environ.get("CUDA_PATH"), os.environ.get("TVM_CUDA_COMPILE_MODE")
+        return tuple(value and value.replace(str(toolkit), "TOOLKIT") for value in found)
+
+    yield choose
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cuda"]:
+        del sys.modules[name]
+
+
+def test_nvrtc_compiles_where_its_package_library_and_headers_are(compilers):
+    assert compilers(headers=True, package=True) == ("TOOLKIT", None)  # None: TVM's default
+
+
+@pytest.mark.parametrize(
+    ("headers", "package", "library"),
+    [(True, False, True), (True, True, False), (False, True, True)],
+)
+def test_nvcc_compiles_where_nvrtc_cannot(compilers, headers, package, library):
+    found = compilers(headers, package, library)
+    assert found == ("TOOLKIT" if headers else None, "nvcc")
+
+
+def test_what_the_user_has_set_stays(compilers):
+    chosen = (("CUDA_PATH", "/elsewhere"), ("TVM_CUDA_COMPILE_MODE", "nvrtc"))
+    assert compilers(True, True, environ=chosen) == ("/elsewhere", "nvrtc")

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
+import importlib
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
 
 _COMPILER = "TVM_CUDA_COMPILE_MODE"
 _RUNTIME = "device_api.cuda"
+_USUAL_TOOLKIT, _HEADER = Path("/usr/local/cuda"), "cuda_runtime.h"
 
 
 def prepare_cuda() -> None:
     """Set what CUDA and TVM read from the environment, where the user has not.
 
     TVM compiles CUDA code with NVRTC by default, through a Python package that is not among the
-    pinned ones; nvcc does as well. GPUs are numbered as the driver's own tool numbers them.
+    pinned ones, and with headers of the toolkit, which TVM looks for beside the nvcc of the PATH
+    only. Where it would not find them, nvcc compiles as well. GPUs are numbered as the driver's own
+    tool numbers them.
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    if not _has_nvrtc():
+    toolkit = _toolkit()
+    if toolkit is not None:
+        os.environ.setdefault("CUDA_PATH", str(toolkit))
+    if toolkit is None or not _has_nvrtc():
         os.environ.setdefault(_COMPILER, "nvcc")
 
 
@@ -40,15 +47,27 @@ def check_cuda(tvm: Any, index: int = 0) -> None:
     if os.environ.get(_COMPILER) == "nvcc" and shutil.which("nvcc") is None:
         raise UserError(
             "no CUDA compiler is here: put the CUDA toolkit's nvcc on the PATH, or install the "
-            "Python package cuda-bindings"
+            "Python package cuda-bindings and set CUDA_PATH to the folder of the toolkit's include"
         )
 
 
+def _toolkit() -> Path | None:
+    """Folder of the CUDA toolkit whose headers NVRTC includes."""
+    nvcc = shutil.which("nvcc")
+    beside = [Path(nvcc).resolve().parent.parent] if nvcc else []
+    chosen = os.environ.get("CUDA_PATH")
+    places = [Path(chosen)] if chosen else [*beside, _USUAL_TOOLKIT]
+    return next((place for place in places if (place / "include" / _HEADER).is_file()), None)
+
+
 def _has_nvrtc() -> bool:
+    if os.environ.get(_COMPILER):  # decided by the user, or by the process that started this one
+        return True
     try:
-        return importlib.util.find_spec("cuda.bindings") is not None
-    except ModuleNotFoundError:
+        importlib.import_module("cuda.bindings.nvrtc").nvrtcVersion()
+    except Exception:  # no package, or one without its library, or with one it does not fit
         return False
+    return True
 
 
 def _missing_library() -> str:
