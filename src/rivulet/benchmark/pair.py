@@ -141,7 +141,8 @@ def _benchmark_at(
     begin("")
     # All pools have their other threads on other cores by now. Pinned earlier, this thread's
     # restriction would be inherited by them.
-    os.sched_setaffinity(0, spread_cpus(1))
+    if place.is_host_cpu:
+        os.sched_setaffinity(0, spread_cpus(1))
     try:
         # A GPU's clock follows its load within milliseconds, which says nothing of the others.
         probing = subject.peak_gflops and place.location.kind == CPU

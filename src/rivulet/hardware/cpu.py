@@ -7,6 +7,8 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from rivulet.tvm_compat import given_cpus
+
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _UNKNOWN_CACHE_BYTES = 32 * 2**20
 CPUINFO = Path("/proc/cpuinfo")
@@ -28,13 +30,13 @@ def cpu_info(path: Path = CPUINFO) -> tuple[str, frozenset[str]]:
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may run on (a cgroup or a job's pinning counts)."""
-    return len(os.sched_getaffinity(0))
+    """CPUs that this process may run on (a cgroup or a job's pinning counts, TVM's does not)."""
+    return len(given_cpus())
 
 
 def physical_cores() -> int:
     """Physical cores behind the CPUs that this process may use."""
-    siblings = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
+    siblings = {_siblings(cpu) for cpu in given_cpus()}
     return max(1, len(siblings))
 
 

@@ -15,6 +15,7 @@ from rivulet.hardware.conduct import clocks
 from rivulet.hardware.cpu import cpu_info, governor, physical_cores, spread_cpus, usable_cpus
 from rivulet.hardware.gpu import CUDA, Gpu, gpu_state, this_gpu
 from rivulet.hardware.place import CPU, Connection, Location
+from rivulet.tvm_compat import given_cpus
 
 # Flags outside these families do not change the code that is generated or how fast it runs.
 _VECTOR_FLAGS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "bmi", "neon", "asimd", "sve", "dot")
@@ -195,7 +196,7 @@ def environment(device: Device) -> dict[str, Any]:
         **(_beside(gpu, device) if gpu else {}),
         "fingerprint": fingerprint(device),
         "cpus_usable": usable_cpus(),
-        "cpus": sorted(os.sched_getaffinity(0)),
+        "cpus": sorted(given_cpus()),
         "pinned_to": spread_cpus(device.threads),
         "clocks": clocks(),
         "governor": governor(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rivulet.errors import UserError
-from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat import given_cpus, load_tvm
 from rivulet.tvm_compat.cuda import check_cuda
 from rivulet.tvm_compat.targets import CUDA
 
@@ -115,6 +116,9 @@ class Place:
         self.device: Any = self._tvm.runtime.device(location.kind, location.index)
         if location.kind == CUDA and location.is_here:
             check_cuda(self._tvm, location.index)
+            # This thread only launches kernels. TVM has pinned it to the same cores as that of
+            # every other process, which may launch kernels of another GPU.
+            os.sched_setaffinity(0, given_cpus())
 
     @property
     def is_host_cpu(self) -> bool:

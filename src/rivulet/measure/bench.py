@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from rivulet.measure.protocol import (
     logged_seconds,
 )
 from rivulet.measure.runners import Ask, make_runners
+from rivulet.tvm_compat import given_cpus
 from rivulet.tvm_compat.arguments import Call, kernel_call
 from rivulet.tvm_compat.names import candidate_name
 
@@ -78,9 +80,12 @@ class Bench(MeasuringBench):
         threads_here = threads if location.is_here else 1
         lifetime = measure["worker_max_uses"], measure["worker_memory_gib"]
         builds_at = HERE if location.is_here else location  # nothing runs where it is built
-        self._builders = [Worker(threads_here, *lifetime, location=builds_at) for _ in range(count)]
+        cpus = given_cpus()
+        self._builders = [
+            Worker(threads_here, *lifetime, location=builds_at, cpus=cpus) for _ in range(count)
+        ]
         self._runners = make_runners(
-            location, lambda: Worker(threads_here, *lifetime, model_weights, location)
+            location, lambda: Worker(threads_here, *lifetime, model_weights, location, cpus)
         )
         self._names = itertools.count()
         self._kept: dict[str, _Built] | None = {} if keep_built else None
@@ -240,17 +245,22 @@ class Bench(MeasuringBench):
         ]
 
     def _build_anew(self, modules: Sequence[Any], whole: bool) -> list[_Built]:
-        count = len(self._builders)
-        shares = [list(enumerate(modules))[start::count] for start in range(count)]
-        parts = list(
-            self._threads.map(
-                lambda pair: [(i, self._build_one(pair[0], m, whole)) for i, m in pair[1]],
-                zip(self._builders, shares, strict=True),
-            )
-        )
+        # Each takes the next one when it is done: some take much longer than others on a GPU.
+        waiting = deque(enumerate(modules))
+        done: dict[int, _Built] = {}
+
+        def build_some(builder: Worker) -> None:
+            while True:
+                try:
+                    number, module = waiting.popleft()
+                except IndexError:
+                    return
+                done[number] = self._build_one(builder, module, whole)
+
+        list(self._threads.map(build_some, self._builders))
         for builder in self._builders:
             builder.settle()  # also one that had nothing to build yet: it would disturb the timing
-        return [built for _, built in sorted(itertools.chain(*parts), key=lambda item: item[0])]
+        return [done[number] for number in range(len(modules))]
 
     def _build_one(self, builder: Worker, module: Any, whole: bool) -> _Built:
         path = self._scratch / f"kernel{next(self._names)}.so"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Worker:
         model_weights: Bytes of weights that the model reads between two runs of a kernel; None
             for more than any cache holds.
         location: Where kernels run.
+        cpus: CPUs that the process may use; by default those that this thread is pinned to.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Worker:
         memory_gib: float,
         model_weights: int | None = None,
         location: Location = HERE,
+        cpus: Collection[int] = (),
     ) -> None:
+        self._cpus = ",".join(map(str, sorted(cpus)))
         self._threads, self._max_uses, self._memory_gib = threads, max_uses, memory_gib
         self._model_weights, self._location = model_weights, location
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,7 +109,7 @@ class Worker:
     def _spawn(self) -> None:
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        given = [self._threads, int(self._memory_gib * _GIB), self._location.to_json()]
+        given = [self._threads, int(self._memory_gib * _GIB), self._location.to_json(), self._cpus]
         if self._model_weights is not None:
             given.append(self._model_weights)
         self._process = subprocess.Popen(

@@ -1,10 +1,10 @@
 """A process that builds and runs kernels, so that a bad one takes only this process with it.
 
-Run as ``python -m rivulet.measure.worker THREADS MEMORY LOCATION [WEIGHTS]``, in bytes: the memory
-that requests may take, and the weights of the model that the kernels belong to; the location is
-where kernels run, as JSON. Requests come on
-standard input, replies go to what was standard output at the start; both are pickles, each after
-its length in eight bytes.
+Run as ``python -m rivulet.measure.worker THREADS MEMORY LOCATION CPUS [WEIGHTS]``, in bytes: the
+memory that requests may take, and the weights of the model that the kernels belong to; the location
+is where kernels run, as JSON, and the CPUs are numbers with commas, or nothing for those that it
+inherits. Requests come on standard input, replies go to what was standard output at the start; both
+are pickles, each after its length in eight bytes.
 """
 
 from __future__ import annotations
@@ -247,7 +247,9 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between replies
     requests = sys.stdin.buffer
-    threads, memory, location, *weights = sys.argv[1:]
+    threads, memory, location, cpus, *weights = sys.argv[1:]
+    if cpus:
+        os.sched_setaffinity(0, map(int, cpus.split(",")))
     kernels = Kernels(int(threads), Location.from_json(location), *map(int, weights))
     try:
         kernels.prepare()

@@ -27,6 +27,7 @@ from rivulet.errors import UserError
 from rivulet.tvm_compat.cuda import prepare_cuda
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
+_given_cpus: set[int] | None = None
 
 
 @cache
@@ -38,6 +39,14 @@ def installed_version() -> str:
         raise UserError(
             "apache-tvm is not installed in this Python; run 'make env' and use .venv"
         ) from None
+
+
+def given_cpus() -> set[int]:
+    """CPUs that this process was given; TVM's pool pins the thread that loads it to some of them.
+
+    What a process starts inherits its pinning, so a process that is to use all CPUs is told.
+    """
+    return _given_cpus or os.sched_getaffinity(0)
 
 
 def load_tvm(threads: int | None = None) -> Any:
@@ -53,7 +62,9 @@ def load_tvm(threads: int | None = None) -> Any:
     """
     if threads is not None:
         os.environ["TVM_NUM_THREADS"] = str(threads)
+    global _given_cpus
     if "tvm" not in sys.modules:
+        _given_cpus = os.sched_getaffinity(0)
         installed_version()
         prepare_cuda()
         os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
