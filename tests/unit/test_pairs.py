@@ -2,6 +2,7 @@
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -171,8 +172,9 @@ def test_lines_of_several_logs_are_averaged(tmp_path):
         ("", "has no column target, source, place; allowed"),
     ],
 )
-def test_mistakes_in_a_ranking(tmp_path, text, line):
-    file = ranking(tmp_path, text)
+def test_mistakes_in_a_ranking(tmp_path, monkeypatch, text, line):
+    monkeypatch.chdir(tmp_path)
+    file = Path(ranking(tmp_path, text)).name
     with pytest.raises(ConfigError) as caught:
         config({"sources": 2, "ranking": file})
     assert str(caught.value).startswith(f"config: pairs.ranking: '{file}' {line}")

@@ -281,12 +281,19 @@ def _wait(done: Callable[[], bool], what: str, seconds: float = 30, must: bool =
 
 def _end(pid: int) -> None:
     """End a daemon, and wait for it."""
-    for signal in (15, 9):
+
+    def gone() -> bool:
+        # Where process 1 collects no orphans, one that has ended stays as a zombie.
         try:
-            os.kill(pid, signal)
-        except ProcessLookupError:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    for signal in (15, 9):
+        if gone():
             return
-        gone = lambda: not Path(f"/proc/{pid}").exists()  # noqa: E731
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal)
         _wait(gone, f"process {pid} to end", 10, must=False)
 
 
