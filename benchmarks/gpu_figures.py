@@ -43,6 +43,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.outputs import largest_relative_error
+from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median
 from rivulet.models.export import check_onnx, export_torchvision
 from rivulet.models.prepare import prepare_model
@@ -56,6 +57,7 @@ ROOF_SAMPLES = 11
 REPORT_S = 5
 MOST_THREADS = 8  # that propose candidates
 WEIGHTS, SEED = "random", 0
+CONFIDENCE, RESAMPLES = 0.95, 2000
 LOGGER = logging.getLogger("rivulet")
 
 
@@ -218,15 +220,26 @@ class Runs:
         rows = {}
         for method, many in samples.items():
             middle = median(many)
+            ratio = times_untuned(samples, method)
             rows[method] = {
                 "latency_ms": middle, "error": errors[method], "samples_ms": many,
+                "times_untuned": [ratio.value, ratio.low, ratio.high],
                 **self.facts.get(method, {}),
             }  # fmt: skip
             say(
                 f"{self.name:16} {method:11} {middle:9.4f} ms ({min(many):.4f}-{max(many):.4f}), "
-                f"{median(samples['untuned']) / middle:6.1f}x untuned, error {errors[method]:.1e}"
+                f"{ratio.value:6.2f}x untuned ({ratio.low:.2f}-{ratio.high:.2f}), "
+                f"error {errors[method]:.1e}"
             )
         return rows
+
+
+def times_untuned(samples, method):
+    """How many times faster than untuned, of rounds in which both were sampled."""
+    own, peer = samples[method], samples["untuned"]
+    rounds = min(len(own), len(peer))
+    pair = KernelSamples(1, peer[:rounds], own[:rounds])
+    return latency_ratio([pair], CONFIDENCE, RESAMPLES, SEED)
 
 
 def outputs(variant, arrays):
