@@ -49,8 +49,8 @@ bench-evidence: env ## see how far the figures can be trusted (a rough answer: A
 bench-scale: env ## see what a large matrix costs before anything is measured (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/scale.py $(ARGS)
 
-test: env ## run the tests (choose some: make test ARGS="-k name"; one after the other: ARGS="-n 0")
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: env ## run the tests (choose some: make test ARGS="-k name")
+	@.venv/bin/python -m pytest $(ARGS)
 
 lint: env ## check style, types, the workflow, and that generated files are up to date
 	ruff check .

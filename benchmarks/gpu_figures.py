@@ -39,6 +39,7 @@ from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.fingerprint import environment
 from rivulet.hardware.place import open_place
 from rivulet.hardware.target import resolve_target
+from rivulet.jobs.progress import Progress
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
@@ -54,7 +55,6 @@ from rivulet.tvm_compat import installed_version, load_tvm
 
 MODELS = ("resnet18", "squeezenet1_1")
 ROOF_SAMPLES = 11
-REPORT_S = 5
 MOST_THREADS = 8  # that propose candidates
 WEIGHTS, SEED = "random", 0
 CONFIDENCE, RESAMPLES = 0.95, 2000
@@ -82,19 +82,6 @@ def worker_settings(options):
         "worker_memory_gib": 8,
     }  # fmt: skip
     return {**Measure().model_dump(mode="json"), "cold_weights": False, **execution}
-
-
-def progress(name):
-    """Lines on how a method stands, at most one in some seconds."""
-    last = 0.0
-
-    def report(trials, detail):
-        nonlocal last
-        if time.monotonic() - last > REPORT_S:
-            last = time.monotonic()
-            print(f"{name}: {trials} {detail}", file=sys.stderr, flush=True)
-
-    return report
 
 
 class Runs:
@@ -128,6 +115,11 @@ class Runs:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         return TuningLog(self.folder / name)
 
+    def progress(self, method, total):
+        """Says how a method stands, every few seconds."""
+        unit = "kernels" if method == "transfer" else "trials"
+        return Progress(say, f"{self.name} {method}", total, unit).update
+
     def note(self, method, log, trials, seconds):
         """Keep a method's log and what it took."""
         self.logs[method] = log
@@ -149,7 +141,8 @@ class Runs:
         log = self.log("ansor")
         search_model(
             self.kernels, self.target, self.options.trials, Search().model_dump(mode="json"),
-            self.device.threads, log, self.bench, progress(f"{self.name} ansor"), LOGGER,
+            self.device.threads, log, self.bench, self.progress("ansor", self.options.trials),
+            LOGGER,
         )  # fmt: skip
         self.note("ansor", log, log.trials, log.elapsed())
 
@@ -158,7 +151,7 @@ class Runs:
         settings = DropletSettings(
             **{**Droplet().model_dump(mode="json"), "trials": self.options.droplet}
         )
-        walk, report = self.log("walk"), progress(f"{self.name} droplet")
+        walk, report = self.log("walk"), self.progress("droplet", self.options.droplet)
         earlier, started = walk.elapsed(), time.monotonic()
         ansor = self.folder / "ansor"
         source = read_source(ansor, self.kernels, self.folder, True, LOGGER)
@@ -189,7 +182,7 @@ class Runs:
         earlier, started = measured.elapsed(), time.monotonic()
         result = transfer_schedules(
             self.kernels, [lent], self.target, "stock", settings, self.device.threads, measured,
-            chosen, self.bench, self.folder, progress(f"{self.name} transfer"), LOGGER,
+            chosen, self.bench, self.folder, self.progress("transfer", len(self.kernels)), LOGGER,
         )  # fmt: skip
         self.note("transfer", chosen, measured.trials, earlier + time.monotonic() - started)
         taken = sum(r.chosen == "yes" and r.kind != "default" for r in result.rows)

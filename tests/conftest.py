@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# The first are the longest, so that none of several processes is left with a long one at the end.
-ORDER = ("workflow", "integration", "browser", "gpu", "unit")
-
-
-def _stay_apart() -> None:
-    """Give each of several testing processes its own locks and its own folder for scratch files."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        place = tempfile.mkdtemp(prefix="rivulet-tests-")
-        os.environ["RIVULET_LOCK_DIR"] = os.environ["TMPDIR"] = tempfile.tempdir = place
-        atexit.register(shutil.rmtree, place, ignore_errors=True)
-
-
-_stay_apart()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest first; files stay together, and tests of a file in their order."""
-    items.sort(key=lambda item: ORDER.index(item.path.relative_to(ROOT / "tests").parts[0]))
-
-
 MEASURE = {
     "warmup_runs": 1,
     "repeats": 3,

@@ -43,7 +43,7 @@ def test_samples_are_plausible_and_artefacts_removed(bench, good, tmp_path):
     (result,) = bench.measure([good])
     assert result.error == ""
     assert len(result.samples) == MEASURE["repeats"]
-    assert all(0 < s < 1 for s in result.samples)
+    assert all(0 < s < 0.01 for s in result.samples)
     assert list((tmp_path / "bench").iterdir()) == []
 
 
@@ -63,7 +63,7 @@ def test_a_hang_costs_its_timeout(target, good, tmp_path):
         assert bench.measure([good])[0].samples  # the worker is up now
         result, after = bench.measure([hang, good])
     assert result.error == "run timeout: no result within 1 s"
-    assert 1.0 <= result.run_seconds < 15
+    assert 1.0 <= result.run_seconds < 5.0
     assert after.samples
 
 

@@ -145,13 +145,13 @@ def test_a_write_out_of_bounds_ends_in_a_recorded_crash(good, target, tmp_path):
 def test_a_kernel_that_loops_for_ever_costs_its_timeout(good, target, tmp_path):
     result, took = measured_beside(good, target, tmp_path, module(LOOPS), run_timeout_s=1.0)
     assert result.error == "run timeout: no result within 1 s"
-    assert took < 10
+    assert took < 4.0
 
 
 def test_a_build_without_end_costs_its_timeout(good, target, tmp_path):
     result, took = measured_beside(good, target, tmp_path, module(UNROLLS), build_timeout_s=2.0)
     assert result.error == "build timeout: no result within 2 s"
-    assert took < 12
+    assert took < 5.0
 
 
 def test_a_build_that_eats_memory_says_so(good, target, tmp_path):

@@ -10,11 +10,7 @@ from rivulet.transfer.case import Case, Tried
 from rivulet.transfer.settle import settle
 
 SETTINGS = SimpleNamespace(seed=0, significance=0.05, confirm_repeats=5, tolerance=1e-3)
-FIRST, AGAIN = 3, SETTINGS.confirm_repeats
-
-
-class Row(SimpleNamespace):
-    """What a row of the candidates' table is told."""
+FIRST = 3  # samples of the first look
 
 
 class Bench:
@@ -38,7 +34,7 @@ class Bench:
 
 
 def tried(name, latency=None):
-    one = Tried(Row(), SimpleNamespace(mod=name))
+    one = Tried(SimpleNamespace(), SimpleNamespace(mod=name))
     if latency is not None:
         one.take(Measurement((latency,) * FIRST))
     return one

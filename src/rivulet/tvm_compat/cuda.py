@@ -28,8 +28,9 @@ def prepare_cuda() -> None:
     toolkit = _toolkit()
     if toolkit is not None:
         os.environ.setdefault("CUDA_PATH", str(toolkit))
-    if toolkit is None or not _has_nvrtc():
-        os.environ.setdefault(_COMPILER, "nvcc")
+    # Decided already by the user, or by the process that started this one?
+    if _COMPILER not in os.environ and (toolkit is None or not _has_nvrtc()):
+        os.environ[_COMPILER] = "nvcc"
 
 
 def check_cuda(tvm: Any, index: int = 0) -> None:
@@ -61,8 +62,6 @@ def _toolkit() -> Path | None:
 
 
 def _has_nvrtc() -> bool:
-    if os.environ.get(_COMPILER):  # decided by the user, or by the process that started this one
-        return True
     try:
         importlib.import_module("cuda.bindings.nvrtc").nvrtcVersion()
     except Exception:  # no package, or one without its library, or with one it does not fit
