@@ -125,7 +125,7 @@ def blame(job, options, found, chosen):
             told = find_wrong_kernels(
                 folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
                 lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-                device.location,
+                device.location, options.kernels_record.with_suffix(".csv"),
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"

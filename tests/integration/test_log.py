@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 
 from conftest import MEASURE, SEARCH
+from rivulet.kernels.store import save_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.check import check_log, repair_log
 from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
+from rivulet.records.naming import name_workloads
 from rivulet.records.prefix import drop_unrecorded
+from rivulet.records.stored import read_log
 from rivulet.records.trials import HEADER
+from rivulet.records.validate import sample_records, validate_records
 from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
@@ -66,6 +70,13 @@ def rewrite(position, change_value):
     def change(lines):
         value = json.loads(lines[position])
         lines[position] = json.dumps(change_value(value)).encode() + b"\n"
+
+    return change
+
+
+def without_trials_of(kernel):
+    def change(lines):
+        lines[:] = [line for line in lines if kernel.encode() not in line.split(b",")]
 
     return change
 
@@ -237,6 +248,31 @@ def test_a_kernels_best_schedule_is_shown_readably(copy, kernels, capsys):
     tiles = [d["value"] for d in detail["decisions"] if d["kind"] == "SamplePerfectTile"]
     assert len(tiles) >= 7
     assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
+
+
+def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tmp_path, capsys):
+    """As are those of a log with droplet that the droplet did not look at."""
+    kernel = max(kernels, key=lambda k: k.flops)
+    every = name_workloads(read_log(copy), read_log(copy).workloads)
+    assert sorted(every.values()) == sorted(k.task for k in kernels)
+    edit(copy / TRIALS, without_trials_of(kernel.task))
+    log = read_log(copy)
+    (place,) = (number for number, name in every.items() if name == kernel.task)
+    assert log.trials
+    assert name_workloads(log, log.workloads) == {n: t for n, t in every.items() if n != place}
+    assert main(["show", str(copy), "--kernel", kernel.task]) == 2
+    assert f"no kernel '{kernel.task}' in it; it has " in capsys.readouterr().err
+    table = tmp_path / "kernels.csv"
+    save_kernels(kernels, table, tmp_path / "kernels.json.gz")
+    assert name_workloads(log, log.workloads, table) == every
+    assert main(["show", str(copy), "--kernel", kernel.task, "--kernels", str(table)]) == 0
+    assert "not known (no row in trials.csv)" in capsys.readouterr().out
+    records = sample_records(log, len(kernels), 1)
+    named = [
+        {one.kernel for one in validate_records(log, records, 1, 1e-3, 1, tmp_path, table=each)}
+        for each in (table, None)
+    ]
+    assert named == [set(every.values()), {*every.values(), f"workload {place}"} - {kernel.task}]
 
 
 def test_merged_and_pruned_logs_are_opened_by_stock_tvm(copy, kernels, target, tmp_path):

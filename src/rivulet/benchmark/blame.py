@@ -39,6 +39,7 @@ def find_wrong_kernels(
     scratch: Path,
     report: Callable[[int, str], None],
     location: Location = HERE,
+    table: Path | None = None,
 ) -> Blame:
     """Replay a log's best schedule of each kernel, one at a time, beside the unscheduled kernel.
 
@@ -50,6 +51,8 @@ def find_wrong_kernels(
         scratch: Folder for compiled kernels.
         report: Told the kernels done, and the last one's name.
         location: Where kernels run.
+        table: Table of the model's kernels, which names them; by default the one that the log's
+            record leads to.
     """
     stored = read_log(log)
     records = sample_records(stored, len(stored.workloads), seed)
@@ -60,7 +63,9 @@ def find_wrong_kernels(
         done += 1
         report(done, one.kernel)
 
-    seen = validate_records(stored, records, threads, tolerance, seed, scratch, told, location)
+    seen = validate_records(
+        stored, records, threads, tolerance, seed, scratch, told, location, table
+    )
     wrong = {}
     for one in seen:
         if one.problem:

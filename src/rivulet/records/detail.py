@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.kernels.extract import workload_hash
-from rivulet.records.stored import StoredLog, StoredRecord, find_kernel_table, read_kernel_table
-from rivulet.records.trials import Trial
+from rivulet.records.naming import load_record, name_workloads
+from rivulet.records.stored import StoredLog, find_kernel_table, read_kernel_table
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.tvm_compat.traces import decisions
-
-_TRIED_PER_WORKLOAD = 5
 
 
 @dataclass(frozen=True)
@@ -74,26 +71,31 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
 
     Args:
         log: The log.
-        kernel: Its task name, as ``trials.csv`` has it.
+        kernel: Its task name.
         table: Table of the kernels; by default the one that the log's record leads to.
 
     Raises:
         UserError: The log has no such kernel, or no schedule of it.
     """
     own = [trial for trial in log.trials if trial.kernel == kernel]
-    if not own:
-        raise UserError(f"{log.folder}: no kernel '{kernel}' in it{_similar(log, kernel)}")
+    table = table or find_kernel_table(log)
+    # A log has kernels without a trial too: a droplet's, those that it left as they were.
+    known = {trial.kernel for trial in log.trials}
+    if table is not None:
+        known.update(read_kernel_table(table))
+    if kernel not in known:
+        raise UserError(f"{log.folder}: no kernel '{kernel}' in it{_similar(known, kernel)}")
     load_tvm()
     from tvm.s_tir.meta_schedule.database import Workload
 
-    modules = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
-    table = table or find_kernel_table(log)
-    workload = _by_table(modules, kernel, table) or _by_candidates(log, modules, own)
-    found = [r for r in log.records if r.workload == workload and r.seconds < float("inf")]
+    valid = [record for record in log.records if record.seconds < float("inf")]
+    names = name_workloads(log, sorted({record.workload for record in valid}), table)
+    found = [record for record in valid if names.get(record.workload) == kernel]
     if not found:
         raise UserError(f"{log.folder}: no schedule of '{kernel}' in its database")
     best = min(found, key=lambda record: record.seconds)
-    record = _loaded(best, modules)
+    workload = Workload.from_json(json.loads(log.workloads[best.workload]))
+    record = load_record(best, workload)
     schedule = measured_schedule(record)
     name = candidate_name(schedule.mod)
     trial = next((t for t in own if t.candidate == name and t.samples), None)
@@ -160,36 +162,8 @@ def _statement(statements: list[str], trace: Any, index: int) -> str:
     return text if len(text) <= 110 else f"{text[:107]}..."
 
 
-def _by_table(modules: dict[int, Any], kernel: str, table: Path | None) -> int | None:
-    row = read_kernel_table(table).get(kernel) if table is not None else None
-    if row is None:
-        return None
-    hashes = {workload_hash(workload.mod): number for number, workload in modules.items()}
-    return hashes.get(row["workload"])
-
-
-def _by_candidates(log: StoredLog, modules: dict[int, Any], own: list[Trial]) -> int | None:
-    """The workload whose scheduled code the kernel's trials name."""
-    names = {trial.candidate for trial in own}
-    medians = {round(trial.median_us, 3) for trial in own if trial.samples}
-    for number in modules:
-        records = [r for r in log.records if r.workload == number]
-        # Those with a latency that the kernel's trials have are most likely to be theirs.
-        records.sort(key=lambda r: round(r.seconds * 1e6, 3) not in medians)
-        for record in records[:_TRIED_PER_WORKLOAD]:
-            if candidate_name(measured_schedule(_loaded(record, modules)).mod) in names:
-                return number
-    return None
-
-
-def _loaded(record: StoredRecord, modules: dict[int, Any]) -> Any:
-    from tvm.s_tir.meta_schedule.database import TuningRecord
-
-    return TuningRecord.from_json(record.body, modules[record.workload])
-
-
-def _similar(log: StoredLog, kernel: str) -> str:
-    names = sorted({trial.kernel for trial in log.trials})
+def _similar(known: set[str], kernel: str) -> str:
+    names = sorted(known)
     close = difflib.get_close_matches(kernel, names, n=3, cutoff=0.5) or names[:3]
     more = ", ..." if len(names) > len(close) else ""
     return f"; it has {', '.join(close)}{more}" if names else ", nor any other"

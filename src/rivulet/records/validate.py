@@ -14,9 +14,10 @@ from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.place import CPU, HERE, Location
 from rivulet.measure.bench import Bench
 from rivulet.measure.protocol import Comparison, WorkerFailure
+from rivulet.records.naming import load_record, name_workloads
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
-from rivulet.tvm_compat.names import candidate_name, measured_schedule
+from rivulet.tvm_compat.names import measured_schedule
 from rivulet.tvm_compat.targets import CUDA, is_gpu
 
 _AT_ONCE = 4
@@ -35,7 +36,8 @@ class Validated:
 
     Attributes:
         record: Line number of the record.
-        kernel: Task name; the workload's line where ``trials.csv`` does not tell.
+        kernel: Task name; the workload's line where neither the model's table of kernels nor
+            ``trials.csv`` tells.
         error: Largest relative difference of its outputs; None when it did not run.
         problem: Empty, or why it is not valid.
     """
@@ -71,6 +73,7 @@ def validate_records(
     scratch: Path,
     report: Callable[[Validated], None] = lambda one: None,
     location: Location = HERE,
+    table: Path | None = None,
 ) -> list[Validated]:
     """Build and run records and the unscheduled kernels, and compare their outputs.
 
@@ -83,12 +86,13 @@ def validate_records(
         scratch: Folder for compiled kernels.
         report: Told each result.
         location: Where kernels run.
+        table: Table of the model's kernels; by default the one that the log's record leads to.
 
     Raises:
         UserError: A record names no target, or one of a device that is not at the location.
     """
     tvm = load_tvm()
-    from tvm.s_tir.meta_schedule.database import TuningRecord, Workload
+    from tvm.s_tir.meta_schedule.database import Workload
 
     if not records:
         return []
@@ -105,20 +109,17 @@ def validate_records(
     if location.is_here:
         location = replace(location, kind=CUDA if is_gpu(target) else CPU)
     workloads = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
-    names = {trial.candidate: trial.kernel for trial in log.trials}
+    names = name_workloads(log, sorted({record.workload for record in records}), table)
     limits = {**_LIMITS, **log.origin.settings.get("measure", {})}
     results: list[Validated] = []
     with Bench(target, threads or _threads(log), limits, scratch, location=location) as bench:
         for begin in range(0, len(records), _AT_ONCE):
             share = records[begin : begin + _AT_ONCE]
-            modules = [
-                measured_schedule(TuningRecord.from_json(r.body, workloads[r.workload])).mod
-                for r in share
-            ]
+            modules = [measured_schedule(load_record(r, workloads[r.workload])).mod for r in share]
             references = [workloads[record.workload].mod for record in share]
             seen = bench.compare(modules, references, seed)
-            for record, module, one in zip(share, modules, seen, strict=True):
-                kernel = names.get(candidate_name(module), f"workload {record.workload}")
+            for record, one in zip(share, seen, strict=True):
+                kernel = names.get(record.workload, f"workload {record.workload}")
                 results.append(_judged(record.line, kernel, one, tolerance))
                 report(results[-1])
     return results
