@@ -13,6 +13,7 @@ from rivulet.hardware import Device, device_lock, fingerprint
 from rivulet.hardware import lock as lock_module
 from rivulet.hardware.cpu import cpu_info, physical_cores, usable_cpus
 from rivulet.hardware.target import missing_features
+from rivulet.tvm_compat import pinning
 
 
 def test_masked_features_are_switched_off():
@@ -103,6 +104,49 @@ def test_work_that_measures_nothing_goes_together_but_not_beside_a_measurement(
         with pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         os.close(handle)
+
+
+def test_threads_go_to_different_physical_cores_first(monkeypatch):
+    monkeypatch.setattr(pinning, "siblings", lambda cpu: str(cpu // 2))
+    assert pinning.spread({7, 2, 3, 4, 5}, 3) == [2, 4, 7]
+    assert pinning.spread({7, 2, 3, 4, 5}, 5) == [2, 4, 7, 3, 5]
+    assert pinning.spread([0, 1], 9) == [0, 1]
+
+
+SHOW = """
+import os, sys
+from rivulet.tvm_compat import load_tvm
+os.sched_setaffinity(0, set(map(int, sys.argv[1].split(","))))
+tvm = load_tvm(*map(int, sys.argv[2:]))
+tvm.get_global_func("runtime.NumThreads")()  # makes the pool
+for thread in os.listdir("/proc/self/task"):
+    print(*sorted(os.sched_getaffinity(int(thread))))
+"""
+
+
+def cores_of_threads(cpus, *threads):
+    """The cores of each thread of a process that was given some and has loaded TVM."""
+    given = ",".join(map(str, cpus))
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOW, given, *map(str, threads)], check=True, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    return {tuple(map(int, line.split())) for line in shown.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("threads", [(), (1,)])
+def test_tvm_keeps_to_the_cores_that_its_process_was_given(threads):
+    """By itself it pins its only thread to core 0."""
+    last = max(os.sched_getaffinity(0))
+    assert cores_of_threads([last], *threads) == {(last,)}
+
+
+def test_each_thread_of_tvms_pool_has_a_core():
+    usable = sorted(os.sched_getaffinity(0))
+    found = cores_of_threads(usable, len(usable))
+    # The calling thread is the pool's first; it may run on all of them.
+    assert found >= {(cpu,) for cpu in usable[1:]}
+    assert {cpu for cores in found for cpu in cores} == set(usable)
 
 
 def test_threads_are_spread_over_the_usable_cpus():

@@ -41,7 +41,7 @@ SlurmdParameters=config_overrides
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 TaskProlog={folder}/task_prolog
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin={binding}
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
@@ -131,10 +131,12 @@ class Cluster:
     Args:
         folder: An empty folder for state and logs.
         nodes: How many.
+        binding: SLURM's plugin that binds jobs to their cores, or does not. One that does has each
+            node use the same cores, the first ones.
     """
 
-    def __init__(self, folder: Path, nodes: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, nodes: int, binding: str = "task/none") -> None:
+        self.folder, self.binding = folder, binding
         self.nodes = [f"node{i + 1}" for i in range(nodes)]
         self._munge: subprocess.Popen[bytes] | None = None
 
@@ -174,8 +176,9 @@ class Cluster:
             (self.folder / name).mkdir(parents=True)
         names = f"node[1-{len(self.nodes)}]"
         settings = SETTINGS.format(
-            mark=MARK, folder=self.folder, nodes=names, count=len(self.nodes)
-        )
+            mark=MARK, folder=self.folder, nodes=names, count=len(self.nodes),
+            binding=self.binding,
+        )  # fmt: skip
         prolog = self.folder / "task_prolog"
         prolog.write_text(PROLOG.format(folder=self.folder))
         prolog.chmod(0o755)
@@ -221,6 +224,22 @@ class Cluster:
         """The running job whose rule and wildcards begin with ``rule``."""
         found = [j for j in self.jobs() if j.rule.startswith(rule) and j.state == "RUNNING"]
         return found[0] if found else None
+
+    def cpus_of(self, job: SlurmJob) -> set[int]:
+        """The cores that a running job was given; empty when it is over."""
+        shown = _call("scontrol", "--details", "show", "job", str(job.number), check=False).stdout
+        found = re.search(r"CPU_IDs=(\d+)(?:-(\d+))?\b", shown)
+        return set(range(int(found[1]), int(found[2] or found[1]) + 1)) if found else set()
+
+    def processes_of(self, job: SlurmJob) -> list[psutil.Process]:
+        """The Python processes of a running job."""
+        number, found = str(job.number), []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                own = process.environ().get("SLURM_JOB_ID") == number
+                if own and process.name().startswith("python"):
+                    found.append(process)
+        return found
 
     def cancel(self, job: SlurmJob) -> None:
         """What a person's scancel does."""

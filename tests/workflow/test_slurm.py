@@ -53,14 +53,19 @@ class Finished:
         return [job for job in self.jobs if job.rule.startswith(rule)]
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """Three nodes: one may be down, and two measure at once all the same."""
+def require_slurm() -> None:
+    """Skip, or fail where that is asked for, without SLURM."""
     reason = why_not()
     if reason and os.environ.get("RIVULET_REQUIRE_SLURM"):
         pytest.fail(f"RIVULET_REQUIRE_SLURM is set, but {reason}")
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Three nodes: one may be down, and two measure at once all the same."""
+    require_slurm()
     with Cluster(tmp_path_factory.mktemp("cluster"), nodes=3) as started:
         yield started
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from rivulet.tvm_compat import given_cpus
+from rivulet.tvm_compat.pinning import siblings, spread
 
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _UNKNOWN_CACHE_BYTES = 32 * 2**20
@@ -36,26 +37,12 @@ def usable_cpus() -> int:
 
 def physical_cores() -> int:
     """Physical cores behind the CPUs that this process may use."""
-    siblings = {_siblings(cpu) for cpu in given_cpus()}
-    return max(1, len(siblings))
+    return max(1, len({siblings(cpu) for cpu in given_cpus()}))
 
 
 def spread_cpus(count: int) -> list[int]:
     """CPUs for ``count`` threads: one per physical core first, then the cores' other threads."""
-    first: list[int] = []
-    rest: list[int] = []
-    seen: set[str] = set()
-    for cpu in sorted(os.sched_getaffinity(0)):
-        siblings = _siblings(cpu)
-        (rest if siblings in seen else first).append(cpu)
-        seen.add(siblings)
-    return (first + rest)[:count]
-
-
-@cache  # a plan asks for each pair
-def _siblings(cpu: int) -> str:
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    return path.read_text().strip() if path.exists() else str(cpu)
+    return spread(os.sched_getaffinity(0), count)
 
 
 @cache

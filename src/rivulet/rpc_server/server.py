@@ -38,6 +38,7 @@ def serve_device(
     if threads is not None:
         os.environ["TVM_NUM_THREADS"] = str(threads)
     load_tvm()
+    os.environ["TVM_BIND_THREADS"] = "1"  # read by the pool of each session
     from tvm.rpc import server
 
     server.logger.setLevel(logging.WARNING)

@@ -25,9 +25,12 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat.cuda import prepare_cuda
+from rivulet.tvm_compat.pinning import pin_pool, spread
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
+_PIN = "TVM_BIND_THREADS"
 _given_cpus: set[int] | None = None
+_pinned = False
 
 
 @cache
@@ -55,15 +58,18 @@ def load_tvm(threads: int | None = None) -> Any:
     Args:
         threads: Threads of TVM's runtime in this process. TVM takes half of the CPUs when it
             is not told, so every process that runs a kernel passes this. It has to be given by
-            the first call: TVM's pool reads it once.
+            the first call: TVM's pool reads it once. They are pinned, one to a core, on the CPUs
+            that the process was given, as far as there are enough; without a number, none is.
 
     Raises:
         UserError: TVM is not installed, or its runtime was started with another thread count.
     """
     if threads is not None:
         os.environ["TVM_NUM_THREADS"] = str(threads)
-    global _given_cpus
+    global _given_cpus, _pinned
     if "tvm" not in sys.modules:
+        # A process that only compiles folds constants too, and TVM would pin it for that.
+        os.environ[_PIN] = "0"
         _given_cpus = os.sched_getaffinity(0)
         installed_version()
         prepare_cuda()
@@ -73,6 +79,9 @@ def load_tvm(threads: int | None = None) -> Any:
         _narrow_intrinsics()
     tvm = sys.modules["tvm"]
     if threads is not None:
+        if not _pinned and len(given_cpus()) >= threads:
+            os.environ[_PIN], _pinned = "1", True
+            pin_pool(tvm, spread(given_cpus(), threads))
         actual = int(tvm.get_global_func("runtime.NumThreads")())
         if actual != threads:
             raise UserError(
