@@ -17,7 +17,7 @@ from rivulet.records import TuningLog
 from rivulet.records.check import check_log, repair_log
 from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
-from rivulet.records.naming import name_workloads
+from rivulet.records.naming import load_workloads, name_workloads
 from rivulet.records.prefix import drop_unrecorded
 from rivulet.records.stored import read_log
 from rivulet.records.trials import HEADER
@@ -253,18 +253,19 @@ def test_a_kernels_best_schedule_is_shown_readably(copy, kernels, capsys):
 def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tmp_path, capsys):
     """As are those of a log with droplet that the droplet did not look at."""
     kernel = max(kernels, key=lambda k: k.flops)
-    every = name_workloads(read_log(copy), read_log(copy).workloads)
+    loaded = load_workloads(read_log(copy))
+    every = name_workloads(read_log(copy), loaded)
     assert sorted(every.values()) == sorted(k.task for k in kernels)
     edit(copy / TRIALS, without_trials_of(kernel.task))
     log = read_log(copy)
     (place,) = (number for number, name in every.items() if name == kernel.task)
     assert log.trials
-    assert name_workloads(log, log.workloads) == {n: t for n, t in every.items() if n != place}
+    assert name_workloads(log, loaded) == {n: t for n, t in every.items() if n != place}
     assert main(["show", str(copy), "--kernel", kernel.task]) == 2
     assert f"no kernel '{kernel.task}' in it; it has " in capsys.readouterr().err
     table = tmp_path / "kernels.csv"
     save_kernels(kernels, table, tmp_path / "kernels.json.gz")
-    assert name_workloads(log, log.workloads, table) == every
+    assert name_workloads(log, loaded, table) == every
     assert main(["show", str(copy), "--kernel", kernel.task, "--kernels", str(table)]) == 0
     assert "not known (no row in trials.csv)" in capsys.readouterr().out
     records = sample_records(log, len(kernels), 1)
@@ -272,6 +273,8 @@ def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tm
         {one.kernel for one in validate_records(log, records, 1, 1e-3, 1, tmp_path, table=each)}
         for each in (table, None)
     ]
+    assert main(["validate", str(copy), "--samples", "99", "--kernels", str(table)]) == 0
+    assert f" {kernel.task} (line " in capsys.readouterr().out
     assert named == [set(every.values()), {*every.values(), f"workload {place}"} - {kernel.task}]
 
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 import psutil
+import pytest
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "scontrol", "munged")
 PACKAGES = "slurm-wlm munge"
@@ -87,6 +88,27 @@ def why_not() -> str | None:
     if CONFIG.exists() and MARK not in CONFIG.read_text():
         return f"{CONFIG} is somebody else's, and SLURM reads no other"
     return None
+
+
+def require_slurm() -> None:
+    """Skip, or fail where that is asked for, without SLURM."""
+    reason = why_not()
+    if reason and os.environ.get("RIVULET_REQUIRE_SLURM"):
+        pytest.fail(f"RIVULET_REQUIRE_SLURM is set, but {reason}")
+    if reason:
+        pytest.skip(reason)
+
+
+def edit_profile(path: Path) -> None:
+    """What a user edits."""
+    text = path.read_text()
+    for old, new in (
+        (r"(?m)^(      partition:) .*", r"\1 cpu"),
+        (r"(?m)^(      constraint:) .*", r"\1 zen4"),
+    ):
+        text, count = re.subn(old, new, text)
+        assert count == 1, old
+    path.write_text(text)
 
 
 @dataclass(frozen=True)

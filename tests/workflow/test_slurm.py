@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import os
 import re
 import subprocess
 import time
@@ -16,7 +15,7 @@ import pytest
 from rivulet.provenance import read_record
 from rivulet.records.trials import read_trials
 from workflow.conftest import SMALL, Checkout, Run, environment, small_models
-from workflow.slurm_cluster import Cluster, SlurmJob, why_not
+from workflow.slurm_cluster import Cluster, SlurmJob, edit_profile, require_slurm
 
 # Long enough that a search goes on for more than the half minute after which SLURM notices a time
 # limit: each trial takes a quarter of a second at least.
@@ -51,15 +50,6 @@ class Finished:
     def of(self, rule: str) -> list[SlurmJob]:
         """The jobs of a rule and its wildcards, in the order of submission."""
         return [job for job in self.jobs if job.rule.startswith(rule)]
-
-
-def require_slurm() -> None:
-    """Skip, or fail where that is asked for, without SLURM."""
-    reason = why_not()
-    if reason and os.environ.get("RIVULET_REQUIRE_SLURM"):
-        pytest.fail(f"RIVULET_REQUIRE_SLURM is set, but {reason}")
-    if reason:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +88,6 @@ def finished(cluster, tmp_path_factory):
     done.run = Run(process.returncode, log.read_text())
     assert done.run.code == 0, done.run.text
     return done
-
-
-def edit_profile(path: Path) -> None:
-    """What a user edits."""
-    text = path.read_text()
-    for old, new in (
-        (r"(?m)^(      partition:) .*", r"\1 cpu"),
-        (r"(?m)^(      constraint:) .*", r"\1 zen4"),
-    ):
-        text, count = re.subn(old, new, text)
-        assert count == 1, old
-    path.write_text(text)
 
 
 def disturb(done: Finished) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rivulet.kernels.extract import workload_hash
+from rivulet.records.naming import load_record, load_workloads
 from rivulet.records.stored import StoredLog, StoredRecord, read_kernel_table
-from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import measured_schedule
 
 
@@ -30,9 +29,7 @@ class BestRecord:
 
     def readable(self) -> tuple[str, str]:
         """Its trace as Python statements, and the scheduled kernel as TVMScript."""
-        from tvm.s_tir.meta_schedule.database import TuningRecord
-
-        record = TuningRecord.from_json(self.stored.body, self.workload)
+        record = load_record(self.stored, self.workload)
         trace = "\n".join(str(line) for line in record.trace.as_python())
         return trace, str(measured_schedule(record).mod.script())
 
@@ -88,11 +85,7 @@ class _Workload:
 
 def _workloads(log: StoredLog) -> dict[int, _Workload]:
     """Line number of each workload to it."""
-    load_tvm()
-    from tvm.s_tir.meta_schedule.database import Workload
-
-    found = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
-    return {n: _Workload(workload_hash(one.mod), one) for n, one in found.items()}
+    return {n: _Workload(workload_hash(one.mod), one) for n, one in load_workloads(log).items()}
 
 
 def _names(log: StoredLog) -> dict[int, str]:

@@ -132,6 +132,10 @@ def _parser() -> argparse.ArgumentParser:
                           "magnitude (default: %(default)s)")  # fmt: skip
     validate.add_argument("--seed", type=int, default=1, metavar="N",
                           help="seed of sample and inputs (default: %(default)s)")  # fmt: skip
+    validate.add_argument(
+        "--kernels", type=Path, metavar="CSV",
+        help="table of the model's kernels, for their names; found through log.json by default",
+    )  # fmt: skip
     validate.set_defaults(work=_validate)
     return parser
 
@@ -244,8 +248,9 @@ def _validate(options: argparse.Namespace) -> int:
     # Not beside a measurement, which it would disturb, but beside others that measure nothing.
     with scratch_folder() as scratch, device_lock("cpu", "logs validate", on_wait, shared=True):
         results = validate_records(
-            log, records, options.threads, options.tolerance, options.seed, scratch, report
-        )
+            log, records, options.threads, options.tolerance, options.seed, scratch, report,
+            table=options.kernels,
+        )  # fmt: skip
     wrong = sum(bool(one.problem) for one in results)
     print(f"{options.log}: {len(results) - wrong} of {len(results)} schedules are right")
     return DAMAGED if wrong else 0

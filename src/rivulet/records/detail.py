@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.records.naming import load_record, name_workloads
+from rivulet.records.naming import load_record, load_workloads, name_workloads
 from rivulet.records.stored import StoredLog, find_kernel_table, read_kernel_table
-from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.tvm_compat.traces import decisions
 
@@ -85,17 +83,14 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
         known.update(read_kernel_table(table))
     if kernel not in known:
         raise UserError(f"{log.folder}: no kernel '{kernel}' in it{_similar(known, kernel)}")
-    load_tvm()
-    from tvm.s_tir.meta_schedule.database import Workload
-
+    workloads = load_workloads(log)
+    names = name_workloads(log, workloads, table)
     valid = [record for record in log.records if record.seconds < float("inf")]
-    names = name_workloads(log, sorted({record.workload for record in valid}), table)
     found = [record for record in valid if names.get(record.workload) == kernel]
     if not found:
         raise UserError(f"{log.folder}: no schedule of '{kernel}' in its database")
     best = min(found, key=lambda record: record.seconds)
-    workload = Workload.from_json(json.loads(log.workloads[best.workload]))
-    record = load_record(best, workload)
+    record = load_record(best, workloads[best.workload])
     schedule = measured_schedule(record)
     name = candidate_name(schedule.mod)
     trial = next((t for t in own if t.candidate == name and t.samples), None)

@@ -14,7 +14,7 @@ from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.place import CPU, HERE, Location
 from rivulet.measure.bench import Bench
 from rivulet.measure.protocol import Comparison, WorkerFailure
-from rivulet.records.naming import load_record, name_workloads
+from rivulet.records.naming import load_record, load_workloads, name_workloads
 from rivulet.records.stored import StoredLog, StoredRecord
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import measured_schedule
@@ -92,8 +92,6 @@ def validate_records(
         UserError: A record names no target, or one of a device that is not at the location.
     """
     tvm = load_tvm()
-    from tvm.s_tir.meta_schedule.database import Workload
-
     if not records:
         return []
     unknown = next((r.line for r in records if not r.target), None)
@@ -108,8 +106,9 @@ def validate_records(
     target = tvm.target.Target(json.loads(records[0].target))
     if location.is_here:
         location = replace(location, kind=CUDA if is_gpu(target) else CPU)
-    workloads = {n: Workload.from_json(json.loads(line)) for n, line in log.workloads.items()}
-    names = name_workloads(log, sorted({record.workload for record in records}), table)
+    wanted = {record.workload for record in records}
+    workloads = {n: one for n, one in load_workloads(log).items() if n in wanted}
+    names = name_workloads(log, workloads, table)
     limits = {**_LIMITS, **log.origin.settings.get("measure", {})}
     results: list[Validated] = []
     with Bench(target, threads or _threads(log), limits, scratch, location=location) as bench:

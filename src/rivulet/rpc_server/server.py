@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rivulet.kinship import end_with_parent
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.pinning import BIND
 
 _LOGGER = logging.getLogger("server")
 _PAUSE = 0.1
@@ -38,7 +39,7 @@ def serve_device(
     if threads is not None:
         os.environ["TVM_NUM_THREADS"] = str(threads)
     load_tvm()
-    os.environ["TVM_BIND_THREADS"] = "1"  # read by the pool of each session
+    os.environ[BIND] = "1"  # read by the pool of each session
     from tvm.rpc import server
 
     server.logger.setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+BIND = "TVM_BIND_THREADS"  # 1 or 0: whether a pool that is made pins its threads
 _ONE_CORE_PER_THREAD = -2  # TVM's kSpecifyOneCorePerThread
 
 

@@ -25,10 +25,9 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat.cuda import prepare_cuda
-from rivulet.tvm_compat.pinning import pin_pool, spread
+from rivulet.tvm_compat.pinning import BIND, pin_pool, spread
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
-_PIN = "TVM_BIND_THREADS"
 _given_cpus: set[int] | None = None
 _pinned = False
 
@@ -69,7 +68,7 @@ def load_tvm(threads: int | None = None) -> Any:
     global _given_cpus, _pinned
     if "tvm" not in sys.modules:
         # A process that only compiles folds constants too, and TVM would pin it for that.
-        os.environ[_PIN] = "0"
+        os.environ[BIND] = "0"
         _given_cpus = os.sched_getaffinity(0)
         installed_version()
         prepare_cuda()
@@ -80,7 +79,7 @@ def load_tvm(threads: int | None = None) -> Any:
     tvm = sys.modules["tvm"]
     if threads is not None:
         if not _pinned and len(given_cpus()) >= threads:
-            os.environ[_PIN], _pinned = "1", True
+            os.environ[BIND], _pinned = "1", True
             pin_pool(tvm, spread(given_cpus(), threads))
         actual = int(tvm.get_global_func("runtime.NumThreads")())
         if actual != threads:
