@@ -147,6 +147,28 @@ def test_a_slow_variant_rests_after_its_time():
     assert len(samples["fast"]) == 20
 
 
+def test_what_is_sampled_once_costs_one_inference_where_that_fills_a_sample():
+    import time
+
+    calls = []
+
+    class Slow(Clocked):
+        def run(self):
+            super().run()
+            time.sleep(0.02)
+
+    variants = {"slow": Slow("slow", calls), "quick": Clocked("quick", calls)}
+    settings = TimingSettings(0, 3, 6, 10.0, 0.0, 60.0)
+    samples = time_interleaved(
+        variants, settings, lambda done, total: None, once_only=("slow", "quick")
+    )
+    assert len(samples["slow"]) == len(samples["quick"]) == 1
+    assert samples["slow"][0] >= 20
+    assert calls.count("slow") == 1
+    # A single run of a quick one fills no sample: it is warmed up and averages many.
+    assert calls.count("quick") > 100
+
+
 def test_with_flushed_caches_each_inference_is_timed_alone():
     calls = []
     variants = {"a": Clocked("a", calls)}

@@ -47,6 +47,15 @@ def test_several_processes_give_an_interval():
     assert conv[0].latency_us_low < conv[0].latency_us < conv[0].latency_us_high
 
 
+def test_a_method_timed_in_all_processes_may_have_its_kernels_from_one():
+    once = PairResult({"untuned": [9.0]}, {}, {}, {"untuned": {"conv": 400.0}})
+    later = PairResult({"untuned": [9.0]}, {}, {}, {})
+    (row,) = kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, SAMPLING)
+    assert (row.method, row.latency_us, row.latency_us_low) == ("untuned", 200.0, "")
+    failed = PairResult({}, {}, {"untuned": "it does not run"}, {})
+    assert kernel_rows(SUBJECT, [once, failed], KERNELS, ROOFLINE, SAMPLING) == []
+
+
 def test_bytes_are_those_of_all_arguments():
     assert moved_bytes("1x2x3 4 scalar", "float32") == 4 * (6 + 4 + 1)
     assert moved_bytes("8", "float16") == 16

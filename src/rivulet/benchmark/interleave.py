@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -54,6 +54,7 @@ def time_interleaved(
     settings: TimingSettings,
     report: Callable[[int, int], None],
     begin: Callable[[str], None] = lambda name: None,
+    once_only: Collection[str] = (),
 ) -> dict[str, list[float]]:
     """Latency samples of each variant, in milliseconds.
 
@@ -70,26 +71,32 @@ def time_interleaved(
         settings: How to time.
         report: Told the rounds done and the rounds in all.
         begin: Told whose turn it is, until the first round is over.
+        once_only: Variants that get one sample in all. Where one inference fills a sample, it is
+            that sample, with no other before it.
     """
     counts, spent = {}, dict.fromkeys(variants, 0.0)
+    samples: dict[str, list[float]] = {name: [] for name in variants}
     for name, variant in variants.items():
         begin(name)
         for _ in range(max(1, settings.warmup_runs)):
             started = time.perf_counter()
             once = run_seconds(variant, 1)
             spent[name] += time.perf_counter() - started
-            if once > settings.max_seconds_per_method / 10:
+            if name in once_only or once > settings.max_seconds_per_method / 10:
                 break
         counts[name] = max(1, round(settings.min_sample_ms / (once * 1e3)))
+        if name in once_only and counts[name] == 1 and not settings.cache_flush:
+            samples[name].append(once * 1e3)
     shuffle = random.Random(settings.seed).shuffle
     flush = _Flush() if settings.cache_flush else None
-    samples: dict[str, list[float]] = {name: [] for name in variants}
     order = list(variants)
     for number in range(settings.samples):
         shuffle(order)
         for name in order:
             over = spent[name] > settings.max_seconds_per_method
             if over and len(samples[name]) >= _LEAST_SAMPLES:
+                continue
+            if name in once_only and samples[name]:
                 continue
             if number == 0:
                 begin(name)

@@ -99,10 +99,16 @@ def kernel_rows(
         roofline: The machine's; None where it is not known.
         sampling: How intervals are made.
     """
-    methods = [m for m in results[0].functions if all(m in one.functions for one in results)]
+    methods = [
+        method
+        for method in dict.fromkeys(name for one in results for name in one.functions)
+        # One that failed in a process has neither there.
+        if all(method in one.functions or method in one.samples for one in results)
+    ]
     rows = []
     for method in methods:
-        spent = [_by_kernel(one.functions[method], kernels) for one in results]
+        seen = [one.functions[method] for one in results if method in one.functions]
+        spent = [_by_kernel(functions, kernels) for functions in seen]
         by_name = {
             name: groups
             for name in spent[0]

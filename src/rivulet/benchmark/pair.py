@@ -115,9 +115,10 @@ def _benchmark_at(
         begin(method)
         try:
             variant = _load(subject, method, params, place)
+            inputs = 1 if method in subject.once_only else len(checked)
             errors[method] = max(
                 largest_relative_error(_outputs_of(variant, arrays), right)
-                for arrays, right in zip(checked, expected, strict=True)
+                for arrays, right in zip(checked[:inputs], expected[:inputs], strict=True)
             )
         except Exception as error:
             if not place.alive():
@@ -149,7 +150,7 @@ def _benchmark_at(
         probe = SpeedProbe(target, subject.device.threads, place) if probing else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
-        samples = time_interleaved(variants, subject.timing, report, begin)
+        samples = time_interleaved(variants, subject.timing, report, begin, subject.once_only)
         # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
         counted = conduct_between(before, read_counters(cpus), len(cpus))
         conduct = (
@@ -158,7 +159,11 @@ def _benchmark_at(
         if probe and subject.peak_gflops:
             speed = min(*speeds, probe.gflops()) / subject.peak_gflops
             conduct = replace(conduct, speed=round(speed, 4))
-        functions = {m: _profile(v) for m, v in variants.items() if isinstance(v, CompiledModel)}
+        functions = {
+            m: _profile(v)
+            for m, v in variants.items()
+            if isinstance(v, CompiledModel) and (subject.first or m not in subject.once_only)
+        }
     finally:
         os.sched_setaffinity(0, cpus)
     toolchain = {
@@ -215,4 +220,4 @@ def _profile(model: CompiledModel) -> dict[str, float]:
 def seeded(subject: Subject, number: int) -> Subject:
     """The subject of a benchmark's n-th process, with an order of its own."""
     timing = replace(subject.timing, seed=subject.timing.seed + number)
-    return replace(subject, timing=timing)
+    return replace(subject, timing=timing, first=number == 0)

@@ -33,6 +33,9 @@ class Subject:
         weights: File in which the packed weights are kept from one process to the next; None to
             work them out each time.
         peak_gflops: What the machine can do, to tell when it is slower; None not to look.
+        once_only: Methods that get one sample in each process, and whose output is checked on one
+            input there; their functions are timed in the first process only.
+        first: Whether this is the first process.
     """
 
     onnx: Path
@@ -46,6 +49,8 @@ class Subject:
     checks: int = 1
     weights: Path | None = None
     peak_gflops: float | None = None
+    once_only: Sequence[str] = ()
+    first: bool = True
 
     @property
     def methods(self) -> list[str]:
