@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Keep the tables and the report of a finished run in another folder, without its logs.
+"""Keep what a finished run has shown in another folder: a page, its tables, and its best schedules.
 
-What is kept is small enough to go into a repository beside the code that made it.
+What is kept is small enough to go into a repository beside the code that made it. README.md is the
+page to read: what each method reaches, with intervals. Logs are kept with their fastest schedules
+and all of their trials, compressed, so that schedules can be taken from them again.
 """
 
 import argparse
@@ -12,7 +14,21 @@ import sys
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.benchmark.table import read_rows
+from rivulet.droplet.study import EffectRow
+from rivulet.errors import UserError
+from rivulet.provenance.record import records_below
+from rivulet.records.curve import read_curve
+from rivulet.records.distil import distil_log
+from rivulet.report import reading
+from rivulet.report.answers import answers
+from rivulet.report.earlier import earlier_pairs, read_earlier
+from rivulet.report.inputs import confidence_of
+from rivulet.report.reference_page import CHART, Run, reference_page, speed_points
+from rivulet.report.speed_chart import speed_chart
+from rivulet.report.stage_times import StageTime, stage_times
 from rivulet.report.templates import embedded_json
+from rivulet.tables import write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = (
@@ -20,18 +36,35 @@ KEPT = (
     "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
-README = """# A reference run
+LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/*/log.json")
+COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
+TITLE = "# A reference run"
+INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from its
+results. [report.html](report.html) has all of it to click through, with every kernel;
+[benchmarks.csv](benchmarks.csv) every row; `samples/` every sample; `logs/` and `transfer/` the
+schedules. Paths are those of the run, below `results/`."""
+RERUN = """## To make it again, and to go on from it
 
-The tables and the report of one finished run, without its logs and compiled models: open
-[report.html](report.html) in a browser, or read [benchmarks.csv](benchmarks.csv). The page says on
-which machine it was made, by which commit and with which configuration. Paths in it are those of
-the run, below `results/`; each table has the same path here.
-
-To make it again, with the configuration that the page shows as `config/demo.yaml`:
+With [config.yaml](config.yaml), which has every setting of the run:
 
 ```
-make demo
+snakemake --cores 2 --configfile docs/reference/config.yaml
 python scripts/keep_reference.py
+```
+
+The logs are here with the {best} fastest schedules of each kernel, and with all trials, compressed.
+To use one, unpack it and name it in a config, as a source of schedules for whatever model is tuned
+([transfer.md](../transfer.md)). So one of the pairs is made again, from the schedules kept here, on a
+machine of another kind too, with a short search of the target's own beside it:
+
+```
+cp -r docs/reference/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
+cat > again.yaml <<END
+models: {{{target}: {target_definition}}}
+library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
+trials: [200]
+END
+snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv --configfile again.yaml
 ```
 """
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
@@ -55,13 +88,17 @@ def problem_with(place, results):
     if own == other or own in other.parents or other in own.parents:
         return "the results lie there; name another folder"
     readme = place / "README.md"
-    if not (readme.exists() and readme.read_text().startswith(README.splitlines()[0])):
+    if not (readme.exists() and readme.read_text().startswith(TITLE)):
         return "there already, and no reference that this command has made; name another folder"
     return None
 
 
-def keep(results, place):
-    """Copy a run's tables and its report; returns the files written."""
+def keep(options):
+    """Copy and distil a run, and write its page; returns the files written."""
+    place, results = options.place, options.results
+    # Everything is read before the reference that is there already goes.
+    records = [r for r in records_below(results).values() if r.stage == "benchmark"]
+    run = run_of(options, records)
     shutil.rmtree(place, ignore_errors=True)
     written = []
     for pattern in KEPT:
@@ -70,10 +107,103 @@ def keep(results, place):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
             written.append(copy)
+    logs = sorted(path.parent for pattern in LOGS for path in results.glob(pattern))
+    for number, log in enumerate(logs, 1):
+        print(f"log {number} of {len(logs)}: {log}", file=sys.stderr, flush=True)
+        written += distil_log(log, place / log.relative_to(results), options.best)
     page = place / "report.html"
     page.write_text(without_links((results / "report.html").read_text()))
-    (place / "README.md").write_text(README)
-    return [*written, page, place / "README.md"]
+    chart = place / CHART
+    chart.write_text(speed_chart("Speed over ONNX Runtime's", speed_points(answers(run.rows), run)))
+    config = place / "config.yaml"
+    config.write_text(config_text(records))
+    stages = place / "stages.csv"
+    write_table(StageTime, run.stages, stages)
+    readme = place / "README.md"
+    readme.write_text(reference_page(TITLE, INTRODUCTION, run))
+    return [*written, page, chart, config, stages, readme]
+
+
+def run_of(options, records):
+    """What the page tells of: the largest trial count of the first hardware."""
+    rows = read_rows(options.results / "benchmarks.csv")
+    if not rows or not records:
+        raise UserError(f"{options.results}: no pair in its benchmarks.csv; there is nothing to keep")
+    hardware = rows[0]["hardware"]
+    trials = max(int(row["trials"]) for row in rows if row["hardware"] == hardware)
+    rows = [r for r in rows if r["hardware"] == hardware and int(r["trials"]) == trials]
+    config = config_of(records)
+    folder = options.results / hardware
+    models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
+    rows.sort(key=lambda row: models.index(row["target"]))
+    effects = folder / "droplet_effect.csv"
+    pair = next((row for row in rows if row["source"] != "pool"), rows[0])
+    definition = config["models"][pair["target"]]
+    return Run(
+        rows=rows,
+        trials=trials,
+        confidence=confidence_of(json.dumps(config)),
+        droplet_trials=config["droplet"]["trials"],
+        curves={
+            model: read_curve(folder / f"logs/ansor-{trials}" / model / "trials.csv")
+            for model in models
+        },
+        counts=[*(n for n in COUNTS if n < trials), trials],
+        effects=[
+            one
+            for one in (reading.read_rows(effects, EffectRow) if effects.exists() else [])
+            if one.trials == trials
+        ],
+        earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
+        stages=stage_times(options.logs) if options.logs.exists() else [],
+        facts=facts_of(records, config, folder, trials),
+        rerun=RERUN.format(
+            best=options.best, hardware=hardware, trials=trials, source=pair["source"],
+            target=pair["target"], target_definition=json.dumps(definition).replace('"', ""),
+        ),
+    )  # fmt: skip
+
+
+def config_of(records):
+    """The configuration that the pairs were measured with, every key of it."""
+    return next((r.facts["config"] for r in records if r.facts.get("config")), None) or {}
+
+
+def config_text(records):
+    """The same as a file for Snakemake."""
+    import yaml
+
+    return yaml.safe_dump(config_of(records), sort_keys=False, width=100)
+
+
+def facts_of(records, config, folder, trials):
+    """What the run was made with, in words."""
+    seen = [record.facts.get("environment", {}) for record in records]
+    versions = [one.get("versions", {}) for one in seen]
+
+    def distinct(values):
+        return ", ".join(dict.fromkeys(str(value) for value in values if value)) or "unknown"
+
+    sizes = [
+        sum(path.stat().st_size for path in (folder / f"logs/ansor-{trials}" / model).iterdir())
+        for model in config["models"]
+        if (folder / f"logs/ansor-{trials}" / model).exists()
+    ]
+    days = sorted(record.made["at"] for record in records)
+    return {
+        "models": ", ".join(config["models"]),
+        "trials": f"{trials:,} for each model, search seed {config['search']['seed']}",
+        "CPU": distinct(one.get("cpu") for one in seen),
+        "threads": distinct(one.get("threads") for one in seen),
+        "target": distinct(json.dumps(one.get("target")).strip('"') for one in seen),
+        "benchmarked": f"{days[0][:16]} to {days[-1][:16]}",
+        "commit": distinct(one.get("commit") for one in seen),
+        "packages": "; ".join(
+            f"{name} {distinct(one.get(name) for one in versions)}"
+            for name in ("apache-tvm", "onnxruntime", "torch", "python")
+        ),
+        "Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
+    }
 
 
 def main():
@@ -88,6 +218,18 @@ def main():
     parser.add_argument(
         "--results", type=Path, default=ROOT / "results", help="results of the run (default: ours)"
     )
+    parser.add_argument(
+        "--logs", type=Path, default=ROOT / "logs",
+        help="logs of its jobs, for the wall time of each stage (default: ours)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--best", type=int, default=4, metavar="K",
+        help="schedules kept of each kernel in a log (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--earlier", type=Path, default=ROOT / "docs/earlier_results.csv",
+        help="published latencies to stand beside those of the same pairs (default: %(default)s)",
+    )  # fmt: skip
     options = parser.parse_args()
     if not (options.results / "report.html").exists():
         print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
@@ -95,7 +237,11 @@ def main():
     if problem := problem_with(options.place, options.results):
         print(f"{options.place}: {problem}", file=sys.stderr)
         return 1
-    written = keep(options.results, options.place)
+    try:
+        written = keep(options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
     size = sum(path.stat().st_size for path in written)
     print(f"{options.place}: {len(written)} files, {size / 1e6:.2f} MB")
     return 0

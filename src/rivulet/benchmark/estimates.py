@@ -7,15 +7,12 @@ logarithms; a single process has the bootstrap's interval, which says nothing of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from rivulet.benchmark.pair import PairResult
 from rivulet.measure.ratios import KernelSamples, Ratio, latency_ratio
-from rivulet.measure.statistics import bootstrap_median_interval, median
+from rivulet.measure.statistics import bootstrap_median_interval, geometric_interval, median
 
 Groups = Sequence[Sequence[float]]
 """Samples of one variant, by process."""
@@ -82,7 +79,7 @@ def estimate_latency(groups: Groups, sampling: Sampling) -> Estimate:
             groups[0], sampling.confidence, sampling.resamples, sampling.seed
         )
         return Estimate(middle, low, high)
-    return Estimate(*_over_processes([median(group) for group in groups], sampling.confidence))
+    return Estimate(*geometric_interval([median(group) for group in groups], sampling.confidence))
 
 
 def estimate_ratio(ours: Groups, theirs: Groups, sampling: Sampling) -> Ratio:
@@ -98,7 +95,7 @@ def estimate_ratio(ours: Groups, theirs: Groups, sampling: Sampling) -> Ratio:
         pair = KernelSamples(1, ours[0][:rounds], theirs[0][:rounds])
         return latency_ratio([pair], sampling.confidence, sampling.resamples, sampling.seed)
     ratios = [median(a) / median(b) for a, b in zip(ours, theirs, strict=True)]
-    return Ratio(*_over_processes(ratios, sampling.confidence))
+    return Ratio(*geometric_interval(ratios, sampling.confidence))
 
 
 def widest(methods: Mapping[str, Groups], stopping: Stopping) -> tuple[float, str]:
@@ -115,17 +112,6 @@ def widest(methods: Mapping[str, Groups], stopping: Stopping) -> tuple[float, st
         return 0.0, ""
     method = max(widths, key=lambda name: widths[name])
     return widths[method], method
-
-
-def _over_processes(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    """Geometric mean, and Student's interval over the logarithms."""
-    from scipy.stats import t
-
-    logs = np.log(values)
-    spread = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    reach = float(t.ppf(0.5 + confidence / 2, len(logs) - 1)) * spread
-    middle = float(np.mean(logs))
-    return math.exp(middle), math.exp(middle - reach), math.exp(middle + reach)
 
 
 def function_changes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,3 +54,14 @@ def significantly_faster(
     if median(challenger) >= median(incumbent):
         return False
     return bool(mannwhitneyu(challenger, incumbent, alternative="less").pvalue < significance)
+
+
+def geometric_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
+    """Geometric mean of two or more observations, and Student's interval over their logarithms."""
+    from scipy.stats import t
+
+    logs = np.log(values)
+    spread = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+    reach = float(t.ppf(0.5 + confidence / 2, len(logs) - 1)) * spread
+    middle = float(np.mean(logs))
+    return math.exp(middle), math.exp(middle - reach), math.exp(middle + reach)

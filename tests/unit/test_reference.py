@@ -1,0 +1,226 @@
+"""What a finished run answers, as a page: ratios over tables, published figures, times of stages."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
+from rivulet.errors import UserError
+from rivulet.measure.ratios import Ratio
+from rivulet.records.curve import Curve, Progress
+from rivulet.records.distil import distil_log
+from rivulet.records.stored import read_log
+from rivulet.report.answers import Variant, answers, combined
+from rivulet.report.earlier import earlier_pairs, read_earlier
+from rivulet.report.reference_page import Run, reference_page, speed_points
+from rivulet.report.speed_chart import speed_chart
+from rivulet.report.stage_times import stage_times
+from unit.test_records_merge import make_log, record_line, schedules, trial
+
+ROOT = Path(__file__).resolve().parents[2]
+RATIOS = ("speedup_vs_untuned", "speedup_vs_onnxruntime", "share_of_ansor_speedup")
+
+
+def row(target, source, method, log="ansor", latency=10.0, runtime=9.0, ansor=10.0, **more):
+    """A row of the benchmark table in which every interval reaches 2 % to either side."""
+    one = {
+        "hardware": "local", "target": target, "source": source, "method": method, "log": log,
+        "trials": "64", "latency_ms": str(latency), "search_seconds": "30", "disturbed": "",
+        "trials_measured": "64", "source_search_seconds": "", "ansor_seconds_to_match": "",
+        "error": "",
+    }  # fmt: skip
+    values = (900 / latency, runtime / latency, ansor / latency)
+    for column, value in zip(RATIOS, values, strict=True):
+        one |= {column: str(value), f"{column}_low": str(value * 0.98)}
+        one |= {f"{column}_high": str(value * 1.02)}
+    return one | more
+
+
+def table(target, source, log="ansor", slower=1.0):
+    """The rows of a pair, with all of its latencies times a factor."""
+    rows = [
+        row(target, source, "untuned", log, 900.0 * slower),
+        row(target, source, "onnxruntime", log, 9.0),
+        row(target, source, "ansor", log, 10.0 * slower),
+        row(target, source, "droplet", log, 9.5 * slower),
+        row(target, source, "transfer", log, 11.0 * slower, ansor_seconds_to_match="60",
+            source_search_seconds="300"),
+    ]  # fmt: skip
+    if log == "ansor":
+        rows.append(row(target, source, "transfer+droplet", log, 10.5 * slower))
+    if source == "pool" and log == "ansor":
+        rows.append(row(target, source, "warm", log, 9.0 * slower))
+    return rows
+
+
+ROWS = [
+    one
+    for target, other in (("big", "small"), ("small", "big"))
+    for source in (other, "pool")
+    for log in ("ansor", "droplet")
+    for one in table(target, source, log, 1.0 if log == "ansor" else 1.01)
+]
+
+
+def effect(comparison, value, verdict):
+    return EffectRow(
+        "local", "small", "big", 64, comparison, "a", "b", 10.0, 10.0 / value, value, value - 0.02,
+        value + 0.02, 5, verdict, "",
+    )  # fmt: skip
+
+
+EFFECTS = [
+    effect(OWN_LOG, 1.05, "better"), effect(BEFORE_TRANSFER, 0.99, "no difference shown"),
+    effect(AFTER_TRANSFER, 1.04, "better"),
+]  # fmt: skip
+
+
+def run_of(**more):
+    curve = Curve([Progress(2.0, 8, 20.0), Progress(9.0, 32, 12.0), Progress(20.0, 60, 10.0)])
+    settings = {
+        "rows": ROWS, "trials": 64, "confidence": 0.95, "droplet_trials": 16,
+        "curves": {"big": curve}, "counts": [16, 64], "effects": EFFECTS,
+    }  # fmt: skip
+    return Run(**settings | more)
+
+
+def test_a_ratio_of_one_table_has_its_own_interval_and_of_several_that_of_their_spread():
+    rows = [row("t", "s", "droplet", latency=value) for value in (9.0, 10.0, 11.0, 10.0)]
+    column = "speedup_vs_onnxruntime"
+    one = combined(rows[:1], column, 0.95)
+    assert (one.value, one.low, one.high) == pytest.approx((1.0, 0.98, 1.02))
+    two = combined(rows[:2], column, 0.95)
+    assert (two.low, two.high) == pytest.approx((0.9 * 0.98, 1.02))
+    assert two.value == pytest.approx((1.0 * 0.9) ** 0.5)
+    four = combined(rows, column, 0.95)
+    # Student's factor for three degrees of freedom is 3.182, the logarithms' deviation 0.0820.
+    assert four.value == pytest.approx(0.9 / (0.9 * 1.1) ** 0.25)
+    assert four.high / four.value == pytest.approx(1.1393, abs=1e-3)
+    assert four.high / four.value == pytest.approx(four.value / four.low)
+    assert combined([], column, 0.95) is None
+    assert combined([row("t", "s", "torch") | {column: ""}], column, 0.95) is None
+
+
+def test_a_targets_own_methods_are_gathered_from_all_of_its_tables():
+    found = answers(ROWS)["small"]
+    labels = [one.variant.label for one in found]
+    assert labels == [
+        "TVM, untuned", "ONNX Runtime", "Ansor", "Ansor, then droplet", "warm start from the pool",
+        "transfer from big", "transfer from big, then droplet",
+        "transfer from big, its log with droplet", "transfer from the pool",
+        "transfer from the pool, then droplet", "transfer from the pool, its log with droplet",
+    ]  # fmt: skip
+    by_variant = {one.variant: one for one in found}
+    assert len(by_variant[Variant("ansor")].rows) == 4
+    assert len(by_variant[Variant("transfer", "big", "ansor")].rows) == 1
+    assert by_variant[Variant("ansor")].latency_ms == pytest.approx(10.05)
+
+
+def test_the_page_answers_with_intervals():
+    page = reference_page("# A reference run", "What one run has shown.", run_of())
+    assert page.startswith("# A reference run\n\nWhat one run has shown.\n")
+    lines = page.splitlines()
+    assert "| | big | small |" in lines or "|  | big | small |" in lines
+    assert any(line.startswith("| Ansor, 64 trials | 0.90 (0.89–") and ", 30 s" in line for line in lines)
+    assert "- **Droplet before a transfer**, in 1 pair: 0 better, 0 worse, 1 with no" in page
+    assert "- **Droplet after a transfer**, in 1 pair: 1 better, 0 worse, 0 with no" in page
+    assert "beside Ansor 0 better, 4 worse, 0 with no difference shown; all 4 faster" in page
+    assert "| big to small | 1.050 (1.030–1.070) better | 0.990 (0.970–1.010) no diff" in page
+    # By trial count: the sum after 16 of 64 trials was twice that at the end.
+    assert "| big | 10.0 ms | 2.000, 9.0 s | 1.000, 20 s | 8 trials, 2.0 s |" in page
+    assert "0 of 8 tables were measured while something else" in page
+    # Each table has as many cells in every line as in its head.
+    for block in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({line.count(" | ") for line in block.splitlines()}) == 1, block
+
+
+def test_what_was_not_measured_is_said_and_not_shown():
+    page = reference_page("# T", "", run_of(effects=[]))
+    assert "## Droplet search before" not in page
+    assert "What droplet search changes before a transfer was not measured" in page
+
+
+def test_a_method_without_a_latency_shows_why():
+    broken = row("small", "big", "droplet", error="wrong output: relative error 1.0")
+    broken |= {"latency_ms": ""} | {
+        f"{column}{end}": "" for column in RATIOS for end in ("", "_low", "_high")
+    }
+    page = reference_page("# T", "", run_of(rows=[*table("small", "big")[:3], broken], effects=[]))
+    assert "| Ansor, then droplet | wrong output: relative error 1.0 | – |" in page
+
+
+def test_published_figures_stand_beside_their_pair():
+    earlier = earlier_pairs(read_earlier(ROOT / "docs/earlier_results.csv"))
+    assert len(earlier) == 6
+    pair = earlier["alexnet", "googlenet"]
+    assert pair.droplet == pytest.approx(75.953 / 69.356)
+    assert pair.of_tuned == pytest.approx(33.790 / 75.953)
+    assert pair.droplet_alone == pytest.approx(33.790 / 33.248)
+    assert all(one.of_untuned < 1 for one in earlier.values())
+    page = reference_page("# T", "", run_of(earlier={("big", "small"): pair}))
+    assert "### Beside what was published before" in page
+    assert "| big to small | 0.45 | 0.44 | 0.91 (0.89–0.93) | 1.10 | 0.990 (0.970–1.010) |" in page
+
+
+def test_another_table_is_not_taken_for_published_figures(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"other\.csv: not readable as the table"):
+        read_earlier(tmp_path / "other.csv")
+
+
+def test_the_figure_has_every_method_but_those_off_its_scale():
+    run = run_of()
+    points = speed_points(answers(run.rows), run)
+    assert {label for label, _, _ in points["big"]}.isdisjoint({"TVM, untuned", "ONNX Runtime"})
+    picture = speed_chart("Speed", points)
+    assert picture.startswith("<svg xmlns")
+    assert "transfer from the pool, then droplet" in picture
+    assert speed_chart("Speed", points) == picture
+    assert "0.90 (0.88 to 0.92)" in speed_chart("S", {"t": [("x", "ansor", Ratio(0.9, 0.88, 0.92))]})
+
+
+def test_stages_are_timed_by_their_logs_with_what_was_interrupted(tmp_path):
+    def log(path, *lines):
+        place = tmp_path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("".join(f"2030-01-01 10:{line}\n" for line in lines))
+
+    log(
+        "local/logs/ansor-64/big.log", "00:00,000 INFO search big: started, command: x",
+        "00:10,500 INFO search big   16/64 trials", "00:20,000 INFO search big: started, command: x",
+        "01:00,000 INFO search big: done in 0:40",
+    )  # fmt: skip
+    log(
+        "local/logs/ansor-64/small.log", "02:00,000 INFO search small: started, command: x",
+        "02:05,000 INFO search small: done in 0:05",
+    )  # fmt: skip
+    log("local/logs/warm-64/big.log", "03:00,000 INFO w: started, command: x", "03:01,000 INFO w: d")
+    log("env.log", "00:00,000 INFO nothing of a stage")
+    search, warm = stage_times(tmp_path)
+    assert (search.stage, search.jobs, search.starts) == ("Ansor's search", 2, 3)
+    assert (search.seconds, search.longest) == (55.5, 50.5)
+    assert (warm.stage, warm.seconds) == ("warm start", 1.0)
+    assert stage_times(tmp_path / "none") == []
+
+
+def test_a_distilled_log_is_a_log_again_once_it_is_unpacked(tmp_path):
+    log = make_log(
+        tmp_path / "log", ["wa", "wb"],
+        [record_line(0, "t1", 5), record_line(1, "t2", 9), record_line(0, "t3", 4)],
+        [trial(1, "a", "c1", 5, 5), trial(2, "b", "c2", 9, 9), trial(3, "a", "c3", 4, 4)],
+        model="small",
+    )  # fmt: skip
+    written = distil_log(log, tmp_path / "kept", 1)
+    assert {path.name for path in written} == {
+        "database_workload.json.gz", "database_tuning_record.json.gz", "trials.csv.gz",
+        "origin.json",
+    }  # fmt: skip
+    before = {path: path.read_bytes() for path in written}
+    assert {p: p.read_bytes() for p in distil_log(log, tmp_path / "kept", 1)} == before
+    for path in (tmp_path / "kept").glob("*.gz"):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    assert schedules(tmp_path / "kept") == [("wb", "t2", 9), ("wa", "t3", 4)]
+    again = read_log(tmp_path / "kept")
+    assert (len(again.trials), again.origin.model) == (3, "small")
