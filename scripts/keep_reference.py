@@ -27,6 +27,7 @@ from rivulet.report.inputs import confidence_of
 from rivulet.report.reference_page import CHART, Run, reference_page, speed_points
 from rivulet.report.speed_chart import speed_chart
 from rivulet.report.stage_times import StageTime, stage_times
+from rivulet.report.table_effects import table_effects
 from rivulet.report.templates import embedded_json
 from rivulet.tables import write_table
 
@@ -136,24 +137,24 @@ def run_of(options, records):
     folder = options.results / hardware
     models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
     rows.sort(key=lambda row: models.index(row["target"]))
-    effects = folder / "droplet_effect.csv"
+    study = folder / "droplet_effect.csv"
+    measured = reading.read_rows(study, EffectRow) if study.exists() else []
+    studied = [one for one in measured if one.trials == trials]
+    confidence = confidence_of(json.dumps(config))
     pair = next((row for row in rows if row["source"] != "pool"), rows[0])
     definition = config["models"][pair["target"]]
     return Run(
         rows=rows,
         trials=trials,
-        confidence=confidence_of(json.dumps(config)),
+        confidence=confidence,
         droplet_trials=config["droplet"]["trials"],
         curves={
             model: read_curve(folder / f"logs/ansor-{trials}" / model / "trials.csv")
             for model in models
         },
         counts=[*(n for n in COUNTS if n < trials), trials],
-        effects=[
-            one
-            for one in (reading.read_rows(effects, EffectRow) if effects.exists() else [])
-            if one.trials == trials
-        ],
+        effects=studied or table_effects(rows, samples_of(folder, trials), confidence),
+        studied=bool(studied),
         earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
         stages=stage_times(options.logs) if options.logs.exists() else [],
         facts=facts_of(records, config, folder, trials),
@@ -162,6 +163,15 @@ def run_of(options, records):
             target=pair["target"], target_definition=json.dumps(definition).replace('"', ""),
         ),
     )  # fmt: skip
+
+
+def samples_of(folder, trials):
+    """Source and target to the samples of the pair's table from the log without droplet."""
+    found = {}
+    for path in sorted((folder / f"benchmarks/ansor-{trials}/samples").glob("*.csv")):
+        source, _, target = path.stem.partition("-to-")
+        found[source, target] = read_rows(path)
+    return found
 
 
 def config_of(records):

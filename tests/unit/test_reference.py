@@ -1,6 +1,7 @@
 """What a finished run answers, as a page: ratios over tables, published figures, times of stages."""
 
 import gzip
+import math
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rivulet.report.earlier import earlier_pairs, read_earlier
 from rivulet.report.reference_page import Run, reference_page, speed_points
 from rivulet.report.speed_chart import speed_chart
 from rivulet.report.stage_times import stage_times
+from rivulet.report.table_effects import table_effects
 from unit.test_records_merge import make_log, record_line, schedules, trial
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +141,31 @@ def test_the_page_answers_with_intervals():
 def test_what_was_not_measured_is_said_and_not_shown():
     page = reference_page("# T", "", run_of(effects=[]))
     assert "## Droplet search before" not in page
-    assert "What droplet search changes before a transfer was not measured" in page
+    assert "What droplet search changes before a transfer and after it was not measured" in page
+
+
+def test_without_the_study_the_tables_tell_what_droplet_changes():
+    samples = [
+        {"process": str(process), "used": used, "method": method, "latency_ms": str(latency)}
+        for process, used, factor in ((1, "yes", 1.0), (2, "yes", 1.1), (3, "no", 9.0))
+        for method, latency in (("transfer", 11.0), ("transfer+droplet", 10.0 * factor))
+    ]
+    effects = table_effects(ROWS, {("big", "small"): samples}, 0.95)
+    found = {(e.source, e.target, e.comparison): e for e in effects}
+    # 11/10 and 11/11 in the two processes that count.
+    after = found["big", "small", AFTER_TRANSFER]
+    assert after.effect == pytest.approx(1.1**0.5)
+    assert after.verdict == "no difference shown"
+    assert ("pool", "small", AFTER_TRANSFER) not in found
+    # Of two tables, whose errors add in square.
+    before = found["pool", "small", BEFORE_TRANSFER]
+    assert before.effect == pytest.approx(1 / 1.01)
+    reach = 2**0.5 * math.log(1.02 / 0.98) / 2
+    assert math.log(before.effect_high / before.effect) == pytest.approx(reach)
+    assert found["big", "small", OWN_LOG].effect == pytest.approx(10 / 9.5 / 1.005, abs=1e-3)
+    page = reference_page("# T", "", run_of(effects=effects, studied=False))
+    assert "which this run left out" in page
+    assert "| pool to small | " in page
 
 
 def test_a_method_without_a_latency_shows_why():

@@ -33,7 +33,9 @@ class Run:
         droplet_trials: Trials of droplet search per model, as configured.
         curves: Model to the curve of its Ansor search.
         counts: Trial counts at which the curve is told.
-        effects: Droplet search around transfers, where that was measured.
+        effects: Droplet search around transfers.
+        studied: Whether these were timed in the same processes, by the study, and not derived
+            from the tables of the pairs.
         earlier: Source and target to what others published of the pair.
         stages: Wall time by stage.
         facts: What the run was made with, name to value.
@@ -47,6 +49,7 @@ class Run:
     curves: Mapping[str, Curve]
     counts: Sequence[int]
     effects: Sequence[EffectRow] = ()
+    studied: bool = True
     earlier: Mapping[tuple[str, str], EarlierPair] = field(default_factory=dict)
     stages: Sequence[StageTime] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -288,7 +291,7 @@ def _times(by_target: Mapping[str, Sequence[Answer]], run: Run) -> str:
 def _droplet(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
     """Droplet search before and after transfers, pair by pair."""
     places = {(e.source, e.target, e.comparison): e for e in run.effects}
-    pairs = sorted({(e.source, e.target) for e in run.effects})
+    pairs = list(dict.fromkeys((e.source, e.target) for e in run.effects))
     parts = ["## Droplet search before a transfer and after it"]
     if not pairs:
         return []
@@ -297,7 +300,7 @@ def _droplet(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
         here = [places.get((*pair, one)) for one in (OWN_LOG, BEFORE_TRANSFER, AFTER_TRANSFER)]
         lines.append((" to ".join(pair), *(_effect(one) for one in here)))
     parts += [
-        _DROPLET_NOTE,
+        _DROPLET_NOTE + (_STUDIED if run.studied else _DERIVED),
         _table(("pair", "on the target's own log", "before the transfer", "after it"), lines),
     ]
     told = [(pair, run.earlier[pair]) for pair in pairs if pair in run.earlier]
@@ -323,9 +326,14 @@ def _droplet(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
     return parts
 
 
-_DROPLET_NOTE = """Latency without droplet over latency with it, both variants timed by turns in the same
-processes; above 1, droplet helps. *before the transfer*: the source's log was refined before its
-schedules were carried over. *after it*: what the transfer took was refined on the target."""
+_DROPLET_NOTE = """Latency without droplet over latency with it; above 1, droplet helps. *before the
+transfer*: the sources' logs were refined before their schedules were carried over. *after it*: what the
+transfer took was refined on the target. """
+_STUDIED = "All variants of a pair were timed by turns in the same processes."
+_DERIVED = """*after it* compares variants that were timed by turns in the same processes. *before the
+transfer* compares two tables, in each of which Ansor's schedules stood beside the transfer, and its
+interval holds the error of both; the study `droplet_effect`, which this run left out, would time them
+side by side."""
 _EARLIER_NOTE = """The question is that of an earlier project (https://github.com/Jaspann/transfer-tuning),
 which published single latencies of the same three models, with 5,000 trials by TVM's former Ansor on
 another machine ([earlier_results.csv](../earlier_results.csv)). *of untuned* and *of tuned* are a
@@ -410,7 +418,7 @@ def _limits(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
             "of shorter searches is not told."
         )
     if not run.effects:
-        said.append("What droplet search changes before a transfer was not measured side by side.")
+        said.append("What droplet search changes before a transfer and after it was not measured.")
     return said
 
 
