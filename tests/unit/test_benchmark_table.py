@@ -2,8 +2,9 @@ import pytest
 
 from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
-from rivulet.benchmark.pair import PairResult
+from rivulet.benchmark.pair import PairResult, seeded
 from rivulet.benchmark.repeat import Repeated
+from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import (
     MethodRow,
     collect_tables,
@@ -147,26 +148,45 @@ def test_a_slow_variant_rests_after_its_time():
     assert len(samples["fast"]) == 20
 
 
-def test_what_is_sampled_once_costs_one_inference_where_that_fills_a_sample():
-    import time
-
+def test_what_is_sampled_once_does_not_run_again_where_its_last_run_was_long():
     calls = []
-
-    class Slow(Clocked):
-        def run(self):
-            super().run()
-            time.sleep(0.02)
-
-    variants = {"slow": Slow("slow", calls), "quick": Clocked("quick", calls)}
+    variants = {name: Clocked(name, calls) for name in ("slow", "quick", "other")}
     settings = TimingSettings(0, 3, 6, 10.0, 0.0, 60.0)
     samples = time_interleaved(
-        variants, settings, lambda done, total: None, once_only=("slow", "quick")
+        variants, settings, lambda done, total: None, once_only={"slow": 2.5, "quick": 0.001}
     )
-    assert len(samples["slow"]) == len(samples["quick"]) == 1
-    assert samples["slow"][0] >= 20
-    assert calls.count("slow") == 1
-    # A single run of a quick one fills no sample: it is warmed up and averages many.
+    assert samples["slow"] == [2500.0]
+    assert "slow" not in calls
+    # A short run fills no sample: it is warmed up and averages many.
+    assert len(samples["quick"]) == 1
     assert calls.count("quick") > 100
+    assert len(samples["other"]) == 6
+
+
+def test_a_method_that_not_all_processes_timed_is_compared_within_those_that_did():
+    rows = [MethodRow("h", "t", "s", method, "ansor", 8) for method in ("untuned", "ansor")]
+    groups = {"untuned": [[90.0], [110.0], []], "ansor": [[9.0], [10.0], [500.0]]}
+    fill_latencies(rows, groups, SAMPLING)
+    untuned, ansor = rows
+    assert (untuned.processes, untuned.samples, ansor.processes) == (2, 2, 3)
+    assert ansor.speedup_vs_untuned == pytest.approx((10 * 11) ** 0.5, abs=1e-4)
+    assert untuned.latency_ms == pytest.approx((90 * 110) ** 0.5, abs=1e-4)
+    rows = [MethodRow("h", "t", "s", method, "ansor", 8) for method in ("untuned", "ansor")]
+    fill_latencies(rows, {"untuned": [[90.0], []], "ansor": [[9.0], [10.0]]}, SAMPLING)
+    assert rows[1].speedup_vs_untuned == ""
+
+
+def test_what_is_sampled_once_is_left_out_of_the_processes_beyond_the_least(tmp_path):
+    one = Subject(
+        tmp_path, {"untuned": tmp_path, "ansor": tmp_path}, [], None, TimingSettings(5, 1, 6, 1, 1, 1),
+        1e-3, once_only=["untuned"],
+    )  # fmt: skip
+    assert [seeded(one, number, 2).methods for number in (0, 1, 2)] == [
+        ["untuned", "ansor", "onnxruntime"], ["untuned", "ansor", "onnxruntime"],
+        ["ansor", "onnxruntime"],
+    ]  # fmt: skip
+    assert [seeded(one, number, 2).first for number in (0, 1)] == [True, False]
+    assert seeded(one, 1, 2).timing.seed == 6
 
 
 def test_with_flushed_caches_each_inference_is_timed_alone():

@@ -70,9 +70,10 @@ def estimate_latency(groups: Groups, sampling: Sampling) -> Estimate:
     """A variant's latency with its interval.
 
     Args:
-        groups: Samples of at least one process.
+        groups: Samples of at least one process; one that has none does not count.
         sampling: How the interval is made.
     """
+    groups = [group for group in groups if group]
     if len(groups) == 1:
         middle = median(groups[0])
         low, high = bootstrap_median_interval(
@@ -87,9 +88,17 @@ def estimate_ratio(ours: Groups, theirs: Groups, sampling: Sampling) -> Ratio:
 
     Args:
         ours: Samples of one, by process.
-        theirs: Samples of the other, from the same processes.
+        theirs: Samples of the other, from the same processes; one that has none of either does
+            not count.
         sampling: How the interval is made.
+
+    Raises:
+        ValueError: No process has timed both.
     """
+    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a and b]
+    if not both:
+        raise ValueError("no process has timed both variants")
+    ours, theirs = zip(*both, strict=True)
     if len(ours) == 1:
         rounds = min(len(ours[0]), len(theirs[0]))  # one of the two may have rested
         pair = KernelSamples(1, ours[0][:rounds], theirs[0][:rounds])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ import numpy as np
 from rivulet.hardware.cpu import last_level_cache_bytes
 
 _LEAST_SAMPLES = 5
+_LONG_SECONDS = 0.5  # of an inference whose first run is no slower than another by anything that shows
 
 
 class Variant(Protocol):
@@ -54,7 +55,7 @@ def time_interleaved(
     settings: TimingSettings,
     report: Callable[[int, int], None],
     begin: Callable[[str], None] = lambda name: None,
-    once_only: Collection[str] = (),
+    once_only: Mapping[str, float] | None = None,
 ) -> dict[str, list[float]]:
     """Latency samples of each variant, in milliseconds.
 
@@ -71,22 +72,24 @@ def time_interleaved(
         settings: How to time.
         report: Told the rounds done and the rounds in all.
         begin: Told whose turn it is, until the first round is over.
-        once_only: Variants that get one sample in all. Where one inference fills a sample, it is
-            that sample, with no other before it.
+        once_only: Variants that get one sample in all, to the seconds that an inference of theirs
+            has just taken. Where that was long, it is the sample.
     """
+    once_only = once_only or {}
     counts, spent = {}, dict.fromkeys(variants, 0.0)
     samples: dict[str, list[float]] = {name: [] for name in variants}
     for name, variant in variants.items():
         begin(name)
+        if once_only.get(name, 0.0) >= _LONG_SECONDS:
+            samples[name].append(once_only[name] * 1e3)
+            continue
         for _ in range(max(1, settings.warmup_runs)):
             started = time.perf_counter()
             once = run_seconds(variant, 1)
             spent[name] += time.perf_counter() - started
-            if name in once_only or once > settings.max_seconds_per_method / 10:
+            if once > settings.max_seconds_per_method / 10:
                 break
         counts[name] = max(1, round(settings.min_sample_ms / (once * 1e3)))
-        if name in once_only and counts[name] == 1 and not settings.cache_flush:
-            samples[name].append(once * 1e3)
     shuffle = random.Random(settings.seed).shuffle
     flush = _Flush() if settings.cache_flush else None
     order = list(variants)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +89,7 @@ def kernel_rows(
     kernels: Mapping[str, Mapping[str, str]],
     roofline: Roofline | None,
     sampling: Sampling,
+    failed: Collection[str] = (),
 ) -> list[KernelRow]:
     """A row for each kernel of each method, those that take most of the model's time first.
 
@@ -98,15 +99,11 @@ def kernel_rows(
         kernels: The target's kernel table, by task name.
         roofline: The machine's; None where it is not known.
         sampling: How intervals are made.
+        failed: Methods that failed in a process, which have no rows.
     """
-    methods = [
-        method
-        for method in dict.fromkeys(name for one in results for name in one.functions)
-        # One that failed in a process has neither there.
-        if all(method in one.functions or method in one.samples for one in results)
-    ]
+    methods = dict.fromkeys(name for one in results for name in one.functions)
     rows = []
-    for method in methods:
+    for method in (name for name in methods if name not in failed):
         seen = [one.functions[method] for one in results if method in one.functions]
         spent = [_by_kernel(functions, kernels) for functions in seen]
         by_name = {

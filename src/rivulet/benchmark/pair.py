@@ -106,6 +106,7 @@ def _benchmark_at(
     del reference  # it is timed from its own place in memory, like the others
     variants: dict[str, Variant] = {}
     errors, failures = {}, {}
+    taken: dict[str, float] = {}
     params = packed_weights(subject, target)
     # Whoever is loaded later runs up to a percent faster, from where its buffers come to lie: in
     # each process another order.
@@ -116,9 +117,13 @@ def _benchmark_at(
         try:
             variant = _load(subject, method, params, place)
             inputs = 1 if method in subject.once_only else len(checked)
+            started = time.perf_counter()
+            outputs = [_outputs_of(variant, arrays) for arrays in checked[:inputs]]
+            if method in subject.once_only:
+                taken[method] = time.perf_counter() - started
             errors[method] = max(
-                largest_relative_error(_outputs_of(variant, arrays), right)
-                for arrays, right in zip(checked[:inputs], expected[:inputs], strict=True)
+                largest_relative_error(output, right)
+                for output, right in zip(outputs, expected[:inputs], strict=True)
             )
         except Exception as error:
             if not place.alive():
@@ -150,7 +155,7 @@ def _benchmark_at(
         probe = SpeedProbe(target, subject.device.threads, place) if probing else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
-        samples = time_interleaved(variants, subject.timing, report, begin, subject.once_only)
+        samples = time_interleaved(variants, subject.timing, report, begin, taken)
         # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
         counted = conduct_between(before, read_counters(cpus), len(cpus))
         conduct = (
@@ -160,7 +165,7 @@ def _benchmark_at(
             speed = min(*speeds, probe.gflops()) / subject.peak_gflops
             conduct = replace(conduct, speed=round(speed, 4))
         functions = {
-            m: _profile(v)
+            m: _profile(v, warm=m in subject.once_only)
             for m, v in variants.items()
             if isinstance(v, CompiledModel) and (subject.first or m not in subject.once_only)
         }
@@ -208,8 +213,9 @@ def _outputs_of(variant: Variant, arrays: list[Any]) -> list[np.ndarray]:
     return [np.array(one) for one in variant.outputs()]
 
 
-def _profile(model: CompiledModel) -> dict[str, float]:
-    model.run()
+def _profile(model: CompiledModel, warm: bool) -> dict[str, float]:
+    if not warm:
+        model.run()
     begin = time.monotonic()
     runs = [model.function_times()]
     while runs[0] and len(runs) < _PROFILED_RUNS and time.monotonic() - begin < _PROFILED_SECONDS:
@@ -217,7 +223,15 @@ def _profile(model: CompiledModel) -> dict[str, float]:
     return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
 
 
-def seeded(subject: Subject, number: int) -> Subject:
-    """The subject of a benchmark's n-th process, with an order of its own."""
+def seeded(subject: Subject, number: int, least: int) -> Subject:
+    """The subject of a benchmark's n-th process, with an order of its own.
+
+    Args:
+        subject: The subject.
+        number: Of the process, from 0.
+        least: Processes that there are at least; in later ones nothing is timed that is timed
+            once.
+    """
     timing = replace(subject.timing, seed=subject.timing.seed + number)
-    return replace(subject, timing=timing, first=number == 0)
+    one = replace(subject, timing=timing, first=number == 0)
+    return one if number < least else one.without(list(subject.once_only))

@@ -65,10 +65,12 @@ class Repeated:
         return told
 
     def groups(self, method: str) -> list[list[float]]:
-        """A method's samples in milliseconds, by process; none where it failed in one of them."""
-        if method in self.failures:
-            return []
-        return [one.samples[method] for one in self.used if one.samples.get(method)]
+        """A method's samples in milliseconds, by process; none where it failed in one of them.
+
+        Empty for a process that did not time it.
+        """
+        groups = [list(one.samples.get(method, ())) for one in self.used]
+        return groups if method not in self.failures and any(groups) else []
 
 
 class _Crashed(Exception):
@@ -146,7 +148,7 @@ def repeat_benchmark(
     losses = _Losses(connection) if connection else None
     while len(found.results) < stopping.most:
         number = len(found.results)
-        left = seeded(subject.without(list(found.failures)), number)
+        left = seeded(subject.without(list(found.failures)), number, stopping.least)
 
         def told(done: int, _: int, number: int = number, text: str = text) -> None:
             report(number * rounds + done, stopping.most * rounds, _place(number, text))

@@ -33,7 +33,7 @@ class Subject:
         weights: File in which the packed weights are kept from one process to the next; None to
             work them out each time.
         peak_gflops: What the machine can do, to tell when it is slower; None not to look.
-        once_only: Methods that get one sample in each process, and whose output is checked on one
+        once_only: Methods that get one sample in a process, and whose output is checked on one
             input there; their functions are timed in the first process only.
         first: Whether this is the first process.
     """

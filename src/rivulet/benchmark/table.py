@@ -79,9 +79,12 @@ def fill_latencies(rows: list[MethodRow], groups: Mapping[str, Groups], sampling
         latency = estimate_latency(own, sampling)
         row.latency_ms = round(latency.value, 6)
         row.latency_ms_low, row.latency_ms_high = round(latency.low, 6), round(latency.high, 6)
-        row.processes, row.samples = len(own), sum(map(len, own))
+        row.processes, row.samples = sum(map(bool, own)), sum(map(len, own))
         for column, method in _RATIOS.items():
-            if not (others := groups.get(method)):
+            others = groups.get(method, ())
+            both = sum(bool(a and b) for a, b in zip(own, others, strict=False))
+            # One process of several says nothing of another, so that its ratio has no interval.
+            if both < min(2, row.processes):
                 continue
             ratio = estimate_ratio(others, own, sampling)
             for ending, value in (("", ratio.value), ("_low", ratio.low), ("_high", ratio.high)):
