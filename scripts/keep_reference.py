@@ -13,11 +13,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import yaml
+
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
 from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
-from rivulet.provenance.record import records_below
+from rivulet.provenance.record import read_record, records_below
 from rivulet.records.curve import read_curve
 from rivulet.records.distil import distil_log
 from rivulet.report import reading
@@ -38,6 +40,7 @@ KEPT = (
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
 LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/*/log.json")
+EARLIER = ROOT / "docs/earlier_results.csv"
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
 TITLE = "# A reference run"
 INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from its
@@ -117,7 +120,7 @@ def keep(options):
     chart = place / CHART
     chart.write_text(speed_chart("Speed over ONNX Runtime's", speed_points(answers(run.rows), run)))
     config = place / "config.yaml"
-    config.write_text(config_text(records))
+    config.write_text(config_text(results))
     stages = place / "stages.csv"
     write_table(StageTime, run.stages, stages)
     readme = place / "README.md"
@@ -133,7 +136,7 @@ def run_of(options, records):
     hardware = rows[0]["hardware"]
     trials = max(int(row["trials"]) for row in rows if row["hardware"] == hardware)
     rows = [r for r in rows if r["hardware"] == hardware and int(r["trials"]) == trials]
-    config = config_of(records)
+    config = config_of(options.results)
     folder = options.results / hardware
     models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
     rows.sort(key=lambda row: models.index(row["target"]))
@@ -174,16 +177,14 @@ def samples_of(folder, trials):
     return found
 
 
-def config_of(records):
-    """The configuration that the pairs were measured with, every key of it."""
-    return next((r.facts["config"] for r in records if r.facts.get("config")), None) or {}
+def config_of(results):
+    """The configuration that the report shows, every key of it."""
+    return read_record(results / "report.json").settings["config"]
 
 
-def config_text(records):
+def config_text(results):
     """The same as a file for Snakemake."""
-    import yaml
-
-    return yaml.safe_dump(config_of(records), sort_keys=False, width=100)
+    return yaml.safe_dump(config_of(results), sort_keys=False, width=100)
 
 
 def facts_of(records, config, folder, trials):
@@ -237,8 +238,9 @@ def main():
         help="schedules kept of each kernel in a log (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--earlier", type=Path, default=ROOT / "docs/earlier_results.csv",
-        help="published latencies to stand beside those of the same pairs (default: %(default)s)",
+        "--earlier", type=Path, default=EARLIER if EARLIER.exists() else None, metavar="CSV",
+        help="published latencies to stand beside those of the same pairs (default: "
+        f"{EARLIER.relative_to(ROOT)})",
     )  # fmt: skip
     options = parser.parse_args()
     if not (options.results / "report.html").exists():

@@ -1,6 +1,7 @@
 """The whole matrix on real models, and what is stale after each kind of change."""
 
 import csv
+import gzip
 import itertools
 import json
 import os
@@ -336,6 +337,21 @@ def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
         finished.folder / "results/local/benchmarks/ansor-40/resnet18-to-wide.csv"
     )
     assert not list(place.rglob("*.so"))
+    readme = (place / "README.md").read_text()
+    assert "## In short" in readme
+    assert re.search(r"\| Ansor's search \| \d+ \| ", readme)
+    assert (place / "speed.svg").read_text().startswith("<svg ")
+    log = place / "local/logs/ansor-40/resnet18/database_tuning_record.json.gz"
+    best = gzip.decompress(log.read_bytes()).splitlines()
+    whole = finished.folder / "results/local/logs/ansor-40/resnet18/database_tuning_record.json"
+    assert 0 < len(best) <= len(whole.read_text().splitlines())
+    assert (place / "local/transfer/ansor-40/resnet18-to-wide/trials.csv.gz").exists()
+    command = [*finished.command("-n")[:-1], str(place / "config.yaml")]
+    again = subprocess.run(
+        command, cwd=finished.folder, text=True, capture_output=True, env=environment(), check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "Nothing to be done" in again.stdout + again.stderr
     assert call(finished, "scripts/keep_reference.py", place).returncode == 0
     (tmp_path / "mine").mkdir()
     refused = call(finished, "scripts/keep_reference.py", tmp_path / "mine")
