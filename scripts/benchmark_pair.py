@@ -178,9 +178,7 @@ def write_all(options, rows, found, sampling):
     roofs = roofs_of(options)
     table = read_kernel_table(options.kernels_record.with_suffix(".csv"))
     roofline = Roofline(roofs["compute"], roofs["bandwidth"]) if roofs else None
-    kernels = kernel_rows(
-        options.subject, found.used, table, roofline, sampling, found.failures
-    )
+    kernels = kernel_rows(options.subject, found.used, table, roofline, sampling, found.failures)
     write_table(KernelRow, kernels, options.kernel_table)
 
 

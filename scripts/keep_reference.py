@@ -43,8 +43,8 @@ LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/
 EARLIER = ROOT / "docs/earlier_results.csv"
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
 TITLE = "# A reference run"
-INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from its
-results. [report.html](report.html) has all of it to click through, with every kernel;
+INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from
+its results. [report.html](report.html) has all of it to click through, with every kernel;
 [benchmarks.csv](benchmarks.csv) every row; `samples/` every sample; `logs/` and `transfer/` the
 schedules. Paths are those of the run, below `results/`."""
 RERUN = """## To make it again, and to go on from it
@@ -58,8 +58,8 @@ python scripts/keep_reference.py
 
 The logs are here with the {best} fastest schedules of each kernel, and with all trials, compressed.
 To use one, unpack it and name it in a config, as a source of schedules for whatever model is tuned
-([transfer.md](../transfer.md)). So one of the pairs is made again, from the schedules kept here, on a
-machine of another kind too, with a short search of the target's own beside it:
+([transfer.md](../transfer.md)). So one of the pairs is made again from the schedules kept here, on
+a machine of another kind too, with a short search of the target's own beside it:
 
 ```
 cp -r docs/reference/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
@@ -68,7 +68,8 @@ models: {{{target}: {target_definition}}}
 library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
 trials: [200]
 END
-snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv --configfile again.yaml
+snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv \\
+    --configfile again.yaml
 ```
 """
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
@@ -132,7 +133,9 @@ def run_of(options, records):
     """What the page tells of: the largest trial count of the first hardware."""
     rows = read_rows(options.results / "benchmarks.csv")
     if not rows or not records:
-        raise UserError(f"{options.results}: no pair in its benchmarks.csv; there is nothing to keep")
+        raise UserError(
+            f"{options.results}: no pair in its benchmarks.csv; there is nothing to keep"
+        )
     hardware = rows[0]["hardware"]
     trials = max(int(row["trials"]) for row in rows if row["hardware"] == hardware)
     rows = [r for r in rows if r["hardware"] == hardware and int(r["trials"]) == trials]
@@ -140,10 +143,15 @@ def run_of(options, records):
     folder = options.results / hardware
     models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
     rows.sort(key=lambda row: models.index(row["target"]))
+    confidence = confidence_of(json.dumps(config))
     study = folder / "droplet_effect.csv"
     measured = reading.read_rows(study, EffectRow) if study.exists() else []
-    studied = [one for one in measured if one.trials == trials]
-    confidence = confidence_of(json.dumps(config))
+    studied = {
+        (one.source, one.target, one.comparison): one for one in measured if one.trials == trials
+    }
+    # The study leaves the pool out, and a run may leave out the study.
+    derived = table_effects(rows, samples_of(folder, trials), confidence)
+    effects = {(one.source, one.target, one.comparison): one for one in derived} | studied
     pair = next((row for row in rows if row["source"] != "pool"), rows[0])
     definition = config["models"][pair["target"]]
     return Run(
@@ -156,8 +164,7 @@ def run_of(options, records):
             for model in models
         },
         counts=[*(n for n in COUNTS if n < trials), trials],
-        effects=studied or table_effects(rows, samples_of(folder, trials), confidence),
-        studied=bool(studied),
+        effects=list(effects.values()),
         earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
         stages=stage_times(options.logs) if options.logs.exists() else [],
         facts=facts_of(records, config, folder, trials),
@@ -213,7 +220,10 @@ def facts_of(records, config, folder, trials):
             f"{name} {distinct(one.get(name) for one in versions)}"
             for name in ("apache-tvm", "onnxruntime", "torch", "python")
         ),
-        "Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
+        "peak": ", ".join(
+            f"{float(row['peak']):.0f} {row['unit']}" for row in read_rows(folder / "roofline.csv")
+        ),
+        "size of Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
     }
 
 

@@ -178,8 +178,8 @@ def test_a_method_that_not_all_processes_timed_is_compared_within_those_that_did
 
 def test_what_is_sampled_once_is_left_out_of_the_processes_beyond_the_least(tmp_path):
     one = Subject(
-        tmp_path, {"untuned": tmp_path, "ansor": tmp_path}, [], None, TimingSettings(5, 1, 6, 1, 1, 1),
-        1e-3, once_only=["untuned"],
+        tmp_path, {"untuned": tmp_path, "ansor": tmp_path}, [], None,
+        TimingSettings(5, 1, 6, 1, 1, 1), 1e-3, once_only=["untuned"],
     )  # fmt: skip
     assert [seeded(one, number, 2).methods for number in (0, 1, 2)] == [
         ["untuned", "ansor", "onnxruntime"], ["untuned", "ansor", "onnxruntime"],

@@ -13,7 +13,9 @@ import numpy as np
 from rivulet.hardware.cpu import last_level_cache_bytes
 
 _LEAST_SAMPLES = 5
-_LONG_SECONDS = 0.5  # of an inference whose first run is no slower than another by anything that shows
+_LONG_SECONDS = (
+    0.5  # of an inference whose first run is no slower than another by anything that shows
+)
 
 
 class Variant(Protocol):

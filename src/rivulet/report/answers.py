@@ -1,8 +1,8 @@
 """What a finished run answers: ratios over all tables that measured them, with one interval each.
 
-A target's own methods are timed again in the table of each of its pairs, minutes apart. Each table is
-then one observation of their ratio, so that the interval is that of the benchmark repeated, and not
-of one benchmark's minutes.
+A target's own methods are timed again in the table of each of its pairs, minutes apart. Each table
+is then one observation of their ratio, so that the interval is that of the benchmark repeated, and
+not of one benchmark's minutes.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def _place(item: tuple[Variant, object]) -> tuple[int, bool, str, str]:
 def combined(rows: Sequence[Row], column: str, confidence: float) -> Ratio | None:
     """A ratio over several tables.
 
-    With three tables or more it is the geometric mean of theirs with Student's interval, each table
-    an observation; two tables have the geometric mean and both intervals' hull, and one has its own.
+    With three tables or more it is the geometric mean of theirs with Student's interval, each
+    table an observation; two have the geometric mean and both intervals' hull, and one its own.
 
     Args:
         rows: One of each table.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow, Stated
@@ -19,6 +19,7 @@ from rivulet.report.wording import counted, duration, number
 
 CHART = "speed.svg"
 _NONE = "–"
+_SMALL = 0.1
 _UNTUNED, _RUNTIME = Variant("untuned"), Variant("onnxruntime")
 
 
@@ -33,9 +34,8 @@ class Run:
         droplet_trials: Trials of droplet search per model, as configured.
         curves: Model to the curve of its Ansor search.
         counts: Trial counts at which the curve is told.
-        effects: Droplet search around transfers.
-        studied: Whether these were timed in the same processes, by the study, and not derived
-            from the tables of the pairs.
+        effects: Droplet search around transfers; those without repetitions come from the tables
+            of the pairs.
         earlier: Source and target to what others published of the pair.
         stages: Wall time by stage.
         facts: What the run was made with, name to value.
@@ -49,7 +49,6 @@ class Run:
     curves: Mapping[str, Curve]
     counts: Sequence[int]
     effects: Sequence[EffectRow] = ()
-    studied: bool = True
     earlier: Mapping[tuple[str, str], EarlierPair] = field(default_factory=dict)
     stages: Sequence[StageTime] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -88,34 +87,37 @@ def reference_page(title: str, introduction: str, run: Run) -> str:
         "\n".join(f"- {line}" for line in _limits(by_target, run)),
         "## Wall time by stage",
         _table(
-            ("stage", "jobs", "wall time", "longest job", "started again"),
+            ("stage", "jobs", "wall time", "longest job"),
             [
-                (one.stage, one.jobs, duration(one.seconds), duration(one.longest),
-                 one.starts - one.jobs or _NONE)
+                (one.stage, one.jobs, duration(one.seconds), duration(one.longest))
                 for one in run.stages
             ],
         ),
+        _STAGE_NOTE if run.stages else "",
         run.rerun,
     ]  # fmt: skip
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-_SUMMARY_NOTE = """Each entry is a speed as a multiple of ONNX Runtime's on as many threads, with its
-{confidence} interval, and the search time that it took, on top of what it starts from. Above 1 is
-faster than ONNX Runtime."""
+_SUMMARY_NOTE = """Each entry is a speed as a multiple of ONNX Runtime's on as many threads, with
+its {confidence} interval, and the search time that it took, on top of what it starts from. Above
+1 is faster than ONNX Runtime."""
 _EVERY_NOTE = """*of ONNX Runtime* is ONNX Runtime's latency over the method's; *of Ansor* Ansor's
 latency over the method's, which is the share of Ansor's speed-up that it reaches. A target's own
-methods are timed in each table of its pairs: with three tables or more, each is one observation of
-the ratio, and the interval is Student's over these; a method of one table has the interval over that
-table's processes. *search* is the wall time of the method's own search, *sources* that of the logs
-that it leans on."""
-_TIME_NOTE = """*Ansor's search* is the target's own, in full. *the same sum after* is when that search
-had found schedules whose latencies add up to no more than the transfer's; both sums are as their
-logs have them, without an interval."""
-_COUNT_NOTE = """The sum of the kernels' latencies in Ansor's log after so many trials, as a multiple
-of the sum at its end, and the search time up to then. These are the search's own measurements, the best
-of many: the sums flatter, and have no interval. *no kernel without a schedule* is when the first sum
-was there at all."""
+methods are timed in each table of its pairs: with three tables or more, each is one observation
+of the ratio, and the interval is Student's over these; a method of one table has the interval
+over that table's processes. Latencies are medians over the tables; the machine's speed wanders
+from one table to the next, so compare ratios and not latencies. *search* is the wall time of the
+method's own search, *sources* that of the logs that it leans on."""
+_TIME_NOTE = """*Ansor's search* is the target's own, in full. *the same sum after* is when that
+search had found schedules whose latencies add up to no more than the transfer's; both sums are as
+their logs have them, without an interval."""
+_STAGE_NOTE = """From the start of each job to its end, added up; two jobs that ran side by side
+count each for itself. Of a job that was interrupted only the last run is in it."""
+_COUNT_NOTE = """The sum of the kernels' latencies in Ansor's log after so many trials, as a
+multiple of the sum at its end, and the search time up to then. These are the search's own
+measurements, the best of many: the sums flatter, and have no interval. *no kernel without a
+schedule* is when the first sum was there at all."""
 
 
 def _short(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
@@ -126,9 +128,7 @@ def _short(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
             listed = ", ".join(f"{_interval(one)} on {target}" for target, one in found)
             said.append(f"**{what}** reaches of ONNX Runtime's speed: {listed}.")
     own = [
-        (t, one)
-        for t, a in by_target.items()
-        if (one := _ratio(a, Variant("droplet"), run, False))
+        (t, one) for t, a in by_target.items() if (one := _ratio(a, Variant("droplet"), run, False))
     ]
     if own:
         listed = ", ".join(f"{_interval(one)} on {target} ({one.verdict})" for target, one in own)
@@ -149,11 +149,11 @@ def _short(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
     return said
 
 
-def _moved(method: str, pool: bool) -> object:
+def _moved(method: str, pool: bool) -> Callable[[Answer], bool]:
     return lambda a: a.variant.method == method and (a.variant.source == POOL) == pool
 
 
-_KINDS = (
+_KINDS: tuple[tuple[str, Callable[[Answer], bool]], ...] = (
     ("Transfer from one other model", _moved(TRANSFER, False)),
     ("Transfer from the pool of the others", _moved(TRANSFER, True)),
     ("Transfer, then droplet", lambda a: a.variant.method == REFINED),
@@ -186,7 +186,7 @@ def _verdicts(ratios: Iterable[Ratio | Stated]) -> str:
 
 
 def summary_table(by_target: Mapping[str, Sequence[Answer]], run: Run) -> str:
-    """Methods down, targets across: speed over ONNX Runtime's with its interval, and search time."""
+    """Methods down, targets across: speed over ONNX Runtime's, its interval, the search time."""
     variants = list(dict.fromkeys(a.variant for one in by_target.values() for a in one))
     kept = [v for v in variants if v != _UNTUNED and v.method not in ("torch", "torch-compile")]
     single = [v for v in kept if v.log != "droplet"]
@@ -300,7 +300,7 @@ def _droplet(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
         here = [places.get((*pair, one)) for one in (OWN_LOG, BEFORE_TRANSFER, AFTER_TRANSFER)]
         lines.append((" to ".join(pair), *(_effect(one) for one in here)))
     parts += [
-        _DROPLET_NOTE + (_STUDIED if run.studied else _DERIVED),
+        _DROPLET_NOTE + _DERIVED,
         _table(("pair", "on the target's own log", "before the transfer", "after it"), lines),
     ]
     told = [(pair, run.earlier[pair]) for pair in pairs if pair in run.earlier]
@@ -326,26 +326,26 @@ def _droplet(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
     return parts
 
 
-_DROPLET_NOTE = """Latency without droplet over latency with it; above 1, droplet helps. *before the
-transfer*: the sources' logs were refined before their schedules were carried over. *after it*: what the
-transfer took was refined on the target. """
-_STUDIED = "All variants of a pair were timed by turns in the same processes."
-_DERIVED = """*after it* compares variants that were timed by turns in the same processes. *before the
-transfer* compares two tables, in each of which Ansor's schedules stood beside the transfer, and its
-interval holds the error of both; the study `droplet_effect`, which this run left out, would time them
-side by side."""
-_EARLIER_NOTE = """The question is that of an earlier project (https://github.com/Jaspann/transfer-tuning),
-which published single latencies of the same three models, with 5,000 trials by TVM's former Ansor on
-another machine ([earlier_results.csv](../earlier_results.csv)). *of untuned* and *of tuned* are a
-latency over the transfer's: below 1 the transfer made the model slower. Its untuned models were
-compiled with TVM's default schedules of the time, ours are bare loops, which are some hundred times
-slower; so its *of untuned* has no counterpart here, and *of tuned* stands beside *of Ansor*."""
+_DROPLET_NOTE = """Latency without droplet over latency with it; above 1, droplet helps. *before
+the transfer*: the sources' logs were refined before their schedules were carried over. *after
+it*: what the transfer took was refined on the target. """
+_DERIVED = """Variants of a row were timed by turns in the same processes. Rows marked \\* were
+not, but come from the tables of the pairs: *after it* from the processes of one table, *before
+the transfer* from two tables, in each of which Ansor's schedules stood beside the transfer, with
+the error of both in its interval."""
+_EARLIER_NOTE = """The question is that of an earlier project
+(https://github.com/Jaspann/transfer-tuning), which published single latencies of the same three
+models, with 5,000 trials by TVM's former Ansor on another machine
+([earlier_results.csv](../earlier_results.csv)). *of untuned* and *of tuned* are a latency over
+the transfer's: below 1 the transfer made the model slower. Its untuned models were compiled with
+TVM's default schedules of the time, ours are bare loops, which are some hundred times slower; so
+its *of untuned* has no counterpart here, and *of tuned* stands beside *of Ansor*."""
 
 
 def _effect(row: EffectRow | None) -> str:
     if row is None or row.ratio is None:
         return _NONE
-    return f"{_stated(row)} {row.verdict}"
+    return f"{_stated(row)} {row.verdict}" + (" \\*" if row.repetitions is None else "")
 
 
 def _stated(row: EffectRow | None) -> str:
@@ -363,10 +363,17 @@ def _counts(by_target: Mapping[str, Sequence[Answer]], run: Run) -> str:
         for count in run.counts:
             reached = [m for m in curve.moments if m.trials <= count]
             seconds = run_seconds(curve, count)
-            cells.append(f"{reached[-1].model_ms / end:.3f}, {duration(seconds)}" if reached else _NONE)
+            cells.append(
+                f"{reached[-1].model_ms / end:.3f}, {duration(seconds)}" if reached else _NONE
+            )
         first = curve.moments[0]
         lines.append(
-            (model, f"{number(end)} ms", *cells, f"{first.trials:,} trials, {duration(first.seconds)}")
+            (
+                model,
+                f"{number(end)} ms",
+                *cells,
+                f"{first.trials:,} trials, {duration(first.seconds)}",
+            )
         )
     heads = (
         "model", "sum at the end", *(f"{count:,} trials" for count in run.counts),
@@ -388,38 +395,61 @@ def _limits(by_target: Mapping[str, Sequence[Answer]], run: Run) -> list[str]:
         if a.variant.method not in ("untuned", "ansor")
         and (one := a.ratio(OVER_ANSOR, run.confidence))
     ]
-    disturbed = {
-        (row["target"], row["source"], row["log"]) for row in run.rows if row["disturbed"]
-    }
+    disturbed = {(row["target"], row["source"], row["log"]) for row in run.rows if row["disturbed"]}
     tables = {(row["target"], row["source"], row["log"]) for row in run.rows}
     said = [
-        "One search seed for each model, one log of each: another seed gives another log, and how far "
-        "two logs of one model lie apart was not measured. What is better or worse here is so for "
-        "these logs.",
-        "One machine, one day. Another processor has other fast schedules, other caches and another "
-        "ONNX Runtime.",
+        "One search seed for each model, one log of each: another seed gives another log, and how "
+        "far two logs of one model lie apart was not measured. What is better or worse here is so "
+        "for these logs.",
+        "One machine, one day. Another processor has other fast schedules, other caches and "
+        "another ONNX Runtime.",
     ]
     if spans:
         said.append(
-            f"Intervals of a ratio to Ansor reach {median(spans):.1%} to either side (median; at most "
-            f"{max(spans):.1%}): smaller differences are not seen.".replace("%", " %")
+            f"Intervals of a ratio to Ansor reach {median(spans):.1%} to either side (median; at "
+            f"most {max(spans):.1%}): smaller differences are not seen.".replace("%", " %")
         )
     said.append(
-        f"{len(disturbed)} of {len(tables)} tables were measured while something else kept the machine "
-        "busy or slow, and are marked in the column `disturbed`."
+        f"{len(disturbed)} of {len(tables)} tables were measured while something else kept the "
+        "machine busy or slow, and are marked in the column `disturbed`."
     )
     said.append(
-        "Sums of kernels' latencies, and so the times after which a search matches another, are each "
-        "measured once, in different processes; they have no interval."
+        "Of twenty comparisons of equals one is called different, at these intervals: a single "
+        "*better* or *worse* among many comparisons shows little."
+        if run.confidence == 0.95
+        else f"Of equals, {1 - run.confidence:.1%} of the comparisons are called different."
+    )
+    if gaps := _gaps(by_target):
+        said.append(
+            "A whole model takes longer than its kernels' latencies in the log add up to: "
+            + ", ".join(f"{gap:.2f} times on {target}" for target, gap in gaps.items())
+            + " (Ansor). The search, droplet and transfers choose by kernels that are timed alone."
+        )
+    said.append(
+        "Sums of kernels' latencies, and so the times after which a search matches another, are "
+        "each measured once, in different processes; they have no interval."
     )
     if len({row["trials"] for row in run.rows}) < 2:
         said.append(
-            "Whole models were timed for one trial count only: what transfers and droplet search make "
-            "of shorter searches is not told."
+            "Whole models were timed for one trial count only: what transfers and droplet search "
+            "make of shorter searches is not told."
         )
     if not run.effects:
         said.append("What droplet search changes before a transfer and after it was not measured.")
     return said
+
+
+def _gaps(by_target: Mapping[str, Sequence[Answer]]) -> dict[str, float]:
+    """Target to its latency with Ansor's schedules over their sum in the log."""
+    found = {}
+    for target, one in by_target.items():
+        ansor = _of(one, Variant("ansor"))
+        whole, kernels = (
+            (ansor.latency_ms, ansor.number("kernel_sum_ms")) if ansor else (None, None)
+        )
+        if whole and kernels:
+            found[target] = whole / kernels
+    return found
 
 
 def _of(found: Iterable[Answer], variant: Variant) -> Answer | None:
@@ -432,6 +462,8 @@ def _ratio(found: Iterable[Answer], variant: Variant, run: Run, runtime: bool) -
 
 
 def _interval(ratio: Ratio) -> str:
+    if ratio.value < _SMALL:
+        return f"{number(ratio.value)} ({number(ratio.low)}–{number(ratio.high)})"
     return f"{ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ STAGES = {
     "roofline": "roofline",
     "logs/ansor": "Ansor's search",
     "logs/droplet": "droplet search",
+    "transfer/ranking": "rank sources",
     "transfer": "transfer",
     "transfer-droplet": "droplet search after a transfer",
     "logs/warm": "warm start",
@@ -24,8 +24,7 @@ STAGES = {
     "droplet_gain": "droplet beside more search",
     "droplet_effect": "droplet around transfers",
 }
-_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) [A-Z]+ (.*)")
-_STARTED = ": started, command: "
+_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) [A-Z]+ ")
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,14 @@ class StageTime:
     Attributes:
         stage: What its jobs do.
         jobs: Jobs with a log.
-        starts: How often these were started: more than there are where some were interrupted.
-        seconds: From each start to the last line of its log, added up; jobs that ran side by side
-            count each for itself.
-        longest: The longest job's share of that, in seconds.
+        seconds: From the first to the last line of their logs, added up; jobs that ran side by
+            side count each for itself. Of a job that was interrupted the last run counts:
+            Snakemake removes a log when its job begins.
+        longest: That of the longest job, in seconds.
     """
 
     stage: str
     jobs: int
-    starts: int
     seconds: float
     longest: float
 
@@ -54,47 +52,35 @@ def stage_times(logs: Path) -> list[StageTime]:
     Args:
         logs: The folder of all jobs' logs.
     """
-    found: dict[str, list[list[float]]] = defaultdict(list)
+    found: dict[str, list[float]] = defaultdict(list)
     for path in sorted(logs.rglob("*.log")):
         stage = _stage_of(path.relative_to(logs))
-        if stage and (spans := list(_spans(path))):
-            found[stage].append(spans)
+        seconds = _seconds(path)
+        if stage and seconds is not None:
+            found[stage].append(seconds)
     return [
-        StageTime(
-            stage,
-            len(jobs),
-            sum(map(len, jobs)),
-            round(sum(map(sum, jobs)), 1),
-            round(max(map(sum, jobs)), 1),
-        )
+        StageTime(stage, len(jobs), round(sum(jobs), 1), round(max(jobs), 1))
         for stage in STAGES.values()
         if (jobs := found.get(stage))
     ]
 
 
 def _stage_of(path: Path) -> str | None:
+    """What a job did, by the place of its log: ``models/``, or below the hardware's folder."""
     parts = path.with_suffix("").parts
-    if parts[0] in STAGES:
-        return STAGES[parts[0]]
-    if len(parts) < 2:
-        return None
-    if parts[1] == "logs" and len(parts) > 2:
-        return STAGES.get(f"logs/{parts[2].partition('-')[0]}")
-    return STAGES.get(parts[1])
+    if parts[0] == "models":
+        return STAGES["models"]
+    below = parts[1:]
+    if below[:1] == ("logs",) and len(below) > 1:
+        return STAGES.get(f"logs/{below[1].partition('-')[0]}")
+    return STAGES.get("/".join(below)) or (STAGES.get(below[0]) if below else None)
 
 
-def _spans(path: Path) -> Iterator[float]:
-    """Seconds of each start of a job: a log that is there already is gone on with."""
-    begin = last = None
-    for line in path.read_text(errors="replace").splitlines():
-        found = _LINE.match(line)
-        if not found:
-            continue
-        now = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S,%f")
-        if _STARTED in found[2]:
-            if begin and last:
-                yield (last - begin).total_seconds()
-            begin = now
-        last = now
-    if begin and last:
-        yield (last - begin).total_seconds()
+def _seconds(path: Path) -> float | None:
+    """From the first to the last line with a time; None without any."""
+    times = [
+        datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S,%f")
+        for line in path.read_text(errors="replace").splitlines()
+        if (found := _LINE.match(line))
+    ]
+    return (times[-1] - times[0]).total_seconds() if times else None
