@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rivulet.benchmark.subject import BASELINES
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow, Stated
 from rivulet.measure.ratios import BETTER, SAME, WORSE, Ratio
 from rivulet.measure.statistics import median
@@ -20,6 +21,7 @@ from rivulet.report.wording import counted, duration, number
 CHART = "speed.svg"
 _NONE = "–"
 _SMALL = 0.1
+_TORCH = ("torch", "torch-compile")
 _UNTUNED, _RUNTIME = Variant("untuned"), Variant("onnxruntime")
 
 
@@ -188,7 +190,7 @@ def _verdicts(ratios: Iterable[Ratio | Stated]) -> str:
 def summary_table(by_target: Mapping[str, Sequence[Answer]], run: Run) -> str:
     """Methods down, targets across: speed over ONNX Runtime's, its interval, the search time."""
     variants = list(dict.fromkeys(a.variant for one in by_target.values() for a in one))
-    kept = [v for v in variants if v != _UNTUNED and v.method not in ("torch", "torch-compile")]
+    kept = [v for v in variants if v != _UNTUNED and v.method not in _TORCH]
     single = [v for v in kept if v.log != "droplet"]
     lines = []
     for variant in [_UNTUNED, *(v for v in single if v in kept)]:
@@ -217,12 +219,12 @@ def _summary_cell(answer: Answer | None, run: Run) -> str:
 
 
 def speed_points(by_target: Mapping[str, Sequence[Answer]], run: Run) -> dict[str, list[Point]]:
-    """Lines of the figure, by target: all but what is far off its scale."""
+    """Lines of the figure, by target: all but the baselines, which are far off its scale."""
     return {
         target: [
             (a.variant.label, a.variant.method, ratio)
             for a in found
-            if a.variant not in (_UNTUNED, _RUNTIME)
+            if a.variant.method not in BASELINES
             and (ratio := a.ratio(OVER_RUNTIME, run.confidence))
         ]
         for target, found in by_target.items()
