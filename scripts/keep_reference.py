@@ -13,10 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import yaml
-
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
+from rivulet.config.load import load_config
 from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
 from rivulet.provenance.record import read_record, records_below
@@ -49,11 +48,11 @@ its results. [report.html](report.html) has all of it to click through, with eve
 schedules. Paths are those of the run, below `results/`."""
 RERUN = """## To make it again, and to go on from it
 
-With [config.yaml](config.yaml), which has every setting of the run:
+With [config.yaml](config.yaml), the configuration of the run:
 
 ```
 snakemake --cores 2 --configfile docs/reference/config.yaml
-python scripts/keep_reference.py
+python scripts/keep_reference.py --configfile docs/reference/config.yaml
 ```
 
 The logs are here with the {best} fastest schedules of each kernel, and with all trials, compressed.
@@ -104,6 +103,8 @@ def keep(options):
     # Everything is read before the reference that is there already goes.
     records = [r for r in records_below(results).values() if r.stage == "benchmark"]
     run = run_of(options, records)
+    # As it was written: the order of the models is that of their pools, too.
+    configuration = options.configfile.read_text()
     shutil.rmtree(place, ignore_errors=True)
     written = []
     for pattern in KEPT:
@@ -121,7 +122,7 @@ def keep(options):
     chart = place / CHART
     chart.write_text(speed_chart("Speed over ONNX Runtime's", speed_points(answers(run.rows), run)))
     config = place / "config.yaml"
-    config.write_text(config_text(results))
+    config.write_text(configuration)
     stages = place / "stages.csv"
     write_table(StageTime, run.stages, stages)
     readme = place / "README.md"
@@ -139,7 +140,7 @@ def run_of(options, records):
     hardware = rows[0]["hardware"]
     trials = max(int(row["trials"]) for row in rows if row["hardware"] == hardware)
     rows = [r for r in rows if r["hardware"] == hardware and int(r["trials"]) == trials]
-    config = config_of(options.results)
+    config = config_of(options)
     folder = options.results / hardware
     models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
     rows.sort(key=lambda row: models.index(row["target"]))
@@ -184,14 +185,20 @@ def samples_of(folder, trials):
     return found
 
 
-def config_of(results):
-    """The configuration that the report shows, every key of it."""
-    return read_record(results / "report.json").settings["config"]
+def config_of(options):
+    """The configuration of the run, every key of it, in the order of its file.
 
-
-def config_text(results):
-    """The same as a file for Snakemake."""
-    return yaml.safe_dump(config_of(results), sort_keys=False, width=100)
+    Raises:
+        UserError: The file is not that of the run.
+    """
+    config = load_config(options.configfile)
+    shown = read_record(options.results / "report.json").settings["config"]
+    if json.loads(config.canonical_json()) != shown:
+        raise UserError(
+            f"--configfile {options.configfile}: not the configuration that the report shows; name "
+            "the one that the run was made with"
+        )
+    return config.plain
 
 
 def facts_of(records, config, folder, trials):
@@ -242,6 +249,10 @@ def main():
     parser.add_argument(
         "--logs", type=Path, default=ROOT / "logs",
         help="logs of its jobs, for the wall time of each stage (default: ours)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--configfile", type=Path, default=ROOT / "config/config.yaml",
+        help="configuration that the run was made with (default: config/config.yaml)",
     )  # fmt: skip
     parser.add_argument(
         "--best", type=int, default=4, metavar="K",

@@ -327,7 +327,8 @@ def test_an_unfinished_run_has_a_report_of_what_is_there(workspace):
 
 def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
     place = tmp_path / "kept"
-    done = call(finished, "scripts/keep_reference.py", place)
+    keep = ("scripts/keep_reference.py", place, "--configfile", "config/test.yaml")
+    done = call(finished, *keep)
     assert done.returncode == 0, done.stderr
     page = (place / "report.html").read_text()
     assert '"pages":[]' in page
@@ -352,7 +353,10 @@ def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert "Nothing to be done" in again.stdout + again.stderr
-    assert call(finished, "scripts/keep_reference.py", place).returncode == 0
+    assert call(finished, *keep).returncode == 0
+    other = call(finished, "scripts/keep_reference.py", place)
+    assert other.returncode == 1
+    assert "not the configuration that the report shows" in other.stderr
     (tmp_path / "mine").mkdir()
     refused = call(finished, "scripts/keep_reference.py", tmp_path / "mine")
     assert refused.returncode == 1

@@ -1,8 +1,9 @@
 """What droplet search changes around transfers, by the tables of the pairs alone.
 
 The study `droplet_effect` times all variants of a pair in the same processes, and leaves the pool
-out. A run without it has the same comparisons, one of them with less precision: a transfer from a log
-without droplet and one from a log with it stand in two tables, each beside Ansor's own schedules.
+out. A run without it has the same comparisons, one of them with less precision: a transfer from a
+log without droplet and one from a log with it stand in two tables, each beside Ansor's own
+schedules.
 """
 
 from __future__ import annotations
