@@ -143,7 +143,9 @@ def test_the_pair_table_says_what_the_readme_says(finished):
         assert 0 < low <= mid <= high
         assert float(row["max_rel_error"]) <= 1e-3
         assert (row["target"], row["source"], row["log"]) == ("resnet18", "wide", "droplet")
-        assert (row["processes"], row["samples"]) == ("2", "10")
+        # What takes seconds has one sample in each process.
+        samples = "2" if row["method"] == "untuned" else "10"
+        assert (row["processes"], row["samples"]) == ("2", samples)
         for ratio in ("speedup_vs_onnxruntime", "share_of_ansor_speedup"):
             low, mid, high = (float(row[f"{ratio}{end}"]) for end in ("_low", "", "_high"))
             assert low <= mid <= high
@@ -173,7 +175,7 @@ def test_all_samples_and_the_machine_are_kept(finished):
     )
     for row in rows:
         own = [one for one in samples if one["method"] == row["method"]]
-        assert len(own) == int(row["samples"]) == 10
+        assert len(own) == int(row["samples"]) == (2 if row["method"] == "untuned" else 10)
         assert {one["process"] for one in own} == {"1", "2"}
     assert len(record.facts["conduct"]) == 2
     assert record.facts["config"]["trials"] == [40]

@@ -102,16 +102,14 @@ def answers(rows: Iterable[Row]) -> dict[str, list[Answer]]:
         )
         found.setdefault(row["target"], {}).setdefault(variant, []).append(row)
     return {
-        target: [Answer(v, tuple(own)) for v, own in sorted(variants.items(), key=_place)]
+        target: [Answer(one, tuple(variants[one])) for one in sorted(variants, key=place_of)]
         for target, variants in found.items()
     }
 
 
-def _place(item: tuple[Variant, object]) -> tuple[int, bool, str, str]:
-    variant = item[0]
-    order = METHODS.index(variant.method)
-    # Droplet search on a transfer follows that transfer, and the pool follows the single models.
-    order = METHODS.index(TRANSFER) if variant.method == REFINED else order
+def place_of(variant: Variant) -> tuple[int, bool, str, str]:
+    """Where a variant stands in tables: droplet search on a transfer after it, the pool last."""
+    order = METHODS.index(TRANSFER if variant.method == REFINED else variant.method)
     return (order, variant.source == POOL, variant.source, f"{variant.log}{variant.method}")
 
 

@@ -10,7 +10,7 @@ from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, Effe
 from rivulet.measure.ratios import BETTER, SAME, WORSE, Ratio
 from rivulet.measure.statistics import median
 from rivulet.records.curve import Curve
-from rivulet.report.answers import Answer, Row, Variant, answers
+from rivulet.report.answers import Answer, Row, Variant, answers, place_of
 from rivulet.report.earlier import EarlierPair
 from rivulet.report.inputs import POOL, REFINED, TRANSFER, WARM
 from rivulet.report.speed_chart import Point
@@ -22,7 +22,7 @@ CHART = "speed.svg"
 _NONE = "–"
 _SMALL = 0.1
 _TORCH = ("torch", "torch-compile")
-_UNTUNED, _RUNTIME = Variant("untuned"), Variant("onnxruntime")
+_RUNTIME = Variant("onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def reference_page(title: str, introduction: str, run: Run) -> str:
 
 _SUMMARY_NOTE = """Each entry is a speed as a multiple of ONNX Runtime's on as many threads, with
 its {confidence} interval, and the search time that it took, on top of what it starts from. Above
-1 is faster than ONNX Runtime."""
+1 is faster than ONNX Runtime. Transfers are those from logs without droplet."""
 _EVERY_NOTE = """*of ONNX Runtime* is ONNX Runtime's latency over the method's; *of Ansor* Ansor's
 latency over the method's, which is the share of Ansor's speed-up that it reaches. A target's own
 methods are timed in each table of its pairs: with three tables or more, each is one observation
@@ -189,11 +189,11 @@ def _verdicts(ratios: Iterable[Ratio | Stated]) -> str:
 
 def summary_table(by_target: Mapping[str, Sequence[Answer]], run: Run) -> str:
     """Methods down, targets across: speed over ONNX Runtime's, its interval, the search time."""
-    variants = list(dict.fromkeys(a.variant for one in by_target.values() for a in one))
-    kept = [v for v in variants if v != _UNTUNED and v.method not in _TORCH]
-    single = [v for v in kept if v.log != "droplet"]
+    variants = {a.variant for one in by_target.values() for a in one}
     lines = []
-    for variant in [_UNTUNED, *(v for v in single if v in kept)]:
+    for variant in sorted(variants, key=place_of):
+        if variant.log == "droplet" or variant.method in _TORCH:
+            continue
         cells = [_summary_cell(_of(found, variant), run) for found in by_target.values()]
         if any(cells):
             name = variant.label
@@ -212,8 +212,6 @@ def _summary_cell(answer: Answer | None, run: Run) -> str:
     ratio = answer.ratio(OVER_RUNTIME, run.confidence)
     if ratio is None:
         return f"{number(answer.latency_ms)} ms"
-    if answer.variant == _UNTUNED:
-        return f"{number(ratio.value, 2)}"
     seconds = answer.number("search_seconds")
     return f"{_interval(ratio)}" + (f", {duration(seconds)}" if seconds else "")
 
