@@ -116,7 +116,8 @@ def keep(options):
     logs = sorted(path.parent for pattern in LOGS for path in results.glob(pattern))
     for number, log in enumerate(logs, 1):
         print(f"log {number} of {len(logs)}: {log}", file=sys.stderr, flush=True)
-        written += distil_log(log, place / log.relative_to(results), options.best)
+        below = log.relative_to(results)
+        written += distil_log(log, place / below, options.best, f"results/{below}")
     page = place / "report.html"
     page.write_text(without_links((results / "report.html").read_text()))
     chart = place / CHART

@@ -247,13 +247,16 @@ def test_a_distilled_log_is_a_log_again_once_it_is_unpacked(tmp_path):
         [trial(1, "a", "c1", 5, 5), trial(2, "b", "c2", 9, 9), trial(3, "a", "c3", 4, 4)],
         model="small",
     )  # fmt: skip
-    written = distil_log(log, tmp_path / "kept", 1)
+    written = distil_log(log, tmp_path / "kept", 1, "results/log")
     assert {path.name for path in written} == {
         "database_workload.json.gz", "database_tuning_record.json.gz", "trials.csv.gz",
         "origin.json",
     }  # fmt: skip
     before = {path: path.read_bytes() for path in written}
-    assert {p: p.read_bytes() for p in distil_log(log, tmp_path / "kept", 1)} == before
+    assert {
+        p: p.read_bytes() for p in distil_log(log, tmp_path / "kept", 1, "results/log")
+    } == before
+    assert str(tmp_path) not in (tmp_path / "kept/origin.json").read_text()
     for path in (tmp_path / "kept").glob("*.gz"):
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
     assert schedules(tmp_path / "kept") == [("wb", "t2", 9), ("wa", "t3", 4)]
