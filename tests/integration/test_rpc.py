@@ -280,7 +280,7 @@ def test_whole_models_are_checked_here_and_timed_there(
     timing = TimingSettings(0, 1, 5, 1.0, 1.0, 10.0)
     subject = Subject(
         small_onnx, libraries, INPUTS, device, timing, 1e-3, (), weights=tmp_path / "w.npz",
-        peak_gflops=1e6,
+        peak_gflops=1e5,
     )  # fmt: skip
     stopping = Stopping(1, 1, 0.5, Sampling(0.95, 200, 0))
     found = repeat_benchmark(subject, stopping, lambda *_: None)
@@ -291,7 +291,8 @@ def test_whole_models_are_checked_here_and_timed_there(
     # The model takes microseconds; a call over the network alone takes longer.
     assert all(0 < sample < 1 for samples in result.samples.values() for sample in samples)
     assert all(result.errors[name] < 1e-4 for name in ("untuned", "ansor"))
-    assert 0 < result.conduct.speed < 1e-3  # of a peak that nothing has
+    # Of a peak that nothing has; shares are rounded to four digits, so that it is not a larger one.
+    assert 0 < result.conduct.speed < 1e-2
 
 
 def test_a_benchmark_that_loses_its_device_begins_that_process_anew(
