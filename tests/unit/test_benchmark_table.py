@@ -1,9 +1,9 @@
 import pytest
 
-from rivulet.benchmark.estimates import Sampling
+from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
-from rivulet.benchmark.pair import PairResult, seeded
-from rivulet.benchmark.repeat import Repeated
+from rivulet.benchmark.pair import PairResult
+from rivulet.benchmark.repeat import Repeated, repeat_benchmark
 from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import (
     MethodRow,
@@ -14,6 +14,7 @@ from rivulet.benchmark.table import (
     write_rows,
 )
 from rivulet.hardware.conduct import Conduct
+from rivulet.hardware.fingerprint import Device
 
 SAMPLING = Sampling(0.95, 100, 0)
 METHODS = ("untuned", "onnxruntime", "ansor", "droplet", "transfer")
@@ -176,17 +177,32 @@ def test_a_method_that_not_all_processes_timed_is_compared_within_those_that_did
     assert rows[1].speedup_vs_untuned == ""
 
 
-def test_what_is_sampled_once_is_left_out_of_the_processes_beyond_the_least(tmp_path):
-    one = Subject(
-        tmp_path, {"untuned": tmp_path, "ansor": tmp_path}, [], None,
-        TimingSettings(5, 1, 6, 1, 1, 1), 1e-3, once_only=["untuned"],
+def test_what_is_sampled_once_is_left_out_beyond_the_least_and_profiled_until_one_counts(
+    tmp_path, monkeypatch
+):
+    subject = Subject(
+        tmp_path, {"untuned": tmp_path, "ansor": tmp_path}, [],
+        Device("local", "auto", 1), TimingSettings(5, 1, 6, 1, 1, 1), 1e-3,
+        once_only=["untuned"],
     )  # fmt: skip
-    assert [seeded(one, number, 2).methods for number in (0, 1, 2)] == [
-        ["untuned", "ansor", "onnxruntime"], ["untuned", "ansor", "onnxruntime"],
-        ["ansor", "onnxruntime"],
+    seen = []
+    speeds = iter([0.5, 1.0, 1.0, 1.0])  # the first process meets a slow machine
+
+    def in_new_process(one, report):
+        seen.append((one.methods, one.profiled, one.timing.seed))
+        functions = {m: {"f": 1.0} for m in one.libraries if m not in one.profiled}
+        samples = {m: [1.0 + 0.1 * len(seen)] for m in one.methods}
+        return PairResult(samples, {}, {}, functions, Conduct(1.0, 0.0, 0.0, None, None, next(speeds)))
+
+    monkeypatch.setattr("rivulet.benchmark.repeat._in_new_process", in_new_process)
+    stopping = Stopping(3, 4, 0.0, SAMPLING, ("untuned",))
+    found = repeat_benchmark(subject, stopping, lambda *_: None)
+    whole = ["untuned", "ansor", "onnxruntime"]
+    assert seen == [
+        (whole, [], 5), (whole, [], 6), (whole, ["untuned"], 7), (whole[1:], ["untuned"], 8),
     ]  # fmt: skip
-    assert [seeded(one, number, 2).first for number in (0, 1)] == [True, False]
-    assert seeded(one, 1, 2).timing.seed == 6
+    assert [len(group) for group in found.groups("untuned")] == [1, 1, 0]
+    assert [len(group) for group in found.groups("ansor")] == [1, 1, 1]
 
 
 def test_with_flushed_caches_each_inference_is_timed_alone():

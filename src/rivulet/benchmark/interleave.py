@@ -13,9 +13,8 @@ import numpy as np
 from rivulet.hardware.cpu import last_level_cache_bytes
 
 _LEAST_SAMPLES = 5
-_LONG_SECONDS = (
-    0.5  # of an inference whose first run is no slower than another by anything that shows
-)
+# Of an inference so long that its first run, which touches its memory, takes no longer to speak of.
+_LONG_SECONDS = 0.5
 
 
 class Variant(Protocol):
@@ -75,7 +74,8 @@ def time_interleaved(
         report: Told the rounds done and the rounds in all.
         begin: Told whose turn it is, until the first round is over.
         once_only: Variants that get one sample in all, to the seconds that an inference of theirs
-            has just taken. Where that was long, it is the sample.
+            has just taken by their own clock, 0 where nothing is known. Where that was long, it is
+            the sample.
     """
     once_only = once_only or {}
     counts, spent = {}, dict.fromkeys(variants, 0.0)

@@ -120,7 +120,8 @@ def _benchmark_at(
             started = time.perf_counter()
             outputs = [_outputs_of(variant, arrays) for arrays in checked[:inputs]]
             if method in subject.once_only:
-                taken[method] = time.perf_counter() - started
+                # Elsewhere this process's clock tells nothing.
+                taken[method] = time.perf_counter() - started if place.is_host_cpu else 0.0
             errors[method] = max(
                 largest_relative_error(output, right)
                 for output, right in zip(outputs, expected[:inputs], strict=True)
@@ -167,7 +168,7 @@ def _benchmark_at(
         functions = {
             m: _profile(v, warm=m in subject.once_only)
             for m, v in variants.items()
-            if isinstance(v, CompiledModel) and (subject.first or m not in subject.once_only)
+            if isinstance(v, CompiledModel) and m not in subject.profiled
         }
     finally:
         os.sched_setaffinity(0, cpus)
@@ -223,15 +224,7 @@ def _profile(model: CompiledModel, warm: bool) -> dict[str, float]:
     return {name: median([run[name] for run in runs if name in run]) for name in runs[0]}
 
 
-def seeded(subject: Subject, number: int, least: int) -> Subject:
-    """The subject of a benchmark's n-th process, with an order of its own.
-
-    Args:
-        subject: The subject.
-        number: Of the process, from 0.
-        least: Processes that there are at least; in later ones nothing is timed that is timed
-            once.
-    """
+def seeded(subject: Subject, number: int) -> Subject:
+    """The subject of a benchmark's n-th process, with an order of its own."""
     timing = replace(subject.timing, seed=subject.timing.seed + number)
-    one = replace(subject, timing=timing, first=number == 0)
-    return one if number < least else one.without(list(subject.once_only))
+    return replace(subject, timing=timing)

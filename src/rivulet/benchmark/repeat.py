@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as PipeEnd
 from typing import Any
 
@@ -41,14 +41,14 @@ class Repeated:
     errors: dict[str, float] = field(default_factory=dict)
 
     @property
-    def used(self) -> list[PairResult]:
-        """Those that figures are made of.
+    def good(self) -> list[PairResult]:
+        """Those of processes in which the machine was as fast as it is, by a probe."""
+        return [one for one in self.results if not (one.conduct and one.conduct.slow)]
 
-        Where the whole machine was slower than it is, which a probe shows and not the variants, a
-        process is set aside; unless that leaves fewer than two.
-        """
-        good = [one for one in self.results if not (one.conduct and one.conduct.slow)]
-        return good if len(good) >= min(2, len(self.results)) else self.results
+    @property
+    def used(self) -> list[PairResult]:
+        """Those that figures are made of: the good ones, unless that leaves fewer than two."""
+        return self.good if len(self.good) >= min(2, len(self.results)) else self.results
 
     @property
     def complaints(self) -> list[str]:
@@ -148,7 +148,7 @@ def repeat_benchmark(
     losses = _Losses(connection) if connection else None
     while len(found.results) < stopping.most:
         number = len(found.results)
-        left = seeded(subject.without(list(found.failures)), number, stopping.least)
+        left = seeded(_what_is_left(subject, found, stopping), number)
 
         def told(done: int, _: int, number: int = number, text: str = text) -> None:
             report(number * rounds + done, stopping.most * rounds, _place(number, text))
@@ -182,12 +182,22 @@ def repeat_benchmark(
             {m: found.groups(m) for m in subject.methods if m not in stopping.unwatched}, stopping
         )
         text = f", widest interval so far {width:.1%} ({method})" if method else ""
-        good = sum(not (one.conduct and one.conduct.slow) for one in found.results)
-        if good >= stopping.least and width <= stopping.precision:
+        if len(found.good) >= stopping.least and width <= stopping.precision:
             break
     done = len(found.results) * rounds
     report(done, done, _place(len(found.results) - 1, text))
     return found
+
+
+def _what_is_left(subject: Subject, found: Repeated, stopping: Stopping) -> Subject:
+    """The subject of the next process.
+
+    Methods that failed are left out, and beyond the least number of processes those that get one
+    sample; the functions of these need no more than one process that counts.
+    """
+    over = subject.once_only if len(found.results) >= stopping.least else ()
+    profiled = [m for m in subject.once_only if any(m in one.functions for one in found.good)]
+    return replace(subject.without([*found.failures, *over]), profiled=profiled)
 
 
 def _place(number: int, text: str) -> str:

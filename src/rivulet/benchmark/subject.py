@@ -34,8 +34,8 @@ class Subject:
             work them out each time.
         peak_gflops: What the machine can do, to tell when it is slower; None not to look.
         once_only: Methods that get one sample in a process, and whose output is checked on one
-            input there; their functions are timed in the first process only.
-        first: Whether this is the first process.
+            input there.
+        profiled: Methods whose functions an earlier process has timed, which is enough.
     """
 
     onnx: Path
@@ -50,7 +50,7 @@ class Subject:
     weights: Path | None = None
     peak_gflops: float | None = None
     once_only: Sequence[str] = ()
-    first: bool = True
+    profiled: Sequence[str] = ()
 
     @property
     def methods(self) -> list[str]:
