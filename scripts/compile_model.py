@@ -14,13 +14,12 @@ from rivulet.jobs.cli import Command, configured_device
 from rivulet.models.prepare import prepare_model
 from rivulet.provenance import write_record
 from rivulet.provenance.code import stage_code
-from rivulet.records import TuningLog
-from rivulet.records.derive import prune_log
 from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.report.schedules import write_schedules
 
-# TVM needs milliseconds for each schedule of a log that it opens, and the model one of each kernel;
-# more than one are kept in case that TVM refuses the first.
+# Schedules of each kernel that are opened: the fastest is taken, the others are there in case that
+# TVM refuses it.
 BEST = 3
 
 
@@ -32,8 +31,8 @@ def compile_one(job, options):
     log = None
     inputs = [options.model_record, *options.machine]
     if options.source_log is not None:
-        prune_log(job.scratch / "best", read_log(options.source_log), BEST, keep_trials=False)
-        log = TuningLog(job.scratch / "best", job.logger)
+        stored = read_log(options.source_log)
+        log = open_thinned(stored, job.scratch / "best", BEST, logger=job.logger)
         inputs.append(options.source_record)
     job.tell("compiling")
     with job.device("cpu", shared=True):

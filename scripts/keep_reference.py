@@ -14,21 +14,23 @@ import sys
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.table import read_rows
 from rivulet.config.load import load_config
-from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
 from rivulet.provenance.record import read_record, records_below
 from rivulet.records.curve import read_curve
 from rivulet.records.distil import distil_log
-from rivulet.report import reading
-from rivulet.report.answers import answers
-from rivulet.report.earlier import earlier_pairs, read_earlier
-from rivulet.report.inputs import confidence_of
-from rivulet.report.reference_page import CHART, Run, reference_page, speed_points
-from rivulet.report.speed_chart import speed_chart
-from rivulet.report.stage_times import StageTime, stage_times
-from rivulet.report.table_effects import table_effects
+from rivulet.report.droplet_tables import read_effects
+from rivulet.report.environments import environments
+from rivulet.report.inputs import POOL, read_benchmarks
+from rivulet.report.reference.earlier import earlier_pairs, read_earlier
+from rivulet.report.reference.page import CHART, reference_page
+from rivulet.report.reference.run import Run
+from rivulet.report.reference.speed_chart import speed_chart
+from rivulet.report.reference.stage_times import StageTime, stage_times
+from rivulet.report.reference.summary import speed_points
+from rivulet.report.reference.table_effects import table_effects
 from rivulet.report.templates import embedded_json
 from rivulet.tables import write_table
 
@@ -41,6 +43,8 @@ KEPT = (
 LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/*/log.json")
 EARLIER = ROOT / "docs/earlier_results.csv"
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
+# Of the environment, as the report tells of it.
+FACTS = ("CPU", "Threads", "Memory", "Target, as resolved", "TVM", "LLVM", "Packages")
 TITLE = "# A reference run"
 INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from
 its results. [report.html](report.html) has all of it to click through, with every kernel;
@@ -101,8 +105,10 @@ def keep(options):
     """Copy and distil a run, and write its page; returns the files written."""
     place, results = options.place, options.results
     # Everything is read before the reference that is there already goes.
-    records = [r for r in records_below(results).values() if r.stage == "benchmark"]
-    run = run_of(options, records)
+    records = {p: r for p, r in records_below(results).items() if r.stage == "benchmark"}
+    config = config_of(options)
+    run = run_of(options, config, records)
+    rerun = rerun_of(run, config, options.best)
     # As it was written: the order of the models is that of their pools, too.
     configuration = options.configfile.read_text()
     shutil.rmtree(place, ignore_errors=True)
@@ -121,69 +127,72 @@ def keep(options):
     page = place / "report.html"
     page.write_text(without_links((results / "report.html").read_text()))
     chart = place / CHART
-    chart.write_text(speed_chart("Speed over ONNX Runtime's", speed_points(answers(run.rows), run)))
-    config = place / "config.yaml"
-    config.write_text(configuration)
+    chart.write_text(speed_chart("Speed over ONNX Runtime's", speed_points(run)))
+    (place / "config.yaml").write_text(configuration)
     stages = place / "stages.csv"
     write_table(StageTime, run.stages, stages)
     readme = place / "README.md"
-    readme.write_text(reference_page(TITLE, INTRODUCTION, run))
-    return [*written, page, chart, config, stages, readme]
+    readme.write_text(reference_page(TITLE, INTRODUCTION, run, rerun))
+    return [*written, page, chart, place / "config.yaml", stages, readme]
 
 
-def run_of(options, records):
+def run_of(options, config, records):
     """What the page tells of: the largest trial count of the first hardware."""
-    rows = read_rows(options.results / "benchmarks.csv")
+    rows = read_benchmarks(options.results / "benchmarks.csv")
     if not rows or not records:
         raise UserError(
             f"{options.results}: no pair in its benchmarks.csv; there is nothing to keep"
         )
-    hardware = rows[0]["hardware"]
-    trials = max(int(row["trials"]) for row in rows if row["hardware"] == hardware)
-    rows = [r for r in rows if r["hardware"] == hardware and int(r["trials"]) == trials]
-    config = config_of(options)
+    hardware = rows[0].hardware
+    trials = max(row.trials for row in rows if row.hardware == hardware)
+    rows = [row for row in rows if (row.hardware, row.trials) == (hardware, trials)]
     folder = options.results / hardware
-    models = [m for m in config["models"] if any(row["target"] == m for row in rows)]
-    rows.sort(key=lambda row: models.index(row["target"]))
-    confidence = confidence_of(json.dumps(config))
-    study = folder / "droplet_effect.csv"
-    measured = reading.read_rows(study, EffectRow) if study.exists() else []
-    studied = {
-        (one.source, one.target, one.comparison): one for one in measured if one.trials == trials
+    logs = {
+        model: folder / f"logs/ansor-{trials}" / model
+        for model in config["models"]
+        if any(row.target == model for row in rows)
     }
-    # The study leaves the pool out, and a run may leave out the study.
-    derived = table_effects(rows, samples_of(folder, trials), confidence)
-    effects = {(one.source, one.target, one.comparison): one for one in derived} | studied
-    pair = next((row for row in rows if row["source"] != "pool"), rows[0])
-    definition = config["models"][pair["target"]]
+    chosen = config["benchmark"]
     return Run(
         rows=rows,
-        trials=trials,
-        confidence=confidence,
+        confidence=chosen["confidence"],
         droplet_trials=config["droplet"]["trials"],
-        curves={
-            model: read_curve(folder / f"logs/ansor-{trials}" / model / "trials.csv")
-            for model in models
-        },
+        curves={model: read_curve(log / "trials.csv") for model, log in logs.items()},
         counts=[*(n for n in COUNTS if n < trials), trials],
-        effects=list(effects.values()),
-        earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
-        stages=stage_times(options.logs) if options.logs.exists() else [],
-        facts=facts_of(records, config, folder, trials),
-        rerun=RERUN.format(
-            best=options.best, hardware=hardware, trials=trials, source=pair["source"],
-            target=pair["target"], target_definition=json.dumps(definition).replace('"', ""),
+        effects=effects_of(
+            rows, folder,
+            Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"]),
         ),
+        earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
+        stages=stage_times(options.logs or ROOT / "logs"),
+        facts=facts_of(rows, records, config, logs, folder),
     )  # fmt: skip
 
 
-def samples_of(folder, trials):
-    """Source and target to the samples of the pair's table from the log without droplet."""
-    found = {}
+def effects_of(rows, folder, sampling):
+    """What droplet search changes: by the study, and by the tables of pairs that it leaves out."""
+    trials = rows[0].trials
+    samples = {}
     for path in sorted((folder / f"benchmarks/ansor-{trials}/samples").glob("*.csv")):
         source, _, target = path.stem.partition("-to-")
-        found[source, target] = read_rows(path)
-    return found
+        samples[source, target] = read_rows(path)
+    study = folder / "droplet_effect.csv"
+    measured = [e for e in read_effects(study) if e.trials == trials] if study.exists() else []
+    found = {
+        (one.source, one.target, one.comparison): one
+        for one in [*table_effects(rows, samples, sampling), *measured]
+    }
+    return list(found.values())
+
+
+def rerun_of(run, config, best):
+    """How to make the run again, and one of its pairs from the schedules that are kept."""
+    pair = next((row for row in run.rows if row.source != POOL), run.rows[0])
+    definition = json.dumps(config["models"][pair.target]).replace('"', "")
+    return RERUN.format(
+        best=best, hardware=pair.hardware, trials=pair.trials, source=pair.source,
+        target=pair.target, target_definition=definition,
+    )  # fmt: skip
 
 
 def config_of(options):
@@ -202,36 +211,22 @@ def config_of(options):
     return config.plain
 
 
-def facts_of(records, config, folder, trials):
+def facts_of(rows, records, config, logs, folder):
     """What the run was made with, in words."""
-    seen = [record.facts.get("environment", {}) for record in records]
-    versions = [one.get("versions", {}) for one in seen]
-
-    def distinct(values):
-        return ", ".join(dict.fromkeys(str(value) for value in values if value)) or "unknown"
-
-    sizes = [
-        sum(path.stat().st_size for path in (folder / f"logs/ansor-{trials}" / model).iterdir())
-        for model in config["models"]
-        if (folder / f"logs/ansor-{trials}" / model).exists()
-    ]
-    days = sorted(record.made["at"] for record in records)
+    (first, *_) = environments(rows, records)
+    facts = dict(first["facts"])
+    roofs = read_rows(folder / "roofline.csv")
+    sizes = [sum(path.stat().st_size for path in log.iterdir()) for log in logs.values()]
+    days = sorted(record.made["at"][:16] for record in records.values())
+    commits = {record.facts["environment"].get("commit") for record in records.values()}
     return {
-        "models": ", ".join(config["models"]),
-        "trials": f"{trials:,} for each model, search seed {config['search']['seed']}",
-        "CPU": distinct(one.get("cpu") for one in seen),
-        "threads": distinct(one.get("threads") for one in seen),
-        "target": distinct(json.dumps(one.get("target")).strip('"') for one in seen),
-        "benchmarked": f"{days[0][:16]} to {days[-1][:16]}",
-        "commit": distinct(one.get("commit") for one in seen),
-        "packages": "; ".join(
-            f"{name} {distinct(one.get(name) for one in versions)}"
-            for name in ("apache-tvm", "onnxruntime", "torch", "python")
-        ),
-        "peak": ", ".join(
-            f"{float(row['peak']):.0f} {row['unit']}" for row in read_rows(folder / "roofline.csv")
-        ),
-        "size of Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
+        "models": ", ".join(logs),
+        "trials": f"{rows[0].trials:,} for each model, search seed {config['search']['seed']}",
+        **{name: facts[name] for name in FACTS},
+        "Peak": ", ".join(f"{float(row['peak']):.0f} {row['unit']}" for row in roofs),
+        "Size of Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
+        "Benchmarked": f"{days[0]} to {days[-1]}",
+        "By commit": ", ".join(sorted(filter(None, commits))),
     }
 
 
@@ -248,8 +243,8 @@ def main():
         "--results", type=Path, default=ROOT / "results", help="results of the run (default: ours)"
     )
     parser.add_argument(
-        "--logs", type=Path, default=ROOT / "logs",
-        help="logs of its jobs, for the wall time of each stage (default: ours)",
+        "--logs", type=Path,
+        help="logs of its jobs, for the wall time of each stage (default: ours, if they are there)",
     )  # fmt: skip
     parser.add_argument(
         "--configfile", type=Path, default=ROOT / "config/config.yaml",
@@ -265,6 +260,10 @@ def main():
         f"{EARLIER.relative_to(ROOT)})",
     )  # fmt: skip
     options = parser.parse_args()
+    if options.logs is not None and not options.logs.is_dir():
+        parser.error(f"argument --logs: {options.logs} is no folder")
+    if options.best < 1:
+        parser.error(f"argument --best: {options.best} is not a number from 1 on")
     if not (options.results / "report.html").exists():
         print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
         return 1

@@ -7,7 +7,6 @@ Outputs: one row per trial count and budget of droplet, and a record with every 
 """
 
 import math
-import shutil
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
@@ -22,11 +21,10 @@ from rivulet.measure.side_by_side import measure_side_by_side, slower_and_faster
 from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
-from rivulet.records import TuningLog
-from rivulet.records.derive import sample_log
 from rivulet.records.log import TRIALS
 from rivulet.records.prefix import write_prefix
 from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.records.trials import read_trials
 from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
@@ -153,9 +151,7 @@ def best_after(job, folder, kernels, count):
 def best_of(job, folder, kernels):
     """Best schedules of a log."""
     thinned = job.scratch / f"best-of-{folder.parent.name}-{folder.name}"
-    shutil.rmtree(thinned, ignore_errors=True)
-    sample_log(thinned, read_log(folder), 1, 0)
-    return TuningLog(thinned, job.logger).best_modules(kernels)
+    return open_thinned(read_log(folder), thinned, 1, logger=job.logger).best_modules(kernels)
 
 
 def row_of(options, step, samples, kernels):

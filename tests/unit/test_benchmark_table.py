@@ -192,7 +192,9 @@ def test_what_is_sampled_once_is_left_out_beyond_the_least_and_profiled_until_on
         seen.append((one.methods, one.profiled, one.timing.seed))
         functions = {m: {"f": 1.0} for m in one.libraries if m not in one.profiled}
         samples = {m: [1.0 + 0.1 * len(seen)] for m in one.methods}
-        return PairResult(samples, {}, {}, functions, Conduct(1.0, 0.0, 0.0, None, None, next(speeds)))
+        return PairResult(
+            samples, {}, {}, functions, Conduct(1.0, 0.0, 0.0, None, None, next(speeds))
+        )
 
     monkeypatch.setattr("rivulet.benchmark.repeat._in_new_process", in_new_process)
     stopping = Stopping(3, 4, 0.0, SAMPLING, ("untuned",))

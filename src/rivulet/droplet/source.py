@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.records import Trial, TuningLog
-from rivulet.records.derive import sample_log
+from rivulet.records import Trial
 from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 
-# Records of each kernel that are opened: TVM takes milliseconds for each, and a log may hold
-# thousands. The fastest are starting points, and with the others the cost model learns.
+# Records of each kernel that are opened: the fastest are starting points, and with the others the
+# cost model learns.
 _BEST = 12
 _OTHERS = 8
 
@@ -63,10 +62,7 @@ def read_source(
         stored = read_log(place)
         if damaged := stored.damaged():
             logger.warning("%s: %d damaged line(s) are not used", place, damaged)
-        thinned = scratch / f"source-{number}"
-        shutil.rmtree(thinned, ignore_errors=True)
-        sample_log(thinned, stored, _BEST, _OTHERS)
-        log = TuningLog(thinned, logger)
+        log = open_thinned(stored, scratch / f"source-{number}", _BEST, _OTHERS, logger)
         for kernel in kernels:
             own = [trial for trial in stored.trials if trial.kernel == kernel.task]
             known = {trial.candidate: _seconds(trial, comparable) for trial in own}

@@ -50,6 +50,10 @@ class Curve:
         reached = [m.model_ms for m in self.moments if m.seconds <= seconds]
         return reached[-1] if reached else None
 
+    def after(self, trials: int) -> Progress | None:
+        """The last moment with no more trials; None while a kernel had no schedule yet."""
+        return next((m for m in reversed(self.moments) if m.trials <= trials), None)
+
     def reach(self, model_ms: float) -> Progress | None:
         """The first moment with a latency as low; None when the search never got there."""
         return next((m for m in self.moments if m.model_ms <= model_ms), None)

@@ -9,7 +9,7 @@ from rivulet.benchmark.subject import BASELINES
 from rivulet.report.inputs import METHODS, MOVED, BenchmarkRow, Setting
 from rivulet.report.reading import grouped
 from rivulet.report.verdicts import OVER_ANSOR, OVER_RUNTIME, verdict
-from rivulet.report.wording import latency_text
+from rivulet.report.wording import interval_text, latency_text
 
 NAMES = {
     "untuned": "untuned",
@@ -153,4 +153,4 @@ def _ratio_text(rows: list[BenchmarkRow], column: str) -> str:
     middle = statistics.median(getattr(row, column) for row in known)
     low = min(getattr(row, f"{column}_low") for row in known)
     high = max(getattr(row, f"{column}_high") for row in known)
-    return f"{middle:.3f} ({low:.3f}–{high:.3f})"
+    return interval_text(middle, low, high)

@@ -90,6 +90,8 @@ class BenchmarkRow:
     processes: float | None
     samples: float | None
     speedup_vs_untuned: float | None
+    speedup_vs_untuned_low: float | None
+    speedup_vs_untuned_high: float | None
     speedup_vs_onnxruntime: float | None
     speedup_vs_onnxruntime_low: float | None
     speedup_vs_onnxruntime_high: float | None

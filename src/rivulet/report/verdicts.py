@@ -8,6 +8,7 @@ from rivulet.measure.ratios import SAME
 from rivulet.report.inputs import BenchmarkRow
 
 OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
+OVER_UNTUNED = "speedup_vs_untuned"
 
 
 def compare(own: BenchmarkRow, other: BenchmarkRow) -> str:

@@ -42,6 +42,12 @@ def ratio_text(middle: float, low: float, high: float) -> tuple[str, str, str]:
     return _with_ends(middle, low, high, 2)
 
 
+def interval_text(middle: float, low: float, high: float) -> str:
+    """A ratio with its interval, fine enough to tell on which side of one an end lies."""
+    middle_text, low_text, high_text = _with_ends(middle, low, high, 3)
+    return f"{middle_text} ({low_text}–{high_text})"
+
+
 def _with_ends(middle: float, low: float, high: float, least: int) -> tuple[str, str, str]:
     for decimals in range(least, least + 4):
         if f"{low:.{decimals}f}" != f"{high:.{decimals}f}" or low == high:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ from rivulet.errors import UserError
 from rivulet.kernels import Kernel
 from rivulet.kernels.extract import workload_hash
 from rivulet.kernels.structure import KernelStructure, kernel_structure
-from rivulet.records import TuningLog
-from rivulet.records.derive import sample_log
 from rivulet.records.stored import StoredLog, read_log
+from rivulet.records.thinned import open_thinned
 
 
 @dataclass(frozen=True)
@@ -147,10 +145,9 @@ def _grouped(
     stored: StoredLog, thinned: Path, best: int, others: int, logger: logging.Logger
 ) -> dict[str, tuple[Any, list[Any]]]:
     """Workload to its module and some of its valid records, fastest first."""
-    shutil.rmtree(thinned, ignore_errors=True)
-    sample_log(thinned, stored, best, others)
+    log = open_thinned(stored, thinned, best, others, logger)
     found: dict[str, tuple[Any, list[Any]]] = {}
-    for record in TuningLog(thinned, logger).database.get_all_tuning_records():
+    for record in log.database.get_all_tuning_records():
         if record.run_secs:
             module = record.workload.mod
             found.setdefault(workload_hash(module), (module, []))[1].append(record)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from rivulet.errors import UserError
 from rivulet.report.reading import read_rows
 
 UNTUNED, TUNED, MOVED = "untuned", "tuned", "transfer"
@@ -52,9 +53,15 @@ def read_earlier(path: Path) -> list[EarlierRow]:
     """Read a table of published latencies.
 
     Raises:
-        UserError: It is not readable as such.
+        UserError: It is not there, or no such table.
     """
-    return read_rows(path, EarlierRow)
+    try:
+        return read_rows(path, EarlierRow)
+    except UserError as error:
+        names = ", ".join(field.name for field in fields(EarlierRow))
+        raise UserError(
+            f"--earlier {path}: not a table of published latencies, which has the columns {names}"
+        ) from error
 
 
 def earlier_pairs(rows: Sequence[EarlierRow]) -> dict[tuple[str, str], EarlierPair]:
