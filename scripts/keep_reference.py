@@ -55,8 +55,8 @@ RERUN = """## To make it again, and to go on from it
 With [config.yaml](config.yaml), the configuration of the run:
 
 ```
-snakemake --cores 2 --configfile docs/reference/config.yaml
-python scripts/keep_reference.py --configfile docs/reference/config.yaml
+snakemake --cores 2 --configfile {place}/config.yaml
+python scripts/keep_reference.py {place} --configfile {place}/config.yaml
 ```
 
 The logs are here with the {best} fastest schedules of each kernel, and with all trials, compressed.
@@ -65,7 +65,7 @@ To use one, unpack it and name it in a config, as a source of schedules for what
 a machine of another kind too, with a short search of the target's own beside it:
 
 ```
-cp -r docs/reference/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
+cp -r {place}/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
 cat > again.yaml <<END
 models: {{{target}: {target_definition}}}
 library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
@@ -108,7 +108,7 @@ def keep(options):
     records = {p: r for p, r in records_below(results).items() if r.stage == "benchmark"}
     config = config_of(options)
     run = run_of(options, config, records)
-    rerun = rerun_of(run, config, options.best)
+    rerun = rerun_of(run, config, options)
     # As it was written: the order of the models is that of their pools, too.
     configuration = options.configfile.read_text()
     shutil.rmtree(place, ignore_errors=True)
@@ -185,12 +185,15 @@ def effects_of(rows, folder, sampling):
     return list(found.values())
 
 
-def rerun_of(run, config, best):
+def rerun_of(run, config, options):
     """How to make the run again, and one of its pairs from the schedules that are kept."""
+    place = options.place.resolve()
+    # As one types it in the checkout; a page names no folder of the machine that made it.
+    shown = place.relative_to(ROOT) if place.is_relative_to(ROOT) else place.name
     pair = next((row for row in run.rows if row.source != POOL), run.rows[0])
     definition = json.dumps(config["models"][pair.target]).replace('"', "")
     return RERUN.format(
-        best=best, hardware=pair.hardware, trials=pair.trials, source=pair.source,
+        best=options.best, place=shown, hardware=pair.hardware, trials=pair.trials, source=pair.source,
         target=pair.target, target_definition=definition,
     )  # fmt: skip
 
