@@ -193,8 +193,8 @@ def rerun_of(run, config, options):
     pair = next((row for row in run.rows if row.source != POOL), run.rows[0])
     definition = json.dumps(config["models"][pair.target]).replace('"', "")
     return RERUN.format(
-        best=options.best, place=shown, hardware=pair.hardware, trials=pair.trials, source=pair.source,
-        target=pair.target, target_definition=definition,
+        best=options.best, place=shown, hardware=pair.hardware, trials=pair.trials,
+        source=pair.source, target=pair.target, target_definition=definition,
     )  # fmt: skip
 
 
