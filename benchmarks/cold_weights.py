@@ -34,7 +34,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import bootstrap_median_interval, median
 from rivulet.models.export import check_onnx
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes

@@ -47,7 +47,7 @@ from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median
 from rivulet.models.export import check_onnx, export_torchvision
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules

@@ -12,7 +12,7 @@ from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import save_kernels
 from rivulet.kernels.extract import extract_kernels
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.provenance import write_record
 from rivulet.provenance.code import stage_code
 

@@ -21,7 +21,7 @@ from rivulet.kernels import load_kernels
 from rivulet.kernels.kernel import covered_flops
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import median
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code

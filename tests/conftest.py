@@ -109,7 +109,7 @@ def small_onnx(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_model(small_onnx, target):
-    from rivulet.models.prepare import prepare_model
+    from rivulet.graph.prepare import prepare_model
 
     return prepare_model(small_onnx, target)
 

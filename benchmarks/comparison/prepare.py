@@ -7,7 +7,7 @@ from typing import Any
 
 from comparison.child import Child, serve
 from rivulet.errors import UserError
-from rivulet.models.prepare import PreparedModel
+from rivulet.graph.prepare import PreparedModel
 from rivulet.tvm_compat import load_tvm
 
 ONNX = "model.onnx"
@@ -32,7 +32,7 @@ def prepare(child: Child) -> dict[str, Any]:
     from rivulet.kernels import save_kernels
     from rivulet.kernels.extract import extract_kernels
     from rivulet.models.export import export_torchvision
-    from rivulet.models.prepare import prepare_model
+    from rivulet.graph.prepare import prepare_model
 
     spec, folder = child.spec, child.folder
     shape = [1, 3, spec["size"], spec["size"]]

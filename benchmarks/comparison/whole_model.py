@@ -25,7 +25,7 @@ def compare(child: Child) -> dict[str, Any]:
     from rivulet.benchmark.pair import benchmark_variants
     from rivulet.benchmark.subject import Subject
     from rivulet.hardware.target import resolve_target
-    from rivulet.models.prepare import prepare_model
+    from rivulet.graph.prepare import prepare_model
 
     chosen = spec["benchmark"]
     timing = TimingSettings(**{key: chosen[key] for key in TimingSettings.__dataclass_fields__})

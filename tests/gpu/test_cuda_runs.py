@@ -18,7 +18,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.protocol import Comparison
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.schedules.design_space import open_design_space
 from rivulet.search import search_model

@@ -21,7 +21,7 @@ from rivulet.hardware import Device
 from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import measure_roofline
 from rivulet.models.export import export_torchvision
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
 

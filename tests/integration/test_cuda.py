@@ -24,7 +24,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.measure.worker import Kernels
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.schedules.design_space import open_design_space
 from rivulet.search import search_model

@@ -15,7 +15,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.models import onnx_files
 from rivulet.models.export import adopt_onnx, check_onnx, export_torchvision
 from rivulet.models.onnx_files import weights_beside
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 
 SRC = str(ROOT / "src")
 

@@ -10,7 +10,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.structure import CONTRACTION, REDUCING, kernel_structure
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.models.export import export_torchvision
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 
 
 @pytest.mark.parametrize(

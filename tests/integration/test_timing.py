@@ -124,7 +124,7 @@ def test_weights_are_filled_with_ordinary_numbers(tensors):
 def convolution(tmp_path_factory, target):
     """A convolution with 144 KiB of weights."""
     from rivulet.kernels.extract import extract_kernels
-    from rivulet.models.prepare import prepare_model
+    from rivulet.graph.prepare import prepare_model
 
     path = write_onnx(tmp_path_factory.mktemp("models") / "wide.onnx", channels=64)
     kernels = extract_kernels(prepare_model(path, target), target)

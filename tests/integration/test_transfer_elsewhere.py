@@ -8,7 +8,7 @@ import pytest
 from conftest import MEASURE, SEARCH, write_onnx
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.stored import read_log

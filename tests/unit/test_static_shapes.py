@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rivulet.models.static_shapes import make_shapes_static, static_shapes
+from rivulet.graph.onnx.static_shapes import make_shapes_static, static_shapes
 
 SHAPE = [1, 8, 4, 6]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.measure.linking import export_library
-from rivulet.models.prepare import PreparedModel
+from rivulet.graph.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 

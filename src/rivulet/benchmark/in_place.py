@@ -19,7 +19,7 @@ from rivulet.hardware.place import Place
 from rivulet.kernels import Kernel
 from rivulet.kernels.extract import workload_hash
 from rivulet.measure.statistics import median, significantly_faster
-from rivulet.models.prepare import PreparedModel
+from rivulet.graph.prepare import PreparedModel
 from rivulet.records import TuningLog
 
 _LONG_MS = 200.0

@@ -24,7 +24,7 @@ from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
-from rivulet.models.prepare import prepare_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
 
 _TORCH = (EAGER, COMPILED)

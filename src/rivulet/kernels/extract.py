@@ -6,7 +6,7 @@ from typing import Any
 
 from rivulet.kernels.classes import kernel_class
 from rivulet.kernels.kernel import Kernel
-from rivulet.models.prepare import PreparedModel
+from rivulet.graph.prepare import PreparedModel
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import kernel_arguments
 

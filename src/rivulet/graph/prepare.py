@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.models.static_shapes import make_shapes_static
+from rivulet.graph.importing import import_onnx
+from rivulet.graph.onnx.cleanup import clean_up
 from rivulet.tvm_compat import load_tvm
 
 _TRANSFORM = "main_transform_params"
@@ -44,18 +45,14 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
     tvm = load_tvm()
     import onnx
     from tvm import relax
-    from tvm.relax.frontend import detach_params
-    from tvm.relax.frontend.onnx import from_onnx
 
     passes = relax.transform
     try:
-        loaded = onnx.load(str(path))
-        make_shapes_static(loaded)
-        module = from_onnx(loaded, keep_params_in_input=True)
+        cleaned, _ = clean_up(onnx.load(str(path)))
+        module, params = import_onnx(cleaned)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise UserError(f"{path}: TVM cannot import this model: {reason}") from error
-    module, params = detach_params(module)
     with target, tvm.transform.PassContext(opt_level=3):
         module = tvm.transform.Sequential(
             [
@@ -71,7 +68,7 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
         host = tvm.target.Target({"kind": "llvm"})
         with host:
             machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
-        packed = list(machine[_TRANSFORM](params["main"]))
+        packed = list(machine[_TRANSFORM](params))
         inference = passes.DeadCodeElimination(["main"])(_without(module, _TRANSFORM))
         return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(inference), packed)
 

@@ -1,0 +1,1 @@
+"""Transcendental functions that LLVM can run on vectors."""
