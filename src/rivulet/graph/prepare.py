@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rivulet.errors import UserError
 from rivulet.graph.importing import import_onnx
+from rivulet.graph.layout import channels_last
+from rivulet.graph.legalisation import legalise
 from rivulet.graph.onnx.cleanup import clean_up
+from rivulet.graph.weights import compute_from_weights
 from rivulet.tvm_compat import load_tvm
-
-_TRANSFORM = "main_transform_params"
-# Channels last: the convolution's innermost loop then runs over contiguous output channels,
-# which is what vectorisation on CPUs wants, and what lets neighbouring threads of a GPU read
-# neighbouring addresses of both the data and the weights.
-_CONV_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
 
 
 @dataclass(frozen=True)
@@ -27,54 +26,48 @@ class PreparedModel:
             arguments, in the layout that inference uses.
         params: The weights in that layout, in the order of ``main``'s arguments after the
             inputs.
+        steps: What preparation did: how many nodes each step changed, by its name.
     """
 
     module: Any
     params: list[Any]
+    steps: dict[str, int] = field(default_factory=dict)
 
 
 def prepare_model(path: Path, target: Any) -> PreparedModel:
-    """Import an ONNX file, convert its layout and move every weight transform out of inference.
+    """Make kernels of an ONNX model.
 
-    The transposes that layout conversion puts on weights are lifted into a function of their
-    own and run here, once. Left in place they would be tuned, and timed, as inference work.
+    In this order:
+
+    1. ONNX to ONNX (`rivulet.graph.onnx.cleanup`): old forms into today's, what is known
+       beforehand into constants, batch normalisation into the layers before it.
+    2. Import into Relax (`rivulet.graph.importing`).
+    3. Channels last (`rivulet.graph.layout`): where data lies, and weights as that needs them.
+    4. What still depends on weights alone is computed (`rivulet.graph.weights`).
+    5. Operators into loops (`rivulet.graph.legalisation`), and these fused into kernels by TVM.
 
     Raises:
-        UserError: TVM cannot import the model.
+        UserError: TVM cannot import the model, or has no loops for an operator of it.
     """
     tvm = load_tvm()
     import onnx
     from tvm import relax
 
-    passes = relax.transform
     try:
-        cleaned, _ = clean_up(onnx.load(str(path)))
+        cleaned, steps = clean_up(onnx.load(str(path)))
         module, params = import_onnx(cleaned)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise UserError(f"{path}: TVM cannot import this model: {reason}") from error
+    passes = relax.transform
     with target, tvm.transform.PassContext(opt_level=3):
         module = tvm.transform.Sequential(
-            [
-                passes.DecomposeOpsForInference(),
-                passes.CanonicalizeBindings(),
-                passes.ConvertLayout(_CONV_LAYOUT),
-                relax.get_pipeline("zero"),
-                passes.LiftTransformParams(),
-            ]
+            [passes.DecomposeOpsForInference(), passes.CanonicalizeBindings()]
         )(module)
-        transform = passes.DeadCodeElimination([_TRANSFORM])(_without(module, "main"))
-        # The target may be another machine's. This moves data only: it is run here, in any case.
-        host = tvm.target.Target({"kind": "llvm"})
-        with host:
-            machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
-        packed = list(machine[_TRANSFORM](params))
-        inference = passes.DeadCodeElimination(["main"])(_without(module, _TRANSFORM))
-        return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(inference), packed)
-
-
-def _without(module: Any, function: str) -> Any:
-    tvm = load_tvm()
-    return tvm.IRModule(
-        {name: f for name, f in module.functions_items() if name.name_hint != function}
-    )
+        module, weights = channels_last(module, [param.numpy() for param in params])
+        module, weights = compute_from_weights(module, weights)
+        module = tvm.transform.Sequential([legalise(), relax.get_pipeline("zero")])(module)
+    packed = [tvm.runtime.tensor(np.ascontiguousarray(weight)) for weight in weights]
+    return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(module), packed, steps)

@@ -1,0 +1,279 @@
+"""Walk over an imported function and write it anew, each operator by its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rivulet.graph.layout.order import (
+    Order,
+    between,
+    identity,
+    inverse,
+    same_memory,
+    stored_shape,
+)
+from rivulet.graph.layout.stored import Opaque, Stored, weight
+from rivulet.tvm_compat import load_tvm
+
+# A value of the old graph: a tensor, or what a tuple holds.
+Value = Stored | Opaque | list["Value"]
+# Gets the rewriter, the old call and its arguments; None where it has no better way than to
+# take the arguments as the model has them.
+Rule = Callable[["Rewriter", Any, list[Value]], Value | None]
+
+
+# Why data is transposed: at the model's ends, because its author wrote so, or for nothing but
+# where kernels want it. The function carries the list as an attribute of this name.
+TRANSPOSES = "rivulet.transposes"
+INPUT, OUTPUT, WRITTEN, INSIDE = "input", "output", "written", "inside"
+
+
+class Rewriter:
+    """Writes one function.
+
+    Args:
+        rules: Rule of each Relax operator, by its name.
+        module: Module of the function ``main``.
+        weights: Numbers of its arguments after the inputs.
+
+    Attributes:
+        relax: TVM's module of that name.
+        builder: Holds the new function.
+        variable: What the old call that is rewritten was bound to.
+        reader: Name of its operator.
+    """
+
+    def __init__(self, rules: dict[str, Rule], module: Any, weights: list[np.ndarray]) -> None:
+        tvm = load_tvm()
+        from tvm import relax
+
+        self.relax = relax
+        self._call, self._tvm = relax.Call, tvm
+        self._rules, self._old = rules, module["main"]
+        self._inputs: list[Any] = []
+        self.reader = ""
+        self.variable: Any = None
+        others = {name: f for name, f in module.functions_items() if name.name_hint != "main"}
+        self.builder = relax.BlockBuilder(tvm.IRModule(others))
+        self._values: dict[Any, Value] = {}
+        self._weights = weights
+        self._kept: list[np.ndarray] = []
+        self._used: dict[Any, tuple[Any, np.ndarray]] = {}
+        self._moved: dict[tuple[int, Order], Any] = {}
+        self._transposes: list[str] = []
+        self._readers = _count_readers(self._old)
+
+    def run(self) -> tuple[Any, list[np.ndarray]]:
+        """The module with the rewritten function, and the numbers of its weights."""
+        relax, old = self.relax, self._old
+        count = len(old.params) - len(self._weights)
+        self._inputs = [relax.Var(param.name, param.ty) for param in old.params[:count]]
+        inputs = self._inputs
+        for param, new in zip(old.params[:count], inputs, strict=True):
+            self._values[param] = self._as_value(new)
+        for param, array in zip(old.params[count:], self._weights, strict=True):
+            self._values[param] = weight(array)
+        with self.builder.function("main"):
+            with self.builder.dataflow():
+                for block in old.body.blocks:
+                    for binding in block.bindings:
+                        self._values[binding.var] = self._rewritten(binding)
+                self.reader = OUTPUT
+                result = self.builder.emit_output(self.plain(self._value_of(old.body.body)))
+            parameters = [*inputs, *(variable for variable, _ in self._used.values())]
+            self.builder.emit_func_output(result, parameters)
+        module = self.builder.get()
+        main = module["main"].with_attr("num_input", count)
+        main = main.with_attr(TRANSPOSES, self._transposes)
+        module.update_func(module.get_global_var("main"), main)
+        return module, [array for _, array in self._used.values()]
+
+    # --- what rules use
+
+    def emit(self, expression: Any, order: Order | None = None) -> Value:
+        """Add an expression, whose result lies in an order (the model's, when not given)."""
+        value = self._as_value(self.builder.emit(expression))
+        return value if order is None else self.as_lying(value, order)
+
+    def place(self, tensor: Stored, order: Order) -> Any:
+        """A tensor's expression, lying in an order; a transpose is added where it has to be."""
+        tensor = self.unmerged(tensor)
+        if tensor.weight is not None:
+            return self._weight(tensor.weight, order)
+        if tensor.order == order:
+            return tensor.value
+        key = (id(tensor.value), order)
+        if key not in self._moved:
+            operators = self.relax.op
+            if same_memory(tensor.order, order, tensor.shape):
+                moved = operators.reshape(tensor.value, stored_shape(tensor.shape, order))
+            else:
+                moved = operators.permute_dims(tensor.value, list(between(tensor.order, order)))
+                self._transposes.append(self._described(tensor))
+            # The value is kept as well: another one may not get its identity.
+            self._moved[key] = (self.builder.emit(moved), tensor.value)
+        return self._moved[key][0]
+
+    def plain(self, value: Value) -> Any:
+        """An expression of the value as the model has it."""
+        if isinstance(value, list):
+            return self.relax.Tuple([self.plain(one) for one in value])
+        if isinstance(value, Opaque):
+            return value.value
+        return self.place(value, identity(value.rank))
+
+    def reshaped(self, tensor: Stored, shape: Shape, order: Order) -> Stored:
+        """A tensor whose memory is taken for one of another shape and order; nothing moves."""
+        if stored_shape(shape, order) == tensor.memory_shape:
+            return replace(tensor, shape=shape, order=order)
+        new = self.builder.emit(self.relax.op.reshape(tensor.value, stored_shape(shape, order)))
+        return Stored(shape, tensor.dtype, order, new)
+
+    def unmerged(self, tensor: Stored) -> Stored:
+        """The tensor with each axis as the model has it."""
+        if tensor.merged is None:
+            return tensor
+        axis, extents, order = tensor.merged.axis, tensor.merged.extents, tensor.merged.order
+        parts = (*tensor.shape[:axis], *extents, *tensor.shape[axis + 1 :])
+        inner = (*range(axis), *(axis + i for i in order))
+        inner = (*inner, *range(axis + len(extents), len(parts)))
+        split = self.reshaped(replace(tensor, merged=None), parts, inner)
+        whole = self.place(split, identity(len(parts)))
+        flat = self.builder.emit(self.relax.op.reshape(whole, tensor.shape))
+        return Stored(tensor.shape, tensor.dtype, identity(tensor.rank), flat)
+
+    def known(self, array: np.ndarray) -> Stored:
+        """A weight made of another one by moving its numbers."""
+        return weight(array)
+
+    def as_lying(self, value: Value, order: Order) -> Stored:
+        """A tensor just emitted, of which the order of axes is known now."""
+        assert isinstance(value, Stored)
+        places = inverse(order)
+        return replace(value, order=order, shape=tuple(value.shape[p] for p in places))
+
+    def is_input(self, tensor: Stored) -> bool:
+        """Is it an input of the model, as it comes?"""
+        return any(
+            tensor.value is not None and tensor.value.same_as(given) for given in self._inputs
+        )
+
+    def readers(self, call_variable: Any) -> list[Any]:
+        """The old graph's calls that read one of its variables."""
+        return self._readers.get(call_variable, [])
+
+    # --- the walk
+
+    def _rewritten(self, binding: Any) -> Value:
+        value = binding.value
+        relax = self.relax
+        if isinstance(value, relax.Call):
+            arguments = [self._value_of(argument) for argument in value.args]
+            self.variable = binding.var
+            rule = self._rules.get(getattr(value.op, "name", ""))
+            self.reader = getattr(value.op, "name", "a function")
+            done = rule(self, value, arguments) if rule else None
+            done = self._copied(value, arguments) if done is None else done
+            return _marked(done) if _any_written(arguments) else done
+        return self._value_of(value)
+
+    def _described(self, tensor: Stored) -> str:
+        """Why a tensor is transposed, and which."""
+        if self.is_input(tensor):
+            why = INPUT
+        elif self.reader == OUTPUT:
+            why = OUTPUT
+        else:
+            why = WRITTEN if tensor.written else INSIDE
+        return f"{why}: {'x'.join(map(str, tensor.shape))}, for {self.reader}"
+
+    def _copied(self, call: Any, arguments: list[Value]) -> Value:
+        """The same call, on arguments as the model has them."""
+        plain = [self.plain(argument) for argument in arguments]
+        return self.emit(self._call(call.op, plain, call.attrs, call.ty_args))
+
+    def _value_of(self, expression: Any) -> Value:
+        relax = self.relax
+        if isinstance(expression, relax.Var):
+            return self._values[expression]
+        if isinstance(expression, self._tvm.ir.GenericConst):
+            return weight(expression.value.numpy())
+        if isinstance(expression, relax.Tuple):
+            return [self._value_of(field) for field in expression.fields]
+        if isinstance(expression, relax.TupleGetItem):
+            whole = self._value_of(expression.tuple_value)
+            assert isinstance(whole, list)
+            return whole[expression.index]
+        return Opaque(expression)  # a shape, a function, a number
+
+    def _as_value(self, new: Any) -> Value:
+        """What a variable of the new graph holds, lying as its shape says."""
+        kind = new.ty
+        if isinstance(kind, self.relax.TupleType):
+            return [
+                self._as_value(self.builder.emit(self.relax.TupleGetItem(new, i)))
+                for i in range(len(kind.fields))
+            ]
+        if not isinstance(kind, self.relax.TensorType) or kind.shape is None:
+            return Opaque(new)
+        shape = tuple(int(extent) for extent in kind.shape)
+        return Stored(shape, str(kind.dtype), identity(len(shape)), new)
+
+    def _weight(self, array: np.ndarray, order: Order) -> Any:
+        """A weight as an argument of the function, or as a number within it."""
+        relax = self.relax
+        if array.size == 1:
+            return relax.const(array.reshape(stored_shape(array.shape, order)), str(array.dtype))
+        key = (array.__array_interface__["data"][0], array.strides, array.shape, order)
+        if key not in self._used:
+            moved = np.ascontiguousarray(array.transpose(order))
+            kind = relax.TensorType(moved.shape, str(moved.dtype))
+            variable = relax.Var(f"w{len(self._used)}", kind)
+            self._used[key] = (variable, moved)
+            self._kept.append(array)  # nothing else may come to lie where it does
+        return self._used[key][0]
+
+
+def _any_written(values: list[Value]) -> bool:
+    return any(
+        _any_written(value) if isinstance(value, list) else isinstance(value, Stored) and value.written
+        for value in values
+    )
+
+
+def _marked(value: Value) -> Value:
+    """The value, as one whose order is due to the model's author where it is not the model's."""
+    if isinstance(value, list):
+        return [_marked(one) for one in value]
+    return replace(value, written=True) if isinstance(value, Stored) else value
+
+
+def _count_readers(function: Any) -> dict[Any, list[Any]]:
+    """The calls that read each variable of a function; its result counts as one."""
+    from tvm import relax
+
+    found: dict[Any, list[Any]] = {}
+
+    def visit(expression: Any, reader: Any) -> None:
+        if isinstance(expression, relax.Var):
+            found.setdefault(expression, []).append(reader)
+        elif isinstance(expression, relax.Tuple):
+            for field in expression.fields:
+                visit(field, reader)
+        elif isinstance(expression, relax.TupleGetItem):
+            visit(expression.tuple_value, reader)
+
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            value = binding.value
+            if isinstance(value, relax.Call):
+                for argument in value.args:
+                    visit(argument, (binding.var, value))
+            else:
+                visit(value, (binding.var, value))
+    visit(function.body.body, None)
+    return found
