@@ -46,6 +46,9 @@ class ModelRow:
     kernels: int | str = ""
     classes: int | str = ""
     gflop: float | str = ""
+    transposes_inside: int | str = ""
+    transposes_written: int | str = ""
+    weight_only_kernels: int | str = ""
     export_seconds: float | str = ""
     export_gib: float | str = ""
     extract_seconds: float | str = ""
@@ -154,6 +157,9 @@ def make_row(name, device, limits, folder):
     found = read_record(kernels).facts
     return ModelRow(
         **facts, kernels=found["kernels"], classes=found["classes"], gflop=found["gflop"],
+        transposes_inside=found["transposes_inside"],
+        transposes_written=found["transposes_written"],
+        weight_only_kernels=found["weight_only_kernels"],
         extract_seconds=round(seconds, 1), extract_gib=round(peak, 2),
     )  # fmt: skip
 
@@ -169,15 +175,17 @@ def markdown(rows):
     lines = [
         BEGIN, "",
         f"{len(good)} of {len(rows)} models give kernels.", "",
-        "| model | input | parameters, millions | kernels | classes | GFLOP | export s "
-        "| extraction s | memory GiB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | input | parameters, millions | kernels | classes | GFLOP | transposes "
+        "| written | of weights alone | export s | extraction s | memory GiB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for row in good:
         memory = max(float(row.export_gib), float(row.extract_gib))
         lines.append(
             f"| {row.model} | {row.input} | {int(row.parameters) / 1e6:.1f} | {row.kernels} "
-            f"| {row.classes} | {float(row.gflop):.2f} | {float(row.export_seconds):.0f} "
+            f"| {row.classes} | {float(row.gflop):.2f} "
+            f"| {row.transposes_inside} | {row.transposes_written} | {row.weight_only_kernels} "
+            f"| {float(row.export_seconds):.0f} "
             f"| {float(row.extract_seconds):.0f} | {memory:.1f} |"
         )
     if len(good) < len(rows):

@@ -67,6 +67,7 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
             [passes.DecomposeOpsForInference(), passes.CanonicalizeBindings()]
         )(module)
         module, weights = channels_last(module, [param.numpy() for param in params])
+        module = passes.DeadCodeElimination()(module)
         module, weights = compute_from_weights(module, weights)
         module = tvm.transform.Sequential([legalise(), relax.get_pipeline("zero")])(module)
     packed = [tvm.runtime.tensor(np.ascontiguousarray(weight)) for weight in weights]

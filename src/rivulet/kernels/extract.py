@@ -15,7 +15,7 @@ def extract_kernels(model: PreparedModel, target: Any) -> list[Kernel]:
     """Kernels of the inference function, in the order in which the model first runs them.
 
     TVM's own extraction returns them in an order that changes from run to run; everything
-    downstream is seeded and needs one that does not.
+    downstream is seeded and needs one that does not. Reshapes are left out: they do nothing.
     """
     tvm = load_tvm()
     from tvm.s_tir.meta_schedule.relax_integration import extract_tasks
@@ -24,6 +24,8 @@ def extract_kernels(model: PreparedModel, target: Any) -> list[Kernel]:
     kernels = []
     for task in extract_tasks(model.module, target):
         module = task.dispatched[0]
+        if _is_view(module):
+            continue
         workload = workload_hash(module)
         arguments = kernel_arguments(module, packed=False)
         shapes = tuple(shape for shape, _ in arguments)
@@ -41,6 +43,13 @@ def extract_kernels(model: PreparedModel, target: Any) -> list[Kernel]:
             )
         )
     return sorted(kernels, key=lambda k: first_run.get(k.workload, (len(first_run), k.task)))
+
+
+def _is_view(module: Any) -> bool:
+    """A reshape and nothing else: compiled, it is another look at the same memory."""
+    from tvm.relax.analysis import has_reshape_pattern
+
+    return bool(has_reshape_pattern(module["main"]))
 
 
 def workload_hash(module: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rivulet.graph.layout.order import (
     Order,
+    Shape,
     between,
     identity,
     inverse,
@@ -61,7 +62,11 @@ class Rewriter:
         self.builder = relax.BlockBuilder(tvm.IRModule(others))
         self._values: dict[Any, Value] = {}
         self._weights = weights
-        self._kept: list[np.ndarray] = []
+        # A view by its identity, and what it is a view of.
+        self._behind: dict[int, Any] = {}
+        self._made: dict[int, int] = {}
+        # What is found by its identity lives on: nothing else may get it.
+        self._kept: list[Any] = []
         self._used: dict[Any, tuple[Any, np.ndarray]] = {}
         self._moved: dict[tuple[int, Order], Any] = {}
         self._transposes: list[str] = []
@@ -110,13 +115,19 @@ class Rewriter:
         if key not in self._moved:
             operators = self.relax.op
             if same_memory(tensor.order, order, tensor.shape):
-                moved = operators.reshape(tensor.value, stored_shape(tensor.shape, order))
+                moved = self.view(tensor.value, stored_shape(tensor.shape, order))
             else:
-                moved = operators.permute_dims(tensor.value, list(between(tensor.order, order)))
+                axes = list(between(tensor.order, order))
+                moved = self.builder.emit(operators.permute_dims(tensor.value, axes))
                 self._transposes.append(self._described(tensor))
-            # The value is kept as well: another one may not get its identity.
-            self._moved[key] = (self.builder.emit(moved), tensor.value)
-        return self._moved[key][0]
+            self._moved[key] = moved
+            self._kept.append(tensor.value)
+        return self._moved[key]
+
+    def made(self, tensor: Stored) -> int:
+        """A number that is the larger the later a tensor was computed."""
+        behind = self._behind.get(id(tensor.value), tensor.value)
+        return self._made.get(id(behind), -1)
 
     def plain(self, value: Value) -> Any:
         """An expression of the value as the model has it."""
@@ -128,10 +139,36 @@ class Rewriter:
 
     def reshaped(self, tensor: Stored, shape: Shape, order: Order) -> Stored:
         """A tensor whose memory is taken for one of another shape and order; nothing moves."""
-        if stored_shape(shape, order) == tensor.memory_shape:
-            return replace(tensor, shape=shape, order=order)
-        new = self.builder.emit(self.relax.op.reshape(tensor.value, stored_shape(shape, order)))
-        return Stored(shape, tensor.dtype, order, new)
+        return replace(
+            tensor,
+            shape=shape,
+            order=order,
+            value=self.view(tensor.value, stored_shape(shape, order)),
+        )
+
+    def view(self, value: Any, shape: Shape) -> Any:
+        """The same memory with other extents; a view of a view is one of what is behind it."""
+        behind = self._behind.get(id(value), value)
+        if extents_of(value) == shape:
+            return value
+        if extents_of(behind) == shape:
+            return behind
+        new = self.builder.emit(self.relax.op.reshape(behind, shape))
+        self._behind[id(new)] = behind
+        self._kept += [new, behind]
+        return new
+
+    def computed(self, tensor: Stored) -> Any:
+        """What an operator has put out that a tensor is a view of, but for axes of extent 1.
+
+        An operator on each element is done on that, so that no view comes between the two and
+        they become one kernel.
+        """
+        behind = self._behind.get(id(tensor.value), tensor.value)
+        same = [n for n in extents_of(behind) if n != 1] == [
+            n for n in tensor.memory_shape if n != 1
+        ]
+        return behind if same else tensor.value
 
     def unmerged(self, tensor: Stored) -> Stored:
         """The tensor with each axis as the model has it."""
@@ -143,7 +180,7 @@ class Rewriter:
         inner = (*inner, *range(axis + len(extents), len(parts)))
         split = self.reshaped(replace(tensor, merged=None), parts, inner)
         whole = self.place(split, identity(len(parts)))
-        flat = self.builder.emit(self.relax.op.reshape(whole, tensor.shape))
+        flat = self.view(whole, tensor.shape)
         return Stored(tensor.shape, tensor.dtype, identity(tensor.rank), flat)
 
     def known(self, array: np.ndarray) -> Stored:
@@ -207,7 +244,7 @@ class Rewriter:
         if isinstance(expression, relax.TupleGetItem):
             whole = self._value_of(expression.tuple_value)
             assert isinstance(whole, list)
-            return whole[expression.index]
+            return whole[int(expression.index)]
         return Opaque(expression)  # a shape, a function, a number
 
     def _as_value(self, new: Any) -> Value:
@@ -221,6 +258,8 @@ class Rewriter:
         if not isinstance(kind, self.relax.TensorType) or kind.shape is None:
             return Opaque(new)
         shape = tuple(int(extent) for extent in kind.shape)
+        self._made[id(new)] = len(self._made)
+        self._kept.append(new)
         return Stored(shape, str(kind.dtype), identity(len(shape)), new)
 
     def _weight(self, array: np.ndarray, order: Order) -> Any:
@@ -234,13 +273,20 @@ class Rewriter:
             kind = relax.TensorType(moved.shape, str(moved.dtype))
             variable = relax.Var(f"w{len(self._used)}", kind)
             self._used[key] = (variable, moved)
-            self._kept.append(array)  # nothing else may come to lie where it does
+            self._kept.append(array)
         return self._used[key][0]
+
+
+def extents_of(variable: Any) -> Shape:
+    """Shape of a variable of the new graph."""
+    return tuple(int(extent) for extent in variable.ty.shape)
 
 
 def _any_written(values: list[Value]) -> bool:
     return any(
-        _any_written(value) if isinstance(value, list) else isinstance(value, Stored) and value.written
+        _any_written(value)
+        if isinstance(value, list)
+        else isinstance(value, Stored) and value.written
         for value in values
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from rivulet.graph.layout.order import Order, Shape, identity, stored_shape
-from rivulet.graph.layout.rewrite import Rewriter, Rule, Value
+from rivulet.graph.layout.rewrite import Rewriter, Rule, Value, extents_of
 from rivulet.graph.layout.stored import Stored
 
 _UNARY = (
@@ -30,10 +31,9 @@ def unary(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None
     tensor = arguments[0]
     if not isinstance(tensor, Stored) or tensor.weight is not None:
         return None
-    new = type(call)(call.op, [tensor.value, *call.args[1:]], call.attrs, call.ty_args)
-    result = rewriter.emit(new, tensor.order)
-    # Parts of an axis that lie in another order still do.
-    return replace(result, merged=tensor.merged) if isinstance(result, Stored) else result
+    operand = rewriter.computed(tensor)
+    new = type(call)(call.op, [operand, *call.args[1:]], call.attrs, call.ty_args)
+    return _seen_as(rewriter, rewriter.emit(new), tensor, tensor.shape, tensor.order)
 
 
 def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -50,18 +50,46 @@ def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
         moving = [t for t in tensors if t.weight is None]
     if not moving:
         return None  # all weights: TVM works it out
-    leading = max(moving, key=lambda t: (math.prod(t.shape), t.order != identity(t.rank)))
-    if leading.merged is not None:
-        alone = all(t is leading or t.is_scalar for t in tensors)
-        leading = leading if alone else rewriter.unmerged(leading)
-    order = _extended(leading.order, rank)
+    leading = max(moving, key=lambda t: _claim(rewriter, t))
+    lead = leading
+    if not all(t is leading or t.value is leading.value or t.is_scalar for t in tensors):
+        lead = rewriter.unmerged(leading)
+    order = _extended(lead.order, rank)
+    shape = tuple(np.broadcast_shapes(*(tensor.shape for tensor in tensors)))
+    lying = stored_shape(shape, order)
+    broadcast = lying != (*(1,) * (rank - lead.rank), *lead.memory_shape)
+    operand = lead.value if broadcast else rewriter.computed(lead)
+    extents = lying if broadcast else extents_of(operand)
     placed = [
-        tensor.value if tensor.merged else _broadcastable(rewriter, tensor, order)
-        for tensor in (leading if t.value is leading.value else t for t in tensors)
+        operand
+        if tensor.value is not None and tensor.value is leading.value
+        else _placed(rewriter, tensor, order, lying, extents)
+        for tensor in tensors
     ]
-    result = rewriter.emit(type(call)(call.op, placed, call.attrs, call.ty_args), order)
+    new = type(call)(call.op, placed, call.attrs, call.ty_args)
+    return _seen_as(rewriter, rewriter.emit(new), lead, shape, order)
+
+
+def _claim(rewriter: Rewriter, tensor: Stored) -> tuple[bool, int, bool, int]:
+    """What makes an operand the one that the others follow, first things first.
+
+    The one computed last is what this operator can become one kernel with.
+    """
+    return (
+        tensor.merged is None,
+        math.prod(tensor.shape),
+        tensor.order != identity(tensor.rank),
+        rewriter.made(tensor),
+    )
+
+
+def _seen_as(
+    rewriter: Rewriter, result: Value, operand: Stored, shape: Shape, order: Order
+) -> Stored:
+    """The result as the model sees it; parts of an axis lie as they do in the operand."""
     assert isinstance(result, Stored)
-    return replace(result, merged=leading.merged)
+    value = rewriter.view(result.value, stored_shape(shape, order))
+    return Stored(shape, result.dtype, order, value, merged=operand.merged)
 
 
 def prelu(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -81,24 +109,37 @@ def _extended(order: Order, rank: int) -> Order:
     return (*range(missing), *(axis + missing for axis in order))
 
 
-def _broadcastable(rewriter: Rewriter, tensor: Stored, order: Order) -> Any:
-    """An operand in an order, of as many axes; a single number needs none."""
-    relax = rewriter.relax
+def _placed(rewriter: Rewriter, tensor: Stored, order: Order, lying: Shape, extents: Shape) -> Any:
+    """An operand in an order and of as many axes as the result has; one number needs none.
+
+    Args:
+        rewriter: The rewriter.
+        tensor: The operand.
+        order: Order of the result's axes.
+        lying: Extents of the result in memory.
+        extents: The same but for extents of 1: what the result is computed as.
+    """
     if tensor.is_scalar:
         assert tensor.weight is not None
-        return relax.const(tensor.weight.reshape(()), tensor.dtype)
-    tensor = rewriter.unmerged(tensor)
+        return rewriter.relax.const(tensor.weight.reshape(()), tensor.dtype)
     missing = len(order) - tensor.rank
     shape: Shape = (*(1,) * missing, *tensor.shape)
+    fitted = _fitted(stored_shape(shape, order), lying, extents)
     if tensor.weight is not None:
-        array = tensor.weight.reshape(shape) if missing else tensor.weight
-        return rewriter.place(rewriter.known(array), order)
+        array = tensor.weight.reshape(shape).transpose(order).reshape(fitted)
+        return rewriter.place(rewriter.known(array), identity(array.ndim))
+    tensor = rewriter.unmerged(tensor)
     if missing:
         tensor = rewriter.reshaped(tensor, shape, _extended(tensor.order, len(order)))
-    if math.prod(shape) == max(shape, default=1):  # one axis that is longer than 1: a view in any order
-        return rewriter.reshaped(tensor, shape, order).value
-    assert stored_shape(shape, tensor.order) == tensor.memory_shape
-    return rewriter.place(tensor, order)
+    return rewriter.view(rewriter.place(tensor, order), fitted)
+
+
+def _fitted(shape: Shape, lying: Shape, extents: Shape) -> Shape:
+    """A shape that is broadcast to ``lying``, with axes for ``extents`` instead."""
+    if lying == extents:
+        return shape
+    kept = iter([n for n, whole in zip(shape, lying, strict=True) if whole != 1])
+    return tuple(1 if whole == 1 else next(kept) for whole in extents)
 
 
 RULES: dict[str, Rule] = {

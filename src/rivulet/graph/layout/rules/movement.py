@@ -58,7 +58,10 @@ def strided_slice(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Valu
     new = rewriter.relax.op.strided_slice(
         data.value, placed, *rest, assume_inbound=bool(call.attrs.assume_inbound)
     )
-    return rewriter.emit(new, data.order)
+    part = rewriter.emit(new, data.order)
+    strides = rest[2] if len(rest) > 2 else [1]
+    whole = isinstance(part, Stored) and part.shape == data.shape and set(strides or [1]) == {1}
+    return data if whole else part
 
 
 def pad(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:

@@ -12,10 +12,9 @@ from rivulet.graph.layout.stored import Stored
 def layer_norm(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Scale and shift have the normalised axes, in the order in which these lie."""
     data, scale, shift = arguments
-    if not all(isinstance(a, Stored) for a in arguments):
+    if not isinstance(data, Stored) or data.weight is not None:
         return None
-    assert isinstance(data, Stored) and isinstance(scale, Stored) and isinstance(shift, Stored)
-    if data.weight is not None:
+    if not (isinstance(scale, Stored) and isinstance(shift, Stored)):
         return None
     data = rewriter.unmerged(data)
     axes = axes_of(call.attrs.axes, data.rank)

@@ -79,9 +79,7 @@ def _batched(rewriter: Rewriter, call: Any, left: Stored, right: Stored) -> Valu
     return rewriter.emit(new, order)
 
 
-def te_product(
-    left: Any, right: Any, left_order: Order, right_order: Order, order: Order
-) -> Any:
+def te_product(left: Any, right: Any, left_order: Order, right_order: Order, order: Order) -> Any:
     """Matrices multiplied for each index of the axes before their own.
 
     Args:
@@ -94,10 +92,11 @@ def te_product(
     """
     from tvm import te
 
-    left_order, right_order, order = (ints(given) for given in (left_order, right_order, order))
+    left_order, right_order = tuple(ints(left_order)), tuple(ints(right_order))
+    places = inverse(tuple(ints(order)))
     rank = len(order)
-    left_shape = [left.shape[place] for place in inverse(tuple(left_order))]
-    right_shape = [right.shape[place] for place in inverse(tuple(right_order))]
+    left_shape = [left.shape[place] for place in inverse(left_order)]
+    right_shape = [right.shape[place] for place in inverse(right_order)]
     shape = [
         right_shape[axis] if int(left_shape[axis]) == 1 else left_shape[axis]
         for axis in range(rank - 2)
@@ -106,7 +105,7 @@ def te_product(
     inner = te.reduce_axis((0, left_shape[-1]), name="k")
 
     def element(*lying: Any) -> Any:
-        index = [lying[place] for place in inverse(tuple(order))]
+        index = [lying[place] for place in places]
         first = _clamped([*index[:-1], inner], left_shape)
         second = _clamped([*index[:-2], inner, index[-1]], right_shape)
         return te.sum(
@@ -115,7 +114,7 @@ def te_product(
             axis=inner,
         )
 
-    return te.compute([shape[axis] for axis in order], element, name="matmul")
+    return te.compute([shape[int(axis)] for axis in order], element, name="matmul")
 
 
 def _clamped(index: list[Any], shape: list[Any]) -> list[Any]:

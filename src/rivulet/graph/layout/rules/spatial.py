@@ -15,7 +15,8 @@ _SPACE = {3: "W", 4: "HW", 5: "DHW"}
 def convolution(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Data with channels last, weights with outputs last and inputs before them."""
     data, kernel = arguments
-    assert isinstance(data, Stored) and isinstance(kernel, Stored)
+    assert isinstance(data, Stored)
+    assert isinstance(kernel, Stored)
     attributes, rank = call.attrs, data.rank
     if attributes.data_layout != f"NC{_SPACE[rank]}":
         return None

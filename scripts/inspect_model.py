@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Show what preparation does to a model's graph, and the kernels that are left.
+
+Inputs: an ONNX file, or the name of a torchvision model.
+Outputs: text on the terminal.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.errors import UserError
+from rivulet.graph.inspect import inspect_module
+from rivulet.graph.prepare import prepare_model
+from rivulet.kernels.extract import extract_kernels
+from rivulet.models.export import export_torchvision
+from rivulet.tvm_compat import load_tvm
+
+
+def exported(name, shape, folder):
+    """The ONNX file of a torchvision model, with random weights."""
+    path = Path(folder) / f"{name}.onnx"
+    export_torchvision(name, shape, "random", 0, path, lambda line: None)
+    return path
+
+
+def show_steps(steps):
+    """What each step of the clean-up changed."""
+    print("ONNX to ONNX, nodes changed:")
+    for name, count in steps.items():
+        if count:
+            print(f"  {count:6}  {name}")
+
+
+def show_inspection(left):
+    """What one would not want to pay for in each inference."""
+    print(f"\n{left.calls} calls of kernels in one inference")
+    print(f"{len(left.transposes_inside)} transposes that nobody wrote between kernels")
+    for line in left.transposes:
+        print(f"  {line}")
+    print(f"{len(left.weight_only)} kernels that read nothing but weights")
+    for name in left.weight_only:
+        print(f"  {name}")
+
+
+def show_kernels(kernels):
+    """All of them, in the order in which the model runs them."""
+    print("\nkernels:\n  runs     MFLOP  kernel, shapes of its arguments")
+    for kernel in kernels:
+        shapes = " ".join("x".join(map(str, shape)) or "scalar" for shape in kernel.shapes)
+        print(f"  {kernel.weight:4} {kernel.flops / 1e6:9.2f}  {kernel.task}  {shapes}")
+
+
+def inspect(options):
+    """Prepare the model and tell what came of it."""
+    tvm = load_tvm()
+    target = tvm.target.Target({"kind": "llvm", "num-cores": 1})
+    with tempfile.TemporaryDirectory(prefix="rivulet-") as folder:
+        given = Path(options.model)
+        path = given if given.suffix == ".onnx" else exported(options.model, options.shape, folder)
+        model = prepare_model(path, target)
+    show_steps(model.steps)
+    show_inspection(inspect_module(model.module))
+    show_kernels(extract_kernels(model, target))
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="an .onnx file, or the name of a torchvision model")
+    parser.add_argument(
+        "--shape",
+        type=int,
+        nargs="+",
+        default=[1, 3, 224, 224],
+        help="input shape of a torchvision model (default: 1 3 224 224)",
+    )
+    try:
+        inspect(parser.parse_args())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
