@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale test lint lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale bench-league test lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -48,6 +48,9 @@ bench-evidence: env ## see how far the figures can be trusted (a rough answer: A
 
 bench-scale: env ## see what a large matrix costs before anything is measured (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/scale.py $(ARGS)
+
+bench-league: env ## time all models beside other runtimes, for hours (a rough answer: ARGS=--quick)
+	@.venv/bin/python benchmarks/league.py $(ARGS)
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)

@@ -33,7 +33,7 @@ from rivulet.hardware.target import resolve_target
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import bootstrap_median_interval, median
-from rivulet.models.export import check_onnx
+from rivulet.models.description import check_onnx
 from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm

@@ -46,7 +46,8 @@ from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median
-from rivulet.models.export import check_onnx, export_torchvision
+from rivulet.models.description import check_onnx
+from rivulet.models.export import export_torchvision
 from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model

@@ -6,10 +6,13 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
+from rivulet.jobs.failures import collect_failures
 from rivulet.jobs.machine import MACHINE_FILE
+from rivulet.models.onnx_files import user_files
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
@@ -131,9 +134,8 @@ def settings(stage, *names):
 
 
 def user_file(wildcards):
-    """The user's ONNX file is an input; a torchvision model has none."""
-    definition = CONFIG.models[wildcards.model]
-    return [definition.onnx] if hasattr(definition, "onnx") else []
+    """The user's ONNX file, the weights beside it and the values for its inputs."""
+    return user_files(CONFIG.plain["models"][wildcards.model])
 
 
 # A transfer's sources: one model or log of the library, or the pool of all of them.
@@ -205,6 +207,7 @@ def all_pair_tables(wildcards):
     return FILES.pair_tables
 
 
+collect_failures(Path("logs/failures.jsonl"), workflow.is_main_process)
 if workflow.is_main_process:
     released = release_stale_lock()
     if released:

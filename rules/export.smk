@@ -1,4 +1,4 @@
-# Export: torchvision's model, or the user's file -> results/models/{model}.onnx, .json
+# Export: torchvision's model, or the user's files -> results/models/{model}.onnx, .json
 rule export_model:
     input:
         format="rules/export_format.txt",

@@ -31,6 +31,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
+from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
 from rivulet.provenance.checkout import commit, versions
@@ -63,7 +64,7 @@ def benchmark(job, options):
             lambda done, total, text: progress.update(done, f"{detail}, {text}", total),
         )  # fmt: skip
         state["clocks_after"] = clocks()
-        blame(job, options, found, chosen)
+        blame(job, options, found, subject)
     groups = {method: found.groups(method) for method in options.methods}
     rows = describe(options, settings, found)
     fill_latencies(rows, groups, sampling)
@@ -88,6 +89,7 @@ def benchmark(job, options):
             "commit": commit(),
         },
         "conduct": [one.facts() for one in conduct],
+        "runtimes": found.results[0].runtimes,
         "config": json.loads(os.environ.get("RIVULET_CONFIG", "null")),
         "code": stage_code("benchmark"),
     }
@@ -103,20 +105,22 @@ def subject_of(job, options, device):
     """What is timed."""
     chosen = options.settings["benchmark"]
     model = read_record(model_record(options))
+    tolerance, key = tolerance_for(chosen, model.facts)
     return Subject(
         options.model, {m: library_of(record) for m, record in compiled_of(options).items()},
         model.facts["inputs"],
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
-        chosen["tolerance"], [m for m in options.methods if m in BASELINES[1:]],
+        tolerance, [m for m in options.methods if m in BASELINES[1:]],
         model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
         roofs_of(options).get("compute"),
         # Seconds long on large models, and hundreds of times slower than what it is held against:
         # an observation in each of several processes tells all that anyone asks of it.
         once_only=[] if chosen["processes"] == 1 else [UNTUNED],
+        tolerance_key=key,
     )  # fmt: skip
 
 
-def blame(job, options, found, chosen):
+def blame(job, options, found, subject):
     """Name the kernels behind each wrong output; the device is still held."""
     folders = {method: path.parent for method, path in logs_of(options).items()}
     for method, reason in found.failures.items():
@@ -126,8 +130,8 @@ def blame(job, options, found, chosen):
         device = configured_device(options.settings)
         try:
             told = find_wrong_kernels(
-                folders[method], device.threads, chosen["tolerance"], chosen["seed"], job.scratch,
-                lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+                folders[method], device.threads, subject.tolerance, subject.timing.seed,
+                job.scratch, lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
                 device.location, options.kernels_record.with_suffix(".csv"),
             ).text  # fmt: skip
         except UserError as error:

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Export a model to ONNX.
 
-Inputs: the model's definition, and the user's file for an ONNX model.
-Outputs: the ONNX file and its record.
+Inputs: the model's definition, and the user's files for an ONNX model.
+Outputs: the ONNX file and its record; beside it weights beyond 2 GB, and values for the inputs.
 """
 
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.jobs.cli import Command
-from rivulet.models.export import adopt_onnx, export_torchvision
+from rivulet.models.adopt import adopt_onnx
+from rivulet.models.export import export_torchvision
+from rivulet.models.onnx_files import files_of, user_files
 from rivulet.provenance import write_record
 from rivulet.provenance.code import stage_code
 
@@ -18,12 +20,12 @@ def export(job, options):
     """Export one model."""
     model = options.settings["model"]
     options.onnx.parent.mkdir(parents=True, exist_ok=True)
-    inputs = [options.format_file]
-    if "onnx" in model:
-        inputs.append(Path(model["onnx"]))
+    inputs = [options.format_file, *map(Path, user_files(model))]
     with job.device("cpu", shared=True):
         if "onnx" in model:
-            facts = adopt_onnx(inputs[1], options.onnx, job.tell)
+            facts = adopt_onnx(
+                Path(model["onnx"]), options.onnx, job.tell, model.get("shape"), model.get("inputs")
+            )
         else:
             facts = export_torchvision(
                 model["torchvision"], model["shape"], model["weights"], model["seed"],
@@ -32,8 +34,9 @@ def export(job, options):
     job.logger.info("facts: %s", facts)
     facts["code"] = stage_code("export")
     write_record(
-        options.record, "export", options.subject, options.settings, inputs, [options.onnx], facts
-    )
+        options.record, "export", options.subject, options.settings, inputs,
+        files_of(options.onnx), facts,
+    )  # fmt: skip
 
 
 def main():

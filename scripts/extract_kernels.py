@@ -1,28 +1,48 @@
 #!/usr/bin/env python3
-"""Extract the kernels of a model.
+"""Extract the kernels of a model, once it is known that TVM computes it right.
 
 Inputs: the exported model and its record.
 Outputs: the kernel table, the workloads, and their record.
 """
 
+import json
+import os
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.config.sections import Benchmark
+from rivulet.graph.errors import told
+from rivulet.graph.prepare import prepare_model
+from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.target import resolve_target
-from rivulet.jobs.cli import Command, configured_device
+from rivulet.jobs.cli import Command, configured_device, json_argument
 from rivulet.kernels import save_kernels
 from rivulet.kernels.extract import extract_kernels
-from rivulet.graph.prepare import prepare_model
-from rivulet.provenance import write_record
+from rivulet.kernels.leftover import listed, refuse_leftovers
+from rivulet.models.inputs import input_values
+from rivulet.models.precision import tolerance_for
+from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
+from rivulet.tvm_compat import load_tvm
+from rivulet.verify.check import Check, verify
 
 
 def extract(job, options):
-    """Extract one model's kernels."""
+    """Check one model and extract its kernels."""
     device = configured_device(options.settings)
+    exported = read_record(options.model_record)
+    name = exported.settings["model"].get("onnx", options.subject["model"])
+    threads = min(device.threads, usable_cpus())
+    load_tvm(threads)  # before anything else loads it: the check runs kernels
     target = resolve_target(device)
     with job.device("cpu", shared=True):
-        kernels = extract_kernels(prepare_model(options.onnx, target), target)
+        with told(name, options.onnx):
+            model = prepare_model(options.onnx, target)
+            untuned = refuse_leftovers(model.module, target)
+            if untuned:
+                job.tell(f"not tuned, because TVM has no loops to schedule: {listed(untuned)}")
+            error = verify(check_of(job, options, exported, name, threads), model, target)
+        kernels = extract_kernels(model, target)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)
     gflops = sum(k.flops * k.weight for k in kernels) / 1e9
@@ -34,6 +54,7 @@ def extract(job, options):
         "kernels": len(kernels),
         "classes": classes,
         "gflop": round(gflops, 6),
+        "max_rel_error_unscheduled": error,
     }
     write_record(
         options.record,
@@ -46,6 +67,21 @@ def extract(job, options):
     )
 
 
+def check_of(job, options, exported, name, threads):
+    """What the prepared model is held against."""
+    tolerance, key = tolerance_for(options.benchmark, exported.facts)
+    return Check(
+        options.onnx, name, input_values(exported.facts["inputs"], options.benchmark["seed"]),
+        exported.facts["outputs"], threads, tolerance, key, job.scratch, job.logger.info,
+    )  # fmt: skip
+
+
+def configured_benchmark():
+    """The section of the config, or its defaults where no workflow says one."""
+    config = json.loads(os.environ.get("RIVULET_CONFIG", "null"))
+    return config["benchmark"] if config else Benchmark().model_dump(mode="json")
+
+
 def main():
     """Run the command line."""
     command = Command("Extract the tunable kernels of an ONNX model.", "kernels")
@@ -53,6 +89,11 @@ def main():
     command.add("--model-record", type=Path, required=True, help="record of the exported model")
     command.add("--table", type=Path, required=True, help="kernel table to write, CSV")
     command.add("--workloads", type=Path, required=True, help="workloads to write")
+    # The check's tolerance changes nothing of what is written, and is no setting of this stage.
+    command.add(
+        "--benchmark", type=json_argument, default=json.dumps(configured_benchmark()),
+        help="the section 'benchmark' of the config, as JSON, for the check's inputs and tolerance",
+    )  # fmt: skip
     return command.run(extract)
 
 

@@ -21,6 +21,7 @@ from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, Effe
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.statistics import median
+from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
 from rivulet.provenance.code import stage_code
@@ -49,11 +50,13 @@ def effect(job, options):
     chosen = settings["benchmark"]
     device = configured_device(settings)
     model_record = options.model.with_suffix(".json")
+    model = read_record(model_record).facts
+    tolerance, key = tolerance_for(chosen, model)
     timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
     subject = Subject(
         options.model, dict(zip(METHODS, map(library_of, options.records), strict=True)),
-        read_record(model_record).facts["inputs"], device, timing, chosen["tolerance"],
-        baselines=(), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
+        model["inputs"], device, timing, tolerance, baselines=(), checks=chosen["inputs"],
+        weights=job.scratch / "weights.npz", tolerance_key=key,
     )  # fmt: skip
     sampling = Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"])
     repetitions = settings["repetitions"]

@@ -27,6 +27,8 @@ from rivulet.errors import UserError
 from rivulet.hardware.place import PlaceUnreachable, at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
+from rivulet.models.inputs import range_of
+from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
@@ -40,12 +42,14 @@ def package(job, options):
     settings, device = options.settings, configured_device(options.settings)
     chosen = settings["benchmark"]
     model = read_record(options.model_record).facts
+    tolerance, key = tolerance_for(chosen, model)
     folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
     subject = Subject(
         options.onnx, {PACKAGED: folder / LIBRARY}, model["inputs"], device,
         TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
-        chosen["tolerance"], (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
+        tolerance, (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
+        tolerance_key=key,
     )  # fmt: skip
     with job.measuring(device):
         load_tvm(device.threads)
@@ -82,7 +86,10 @@ def package(job, options):
         "commit": commit(),
         "compiled": made.made["at"],
     }
-    inputs = [Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in model["inputs"]]
+    inputs = [
+        Tensor(one["name"], tuple(one["shape"]), one["dtype"], range_of(one))
+        for one in model["inputs"]
+    ]
     write_manifest(
         folder, inputs, outputs_of(subject, model["outputs"]), target, device.threads, facts
     )

@@ -8,16 +8,18 @@ way there (moves.csv), and their record.
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.moves import MOVES, write_moves
-from rivulet.droplet.settle import GainRow, settle_all
+from rivulet.droplet.settle import GainRow, kernels_without_start, settle_all
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
+from rivulet.kernels.rounding import allowed_error
 from rivulet.measure.bench import Bench
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
@@ -63,6 +65,7 @@ def measure(job, options, folder):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
+        settings = replace(settings, tolerance=allowed_error(settings.tolerance, kernels))
         walk = TuningLog.resume(folder, job.logger)
         done = sum(trial.strategy == "droplet" for trial in walk.trials)
         progress = job.progress(settings.trials, "trials", done)
@@ -96,6 +99,8 @@ def describe(job, kernels, folder, settled, settling):
     facts = stored_log_facts(kernels, read_log(folder / "combined"), "droplet")
     gained = sum(one.row.taken == "yes" for one in settled)
     optimal = sum(one.row.ended == "local optimum" for one in settled)
+    for remark in kernels_without_start(settled):
+        job.tell(remark)
     job.tell(
         f"{gained} of {len(kernels)} kernels got faster; {optimal} descent(s) came to their end"
     )

@@ -98,10 +98,12 @@ def measure(job, options, device, folder, milestones, first_round):
         with Bench(
             target, device.threads, measuring, job.scratch, weights, location=device.location
         ) as bench:
-            search_model(
+            remarks = search_model(
                 kernels, target, settings["trials"], settings["search"], device.threads, log,
                 bench, progress.update, job.logger, milestones, first_round, settings["space"],
             )  # fmt: skip
+        for remark in remarks:
+            job.tell(remark)
         return {**log_facts(kernels, log, "evolutionary"), "code": stage_code("search")}
 
 

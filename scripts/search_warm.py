@@ -65,10 +65,12 @@ def measure(job, options, folder):
         with Bench(
             target, device.threads, measuring, job.scratch, weights, location=device.location
         ) as bench:
-            search_model(
+            remarks = search_model(
                 kernels, target, trials, settings["search"], device.threads, log,
                 bench, progress.update, job.logger, space=settings["space"],
             )  # fmt: skip
+        for remark in remarks:
+            job.tell(remark)
         facts = log_facts(kernels, log, "evolutionary")
     return {
         **facts,

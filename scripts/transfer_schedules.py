@@ -13,15 +13,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.benchmark.in_place import Subject, prove_in_place
+from rivulet.benchmark.in_place import prove_in_place
+from rivulet.benchmark.untuned import Subject, look_at_untuned
+from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
+from rivulet.jobs.progress import duration
 from rivulet.kernels import load_kernels
 from rivulet.kernels.kernel import covered_flops
+from rivulet.kernels.rounding import allowed_error
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import median
-from rivulet.graph.prepare import prepare_model
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code
@@ -31,11 +35,13 @@ from rivulet.records.journal import completed_facts, journal_folder, mark_comple
 from rivulet.records.stored import read_log
 from rivulet.report.schedules import write_schedules
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer.remarks import remarks
 from rivulet.transfer.sources import check_library, made_here
 from rivulet.transfer.table import covered_kernels, write_candidates
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
+ATTEMPTS = 3  # with all schedules, with those that are right alone, with none
 STARTED = time.time()  # loading TVM is part of what a transfer takes
 
 
@@ -82,69 +88,121 @@ def measure(job, options, folder):
     """Run the transfer, or what is left of it, and return the log's facts."""
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
-    measuring = {**options.settings["measure"], **options.execution}
     with job.measuring(device):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(workloads_of(options, options.target))
-        for attempt in (folder / "chosen", *folder.glob("kept-*")):
-            shutil.rmtree(attempt, ignore_errors=True)  # cut off
+        settings = replace(settings, tolerance=allowed_error(settings.tolerance, kernels))
+        for pattern in ("chosen", "kept-*", "right-*"):
+            for attempt in folder.glob(pattern):
+                shutil.rmtree(attempt)  # cut off
+        for library in folder.glob("model-*.so"):
+            library.unlink()  # cut off
         progress = job.progress(len(kernels), "kernels")
-        progress.update(0, "reading the sources' logs")
-        weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-        with Bench(
-            target, device.threads, measuring, job.scratch, weights, True, device.location
-        ) as bench:
-            started = time.monotonic()
+        progress.update(0, "running the model as it is without schedules")
+        subject = subject_of(options, device, kernels, target, settings)
+        begun = time.monotonic()
+        steps = {"start": time.time() - STARTED}
+        untuned = at_place(
+            device.location,
+            lambda place: look_at_untuned(
+                replace(subject, place=place), library_of(options.untuned_record)
+            ),
+        )
+        steps["without schedules"] = time.monotonic() - begun
+        with open_bench(job, options, device, kernels, target) as bench:
             sources = read_sources(job, options, settings)
             measured = TuningLog.resume(folder / "measured", job.logger)
             chosen = TuningLog(folder / "chosen", job.logger)
             result = transfer_schedules(
                 kernels, sources, target, options.settings["space"], settings, device.threads,
-                measured, chosen, bench, job.scratch, progress.update, job.logger, started,
+                measured, chosen, bench, job.scratch, progress.update, job.logger, begun,
+                untuned.seconds,
             )  # fmt: skip
-        proven = prove(job, options, device, kernels, target, chosen, folder)
-    for task in proven["put_back"]:
-        put_back(result.rows, task)
+        searching = result.seconds - steps["without schedules"] - result.settling_seconds
+        steps |= {"candidates": searching, "settling": result.settling_seconds}
+        proven = prove(job, options, device, subject, settings, untuned, result, chosen, folder)
     write_candidates(result.rows, folder / "candidates.csv")
-    return describe(job, options, kernels, measured, result) | proven
+    steps |= proven.pop("steps")
+    job.tell(", ".join(f"{step} {duration(seconds)}" for step, seconds in steps.items()))
+    facts = describe(job, options, kernels, measured, result) | proven
+    return facts | {"seconds_by_step": {step: round(s, 3) for step, s in steps.items()}}
 
 
-def put_back(rows, task):
-    """Note in the table that a kernel got its default schedule back."""
-    for row in rows:
-        if row.kernel == task and row.kind == "default":
-            row.chosen = "yes"
-        elif row.kernel == task and row.chosen == "yes":
-            row.chosen, row.reason = "", "put back: the whole model is slower with it"
-
-
-def prove(job, options, device, kernels, target, chosen, folder):
-    """Time the whole model with and without the schedules; put back what makes it slower."""
-    started = time.monotonic()
-    subject = Subject(
+def subject_of(options, device, kernels, target, settings):
+    """The target model, as it is run whole."""
+    return Subject(
         prepare_model(options.model, target), kernels,
-        read_record(options.model.with_suffix(".json")).facts["inputs"], target,
-        options.settings["transfer"]["seed"], options.settings["transfer"]["significance"],
+        read_record(options.model.with_suffix(".json")).facts["inputs"], target, settings.seed,
+        settings.significance, settings.tolerance, options.model, device.threads,
         linker=device.linker,
     )  # fmt: skip
-    found, kept = at_place(
-        device.location,
-        lambda place: prove_in_place(
-            replace(subject, place=place), library_of(options.untuned_record), chosen, folder,
-            folder / "model.so", job.tell, job.logger,
-        ),
-    )  # fmt: skip
-    seconds = time.monotonic() - started
+
+
+def open_bench(job, options, device, kernels, target):
+    """A bench for the target's kernels."""
+    weights = model_weight_bytes((k.module, k.weight) for k in kernels)
+    measuring = {**options.settings["measure"], **options.execution}
+    return Bench(target, device.threads, measuring, job.scratch, weights, True, device.location)
+
+
+def prove(job, options, device, subject, settings, untuned, result, chosen, folder):
+    """Check the whole model with the schedules, and time it; replace what is wrong or slower."""
+    steps = {"compiling": 0.0, "proof": 0.0, "in place": 0.0}
+    for attempt in range(ATTEMPTS):
+        schedules = chosen
+
+        def work(place, schedules=schedules):
+            return prove_in_place(
+                replace(subject, place=place), library_of(options.untuned_record), untuned,
+                schedules, folder, folder / "model.so", job.tell, job.logger,
+            )  # fmt: skip
+
+        found, kept = at_place(device.location, work)
+        steps["compiling"] += found.compile_seconds
+        steps["proof"] += found.proof_seconds
+        steps["in place"] += found.timing_seconds
+        if found.right:
+            break
+        if attempt == ATTEMPTS - 1:
+            raise UserError(
+                f"the model's output is wrong without any transferred schedule ({found.error:.1e}, "
+                f"transfer.tolerance allows {settings.tolerance:g}); its default loops, or what "
+                "they are compiled to, change from one run to the next"
+            )
+        begun = time.monotonic()
+        chosen = mend(job, options, device, subject, settings, result, found.error, attempt, folder)
+        steps["proof"] += time.monotonic() - begun
+    result.is_right()
+    for task in found.put_back:
+        result.put_back(task)
     before, after = median(found.before_ms), median(found.after_ms)
     job.tell(f"the whole model: {before:.3f} ms without, {after:.3f} ms with what was taken")
     return {
         "taken": kept.folder.name,
+        "output_error": found.error,
         "in_place_before_ms": found.before_ms,
         "in_place_after_ms": found.after_ms,
-        "in_place_seconds": round(seconds, 3),
+        "in_place_seconds": round(sum(steps.values()), 3),
         "put_back": found.put_back,
+        "steps": steps,
     }
+
+
+def mend(job, options, device, subject, settings, result, error, attempt, folder):
+    """A log without the schedules that make the model's output wrong."""
+    job.tell(f"the whole model's output is wrong ({error:.1e}); each kernel is checked alone")
+    with open_bench(job, options, device, subject.kernels, subject.target) as bench:
+        changed = [] if attempt else result.replace_wrong(settings, bench, job.logger)
+    log = TuningLog(folder / f"right-{attempt}", job.logger)
+    if changed:
+        job.tell(f"wrong, and replaced: {', '.join(changed)}")
+    else:
+        job.tell("each kernel is right when it runs alone: all keep their default schedule")
+        for kernel in subject.kernels:
+            result.put_back(kernel.task, "the whole model is wrong, each kernel alone is right")
+    result.record(log, subject.target)
+    return log
 
 
 def read_sources(job, options, settings):
@@ -219,6 +277,8 @@ def describe(job, options, kernels, measured, result):
         "stopped": result.stopped,
         "code": stage_code("transfer"),
     }
+    for remark in remarks(result.cases, measured.trials):
+        job.tell(remark)
     job.tell(
         f"{len(covered)} of {len(kernels)} kernels covered "
         f"({facts['flops_covered']:.0%} of FLOPs), "

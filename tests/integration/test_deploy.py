@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from onnx_text import model_of
 from rivulet.benchmark.compile import compile_model
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.deploy.package import (
@@ -23,6 +24,8 @@ from rivulet.deploy.package import (
 from rivulet.hardware.cpu import cpu_info
 from rivulet.hardware.place import HERE, open_place
 from rivulet.hardware.target import missing_features
+from rivulet.models.description import check_onnx
+from rivulet.models.inputs import range_of
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +84,55 @@ def test_it_runs_without_any_file(package):
     assert "'output': ((1, 10), [" in done.stdout
 
 
+def test_indices_truth_values_and_scalars_are_drawn_as_the_model_takes_them(target, tmp_path):
+    import onnx
+
+    from rivulet.graph.prepare import prepare_model
+
+    model = model_of(
+        """
+        g (int64[1,5] ids, bool[1,5,1] keep, float gain) => (float[1,5,4] y, float z) {
+            rows = Gather (table, ids)
+            zero = Constant <value = float {0.0}> ()
+            kept = Where (keep, rows, zero)
+            y = Mul (kept, gain)
+            z = Neg (gain)
+        }""",
+        table=np.ones((3, 4), np.float32),
+    )
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    facts = check_onnx(tmp_path / "net.onnx")
+    folder = tmp_path / "package"
+    folder.mkdir()
+    prepared = prepare_model(tmp_path / "net.onnx", target)
+    compile_model(prepared, target, None, folder / LIBRARY)
+    pack_weights(folder / LIBRARY, prepared.params, folder / WEIGHTS, open_place(HERE))
+    inputs = [
+        Tensor(one["name"], tuple(one["shape"]), one["dtype"], range_of(one))
+        for one in facts["inputs"]
+    ]
+    outputs = [Tensor("y", (1, 5, 4), "float32"), Tensor("z", (), "float32")]
+    write_manifest(folder, inputs, outputs, target, 1, {"model": "net"})
+    write_runner(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert [one.get("range") for one in manifest["inputs"]] == [[0, 3], [0, 2], None]
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    given = {"ids": np.array([[0, 1, 2, 1, 0]]), "keep": np.ones((1, 5, 1), bool), "gain": 2.0}
+    np.savez(tmp_path / "in.npz", **given)
+    done = run(folder, tmp_path / "in.npz", tmp_path / "out.npz")
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "out.npz")
+    np.testing.assert_array_equal(found["y"], np.full((1, 5, 4), 2, np.float32))
+    assert found["z"].shape == ()
+    assert found["z"] == -2
+
+
 def test_the_example_is_short_and_needs_nothing_of_this_project(package):
     text = (package / "run.py").read_text()
     assert "rivulet" not in text
     code = text.split("import numpy as np\n")[1].splitlines()
-    assert len([line for line in code if line.strip()]) <= 20
+    assert len([line for line in code if line.strip()]) <= 24
 
 
 def test_a_cpu_without_the_features_is_told_so_and_not_left_to_crash(package, tmp_path):

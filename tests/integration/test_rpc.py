@@ -16,11 +16,12 @@ from test_bench_limits import GOOD, LOOPS, WRITES_ELSEWHERE, module
 from conftest import MEASURE, SEARCH
 from rivulet.benchmark.compile import compile_model
 from rivulet.benchmark.estimates import Sampling, Stopping
-from rivulet.benchmark.in_place import Subject as Model
 from rivulet.benchmark.in_place import prove_in_place
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import repeat_benchmark
 from rivulet.benchmark.subject import Subject
+from rivulet.benchmark.untuned import Subject as Model
+from rivulet.benchmark.untuned import look_at_untuned
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.place import Connection, at_place, open_place
@@ -339,14 +340,19 @@ def test_roofs_and_proofs_in_place_are_taken_there(
     compile_model(small_model, target, None, tmp_path / "before.so")
     empty = TuningLog(tmp_path / "empty")
     model = Model(small_model, kernels, INPUTS, target, 0, 0.05)
-    found, kept = at_place(
-        location,
-        lambda place: prove_in_place(
-            replace(model, place=place), tmp_path / "before.so", empty, tmp_path,
-            tmp_path / "after.so", lambda text: None, logger,
-        ),
-    )  # fmt: skip
+
+    def proven(place):
+        there = replace(model, place=place)
+        untuned = look_at_untuned(there, tmp_path / "before.so")
+        assert untuned.latency_ms > 0
+        return prove_in_place(
+            there, tmp_path / "before.so", untuned, empty, tmp_path, tmp_path / "after.so",
+            lambda text: None, logger,
+        )  # fmt: skip
+
+    found, kept = at_place(location, proven)
     assert kept is empty
+    assert found.right
     assert np.all(np.array(found.before_ms) > 0)
     assert len(found.after_ms) == len(found.before_ms)
 

@@ -10,7 +10,7 @@ from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.hardware.place import HERE, open_place
 from rivulet.measure.bench import Bench
 from rivulet.measure.timing import Tensors
-from rivulet.tvm_compat.arguments import kernel_call, model_weight_bytes
+from rivulet.tvm_compat.arguments import Call, kernel_call, model_weight_bytes
 
 COLD = {**MEASURE, "cold_weights": True, "min_repeat_ms": 0}
 ACTIVATION, WEIGHT, BIAS, OUTPUT = 0, 1, 2, 3
@@ -46,7 +46,7 @@ def tensors():
 
 
 def cold_timer(tensors, recorder, weight_elements):
-    return tensors.timer(recorder, arguments(weight_elements), (WEIGHT, BIAS), COLD)
+    return tensors.timer(recorder, Call(arguments(weight_elements), (WEIGHT, BIAS)), COLD)
 
 
 @pytest.mark.parametrize("weight_elements", [16_384, 300_001, 4_000_000])

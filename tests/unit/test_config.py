@@ -70,6 +70,14 @@ NAMES = (
     "1 to 64 of A-Z a-z 0-9 _ . and single '-' inside, the first a letter or digit; "
     "no '..', no '-to-', no 'to-' at the start, no '-to' at the end"
 )
+ONNX_SHAPE = (
+    "a mapping from inputs to lists of integers of at least 1, such as {input: [1, 3, 224, 224]}, "
+    "or such a list where there is one input"
+)
+INPUTS = (
+    "a mapping from inputs to ranges, such as {ids: [0, 30522]}, or an existing .npz file, "
+    "relative to the working directory"
+)
 DEFINITION = "a mapping with exactly one of 'torchvision' (a name) and 'onnx' (a file)"
 SHAPE = "a list of 4 integers of at least 1 (N, C, H, W)"
 ONNX = "an existing ONNX file, relative to the working directory"
@@ -199,8 +207,42 @@ MALFORMED = [
         "family; did you mean 'seed'?",
     ),
     (
-        "models: {a: {onnx: m.onnx, shape: [1, 3, 8, 8]}}\n",
-        "models.a.shape: [1, 3, 8, 8] is for torchvision models only; allowed here: onnx",
+        "models: {a: {onnx: m.onnx, weights: random}}\n",
+        "models.a.weights: 'random' is for torchvision models only; allowed here: onnx, shape, "
+        "inputs, family",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, shape: 3}}\n",
+        f"models.a.shape: 3 is no shape; allowed: {ONNX_SHAPE}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, shape: {x: [1, 0]}}}\n",
+        f"models.a.shape.x[1]: 0 is no size; allowed: {ONNX_SHAPE}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, shape: {x: 2}}}\n",
+        f"models.a.shape.x: 2 is no shape; allowed: {ONNX_SHAPE}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, inputs: {ids: [5, 5]}}}\n",
+        "models.a.inputs.ids: [5, 5] is empty: values lie from the first number to below the "
+        f"second; allowed: {INPUTS}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, inputs: {x: [a, 1]}}}\n",
+        f"models.a.inputs.x: ['a', 1] is no range; allowed: {INPUTS}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, inputs: x.npz}}\n",
+        f"models.a.inputs: 'x.npz' is no such file; allowed: {INPUTS}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, inputs: m.onnx}}\n",
+        f"models.a.inputs: 'm.onnx' is no .npz file; allowed: {INPUTS}",
+    ),
+    (
+        "models: {a: {onnx: m.onnx, inputs: []}}\n",
+        f"models.a.inputs: [] tells no values; allowed: {INPUTS}",
     ),
     (
         "models: {a: {onnx: n.onnx}}\n",
@@ -233,7 +275,8 @@ MALFORMED = [
     ),
     (
         "models: {a: {onnx: m.onnx}, b: {onnx: ./m.onnx}}\n",
-        "models: 'b' has the same definition as 'a'; remove one of them, or give it another file",
+        "models: 'b' has the same definition as 'a'; remove one of them, or give it another file "
+        "or shape",
     ),
     # Hardware.
     (A + "hardware: {}\n", f"hardware: {{}} is empty; allowed: {ENTRIES}"),
@@ -616,6 +659,26 @@ def test_onnx_is_relative_to_the_base_directory(folder, monkeypatch):
         validate_config(models)
 
 
+def test_shapes_and_values_of_a_users_inputs(folder):
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(json.loads(docs.schema_text()))
+    (folder / "v.npz").write_bytes(b"any")
+    for text, shape, inputs in (
+        ("shape: [1, 16]", (1, 16), None),
+        ("shape: {ids: [1, 16], x: [2]}", {"ids": [1, 16], "x": [2]}, None),
+        ("shape: null, inputs: {ids: [0, 30522], x: [-0.5, 1]}", None,
+         {"ids": [0, 30522], "x": [-0.5, 1]}),
+        ("inputs: v.npz", None, "v.npz"),
+    ):  # fmt: skip
+        given = data(f"models: {{a: {{onnx: m.onnx, {text}}}}}")
+        assert validator.is_valid(given), text
+        model = validate_config(given).models["a"]
+        assert (model.shape, model.inputs) == (shape, inputs)
+        assert validate_config(validate_config(given).plain).models["a"] == model
+    same = "models: {a: {onnx: m.onnx, shape: [1]}, b: {onnx: m.onnx, shape: [2]}}"
+    assert len(validate_config(data(same)).models) == 2
+
+
 def test_names_are_not_checked_without_torchvision(monkeypatch):
     monkeypatch.setattr(config_sources, "classification_models", lambda: ())
     validate_config({"models": {"a": {"torchvision": "anything"}}})
@@ -707,6 +770,8 @@ def test_schema_refuses_what_the_model_refuses():
         "models: {a-to-b: {torchvision: resnet18}}",
         "models: {a: {torchvision: resnet18, onnx: m.onnx}}",
         "models: {a: {torchvision: resnet18, shape: [1, 3, 8]}}",
+        "models: {a: {onnx: m.onnx, shape: {x: [0]}}}",
+        "models: {a: {onnx: m.onnx, inputs: {x: [0]}}}",
         A + "trials: [0]",
         A + "logs: []",
         A + "pairs: [[a, a]]",

@@ -27,14 +27,14 @@ def put(place, text="x"):
     return place
 
 
-def export(results, name="net", digest="d1", user_file=None, **definition):
-    """An export and its record."""
+def export(results, name="net", digest="d1", user_file=None, beside=(), **definition):
+    """An export and its record; beside the user's file may be further ones."""
     models = results / "models"
     onnx = put(models / f"{name}.onnx", f"weights {digest}")
     model = definition or {"torchvision": "resnet18", "shape": [1, 3, 64, 64], "seed": 0}
     inputs = []
     if user_file:
-        model, inputs = {"onnx": str(user_file)}, [user_file]
+        model, inputs = {"onnx": str(user_file), **definition}, [user_file, *beside]
     write_record(
         models / f"{name}.json", "export", {"model": name}, {"model": model}, inputs, [onnx]
     )
@@ -166,6 +166,15 @@ def test_exports_that_are_not_here_come_along(here, there):
     assert (here / "models/more.onnx").exists()
 
 
+def test_what_lies_beside_an_export_comes_along(here, there):
+    export(there, "more", "d9", torchvision="vgg11")
+    for name in ("more.onnx.weights", "more.inputs.npz"):
+        put(there / "models" / name)
+    merged(here, there)
+    for name in ("more.onnx.weights", "more.inputs.npz"):
+        assert (here / "models" / name).exists()
+
+
 def test_an_empty_folder_is_filled_from_two(tmp_path, here, there):
     merge = merged(tmp_path / "new", here, there)
     assert [tree.name for tree in merge.trees] == ["a", "b"]
@@ -236,6 +245,18 @@ def test_one_name_for_two_files(here, there, tmp_path):
     export(there, "mine", "d2", user_file=put(tmp_path / "2/m.onnx", "two"))
     text = refused(here, there)
     assert text.startswith("model 'mine' is an ONNX file with the digest ")
+
+
+@pytest.mark.parametrize("what", ["weights", "shape"])
+def test_one_file_with_other_weights_or_shapes_is_another_model(here, there, tmp_path, what):
+    for results, digest in ((here, "d1"), (there, "d2")):
+        text = digest if what == "weights" else "same"
+        folder = tmp_path / digest
+        export(
+            results, "mine", digest, put(folder / "m.onnx", "one"), [put(folder / "m.data", text)],
+            shape=[1 if what == "weights" else int(digest[1])],
+        )  # fmt: skip
+    assert refused(here, there).startswith("model 'mine' is an ONNX file with the digests ")
 
 
 def test_one_file_at_two_places_is_one_model(here, there, tmp_path):

@@ -128,6 +128,15 @@ def test_a_family_makes_nothing_stale():
     assert "family" not in stage_settings(told, "export", model="a")["model"]
 
 
+def test_keys_that_are_not_given_make_no_export_stale(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"onnx")
+    entry = {"onnx": str(tmp_path / "m.onnx")}
+    config = validate_config({"models": {"a": entry}})
+    assert stage_settings(config, "export", model="a")["model"] == entry
+    config = validate_config({"models": {"a": {**entry, "shape": [1, 4]}}})
+    assert stage_settings(config, "export", model="a")["model"] == {**entry, "shape": [1, 4]}
+
+
 def test_a_family_makes_no_other_model():
     models = {"a": {"torchvision": "alexnet"}, "b": {"torchvision": "alexnet", "family": "x"}}
     with pytest.raises(ConfigError, match="'b' has the same definition as 'a'"):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch
+from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch, worth_more
 
 
 def kernel(scores, weight=1, best=1.0, best_score=1.0, tried=1):
@@ -72,3 +72,18 @@ def test_one_measurement_alone_says_nothing_of_relative_speed(scores, latencies)
     prospects = Prospects()
     prospects.learn(scores, latencies)
     assert prospects.spread == math.inf
+
+
+def test_what_hardly_shows_in_the_model_gets_no_more_candidates():
+    large, small = kernel([0.9] * 9, best=1.0), kernel([0.9] * 9, best=0.015)
+    assert worth_more(small, [large, small])
+    assert (1, 0) in choose_batch([large, small], Prospects(), 40, 16)
+    # It has had two by now, and a hundredth of the model is more than half of what it takes.
+    assert small.tried == 2
+    assert not worth_more(small, [large, small])
+
+
+def test_default_loops_of_kernels_that_nothing_serves_make_no_other_look_small():
+    stuck = KernelChoice(1, {}, best=1e3, served=False)
+    one = kernel([0.9], best=1.0)
+    assert worth_more(one, [stuck, one])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.hardware.place import HERE, Location
+from rivulet.kernels.naming import short_name
 from rivulet.records.stored import read_log
 from rivulet.records.validate import Validated, sample_records, validate_records
 
@@ -28,7 +29,7 @@ class Blame:
         """It in words, to stand behind the failure of the whole model."""
         if not self.wrong:
             return f"each of its {self.replayed} kernels is right when it runs alone"
-        return "; ".join(f"kernel {name}: {why}" for name, why in self.wrong.items())
+        return "; ".join(f"kernel {short_name(name)}: {why}" for name, why in self.wrong.items())
 
 
 def find_wrong_kernels(
@@ -61,7 +62,7 @@ def find_wrong_kernels(
     def told(one: Validated) -> None:
         nonlocal done
         done += 1
-        report(done, one.kernel)
+        report(done, short_name(one.kernel))
 
     seen = validate_records(
         stored, records, threads, tolerance, seed, scratch, told, location, table

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
+from rivulet.graph.prepare import PreparedModel
 from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.measure.linking import export_library
-from rivulet.graph.prepare import PreparedModel
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 
 _TRANSFORM = "main_transform_params"
 _FLAT_TRANSFORM = "main_transform_params_flat"
+_BUILTIN = "vm."  # functions of the virtual machine's own, such as those that allocate tensors
+_GO_ON, _SKIP_RUN = 0, 1  # what the virtual machine's instrument may answer before a call
 
 
 def compile_model(
@@ -68,7 +71,7 @@ def _with_flat_transform(module: Any) -> Any:
 
 
 def _ignore(*_: Any) -> int:
-    return 0
+    return _GO_ON
 
 
 class CompiledModel:
@@ -127,10 +130,19 @@ class CompiledModel:
 
         Nothing on a device elsewhere, which does not call back for each function.
         """
+        return {name: sum(calls) for name, calls in self.call_times().items()}
+
+    def call_times(self, most_seconds: float = math.inf) -> dict[str, list[float]]:
+        """Microseconds of each call of each function within one inference; see `function_times`.
+
+        Args:
+            most_seconds: When so much time has passed, kernels that have not begun yet are left
+                out. The outputs are worth nothing then.
+        """
         if not self._place.location.is_here:
             return {}
-        times: dict[str, float] = {}
-        begin = 0.0
+        times: dict[str, list[float]] = {}
+        started, begin = time.perf_counter(), 0.0
 
         def instrument(_: Any, name: Any, before: bool, *__: Any) -> int:
             nonlocal begin
@@ -138,9 +150,10 @@ class CompiledModel:
             now = time.perf_counter()
             if before:
                 begin = now
-            else:
-                times[str(name)] = times.get(str(name), 0.0) + (now - begin) * 1e6
-            return 0  # go on as usual
+                kernel = not str(name).startswith(_BUILTIN)
+                return _SKIP_RUN if kernel and now - started > most_seconds else _GO_ON
+            times.setdefault(str(name), []).append((now - begin) * 1e6)
+            return _GO_ON
 
         self._machine.set_instrument(instrument)
         try:

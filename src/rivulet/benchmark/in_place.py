@@ -1,78 +1,69 @@
-"""Are a model's new schedules faster in the model itself, and if not, which ones are not?
+"""Is a model right with its new schedules, and faster? And if not, which ones are to blame?
 
-A kernel is measured alone. In its model caches hold what the kernel before it left, so that a
+Outputs are checked for the whole model at once: a kernel that is wrong makes the model wrong. And a
+kernel is measured alone, while in its model caches hold what the kernel before it left, so that a
 schedule may win alone and lose in place.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from rivulet.benchmark.compile import CompiledModel, compile_model
-from rivulet.hardware.place import Place
+from rivulet.benchmark.untuned import Subject, Untuned
 from rivulet.kernels import Kernel
-from rivulet.kernels.extract import workload_hash
+from rivulet.kernels.naming import short_name
+from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median, significantly_faster
-from rivulet.graph.prepare import PreparedModel
 from rivulet.records import TuningLog
 
-_LONG_MS = 200.0
-_CLEARLY = 2.0  # one run each is enough where one is this many times faster
+# One look is enough where the model is so many times faster; not for models so quick that the
+# clock's callbacks count.
+_CLEARLY = 2.0
+_QUICK_MS = 5.0
 _ROUNDS = 8
 _PROFILED_RUNS = 3
 _SLOWER = 1.05
 _ATTEMPTS = 3
 
+_numbers = itertools.count()
 
-@dataclass(frozen=True)
+
+@dataclass
 class InPlace:
-    """What timing a whole model with and without its new schedules found.
+    """What a whole model with and without its new schedules showed.
 
     Attributes:
+        error: Largest relative error of its output with them.
+        right: Whether that is within the tolerance; nothing else is known if it is not.
         before_ms: Latencies without them.
         after_ms: Latencies with those that are kept.
         put_back: Tasks of kernels that got their default schedule back.
+        compile_seconds: Time spent on compiling.
+        proof_seconds: Time spent on the output.
+        timing_seconds: Time spent on latencies.
     """
 
-    before_ms: list[float]
-    after_ms: list[float]
+    error: float = 0.0
+    right: bool = True
+    before_ms: list[float] = field(default_factory=list)
+    after_ms: list[float] = field(default_factory=list)
     put_back: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The model that is checked.
-
-    Attributes:
-        model: The prepared model.
-        kernels: Its kernels.
-        inputs: Name, shape and dtype of each input.
-        target: TVM target.
-        seed: Seed of the inputs.
-        significance: p-value below which slower counts as slower.
-        place: Where it runs; this machine's CPU by default.
-        linker: Command that links for it; empty for this machine's linker.
-    """
-
-    model: PreparedModel
-    kernels: list[Kernel]
-    inputs: list[dict[str, Any]]
-    target: Any
-    seed: int
-    significance: float
-    place: Place | None = None
-    linker: str = ""
+    compile_seconds: float = 0.0
+    proof_seconds: float = 0.0
+    timing_seconds: float = 0.0
 
 
 def prove_in_place(
     subject: Subject,
     before: Path,
+    untuned: Untuned,
     chosen: TuningLog,
     scratch: Path,
     library: Path,
@@ -84,8 +75,9 @@ def prove_in_place(
     Args:
         subject: The model.
         before: The model compiled without the schedules.
+        untuned: What a run of that has told.
         chosen: The schedules.
-        scratch: Folder for logs of fewer schedules.
+        scratch: Folder for logs of fewer schedules, and for libraries; on the disk of ``library``.
         library: Where the compiled model with the schedules that are kept goes.
         say: Told what is put back.
         logger: Told of times.
@@ -93,105 +85,106 @@ def prove_in_place(
     Returns:
         What was found, and the log of the schedules that are kept.
     """
-    put_back: list[str] = []
-    old: CompiledModel | None = None
+    found = InPlace()
     for attempt in range(_ATTEMPTS + 1):
-        compile_model(subject.model, subject.target, chosen, library, subject.linker)
-        old = old or _loaded(before, subject)
-        new = _loaded(library, subject)
-        times = _time_both(old, new)
-        logger.info("in place: without %s ms, with %s ms", *times)
-        taken = [kernel for kernel in subject.kernels if chosen.best_records(kernel, 1)]
-        if not taken or not _slower(times, subject.significance):
+        clock = time.monotonic()
+        new = _compiled(subject, chosen, scratch, library)
+        found.compile_seconds += _since(clock)
+        clock = time.monotonic()
+        new.run()
+        found.error = largest_relative_error(new.outputs(), untuned.outputs)
+        found.right = found.error <= subject.tolerance
+        found.proof_seconds += _since(clock)
+        logger.info("in place: relative error of the output %.2e", found.error)
+        if not found.right:
             break
-        slower = _offenders(before, library, subject, logger)
-        offenders = [kernel for kernel in taken if kernel.task in slower]
-        if not offenders or attempt >= _ATTEMPTS - 1:
-            offenders = taken
-        put_back += [kernel.task for kernel in offenders]
+        clock = time.monotonic()
+        found.before_ms, found.after_ms = _time_both(subject, before, untuned, new)
+        logger.info("in place: without %s ms, with %s ms", found.before_ms, found.after_ms)
+        taken = [kernel for kernel in subject.kernels if chosen.best_records(kernel, 1)]
+        slower = taken and _slower(found, subject.significance)
+        if slower:
+            offenders = _offenders(subject, before, new, taken, logger)
+            if not offenders or attempt >= _ATTEMPTS - 1:
+                offenders = taken
+        found.timing_seconds += _since(clock)
+        if not slower:
+            break
+        found.put_back += [kernel.task for kernel in offenders]
         say(
-            f"the whole model is slower with the schedules ({median(times[1]):.3f} ms) than "
-            f"without ({median(times[0]):.3f} ms); put back: "
-            + ", ".join(kernel.task for kernel in offenders)
+            f"the whole model is slower with the schedules ({median(found.after_ms):.3f} ms) than "
+            f"without ({median(found.before_ms):.3f} ms); put back: "
+            + ", ".join(short_name(kernel.task) for kernel in offenders)
         )
         chosen = _without(chosen, offenders, scratch / f"kept-{attempt}", subject)
-    return InPlace(*times, put_back), chosen
+    return found, chosen
 
 
-def _loaded(path: Path, subject: Subject) -> CompiledModel:
-    model = CompiledModel(path, subject.model.params, subject.place)
-    model.bind(_arrays(subject))
+def _compiled(subject: Subject, chosen: TuningLog, scratch: Path, library: Path) -> CompiledModel:
+    """Compile the model with some schedules, and load it."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    # Each has a name of its own: of two libraries with one name this process would get the first.
+    path = scratch / f"model-{os.getpid()}-{next(_numbers)}.so"
+    compile_model(subject.model, subject.target, chosen, path, subject.linker)
+    model = subject.loaded(path)
+    path.replace(library)
     return model
 
 
-def _arrays(subject: Subject) -> list[Any]:
-    generator = np.random.default_rng(subject.seed)
-    return [generator.standard_normal(one["shape"]).astype(one["dtype"]) for one in subject.inputs]
+def _since(clock: float) -> float:
+    return time.monotonic() - clock
 
 
-def _time_both(old: CompiledModel, new: CompiledModel) -> tuple[list[float], list[float]]:
-    """Latencies in milliseconds, interleaved; one run each where the difference is large."""
-    new.run()
-    before, after = [_run_ms(old)], [_run_ms(new)]
-    if before[0] < _LONG_MS:  # the first run of a short one is slower than others
-        before = [_run_ms(old)]
-    if before[0] >= _CLEARLY * after[0]:
-        return before, after
-    before.clear()
-    after.clear()
-    for _ in range(_ROUNDS):
-        before.append(_run_ms(old))
-        after.append(_run_ms(new))
-    return before, after
+def _time_both(
+    subject: Subject, before: Path, untuned: Untuned, new: CompiledModel
+) -> tuple[list[float], list[float]]:
+    """Latencies in milliseconds, interleaved; what is known is enough where one is far faster."""
+    once = min(_run_ms(new), _run_ms(new))
+    if untuned.latency_ms >= max(_QUICK_MS, _CLEARLY * once):
+        return [untuned.latency_ms], [once]
+    old = subject.loaded(before)
+    old.run()
+    rounds = [(_run_ms(old), _run_ms(new)) for _ in range(_ROUNDS)]
+    return [a for a, _ in rounds], [b for _, b in rounds]
 
 
 def _run_ms(model: CompiledModel) -> float:
     return model.timed(1) * 1e3
 
 
-def _slower(times: tuple[list[float], list[float]], significance: float) -> bool:
-    before, after = times
+def _slower(found: InPlace, significance: float) -> bool:
+    before, after = found.before_ms, found.after_ms
     return len(before) > 1 and significantly_faster(before, after, significance)
 
 
-def _offenders(before: Path, after: Path, subject: Subject, logger: logging.Logger) -> set[str]:
-    """Tasks of the kernels that take longer in the second library than in the first.
+def _offenders(
+    subject: Subject,
+    before: Path,
+    after: CompiledModel,
+    taken: list[Kernel],
+    logger: logging.Logger,
+) -> list[Kernel]:
+    """The kernels that take longer with their schedule than without.
 
     None where a device elsewhere tells of the whole model only.
     """
-    old, new = (_profile(path, subject) for path in (before, after))
-    of_function = _kernels_of_functions(subject)
+    old, new = _profile(subject.loaded(before)), _profile(after)
     slower = set()
-    for name, kernel in of_function.items():
+    for name, kernel in subject.kernels_of_functions().items():
         if name in old and name in new:
             logger.info("in place: %s %.1f us without, %.1f with", name, old[name], new[name])
             if new[name] > _SLOWER * old[name]:
                 slower.add(kernel.task)
-    return slower
+    return [kernel for kernel in taken if kernel.task in slower]
 
 
-def _profile(path: Path, subject: Subject) -> dict[str, float]:
+def _profile(model: CompiledModel) -> dict[str, float]:
     """Microseconds that each function takes in a run of the whole model, least of some runs."""
-    model = _loaded(path, subject)
     least: dict[str, float] = {}
     for _ in range(_PROFILED_RUNS):
         for name, spent in model.function_times().items():
             least[name] = min(spent, least.get(name, spent))
     return least
-
-
-def _kernels_of_functions(subject: Subject) -> dict[str, Kernel]:
-    """Name of each function of the model that is a kernel to the kernel."""
-    known = {kernel.workload: kernel for kernel in subject.kernels}
-    found = {}
-    for name, function in subject.model.module.functions_items():
-        if type(function).__name__ != "PrimFunc":
-            continue
-        body = function.with_attr("global_symbol", "main")
-        kernel = known.get(workload_hash({"main": body}))
-        if kernel is not None:
-            found[name.name_hint] = kernel
-    return found
 
 
 def _without(chosen: TuningLog, kernels: list[Kernel], folder: Path, subject: Subject) -> TuningLog:

@@ -38,6 +38,15 @@ class Timed(Protocol):
         """Seconds of one of ``count`` inferences in a row."""
 
 
+@runtime_checkable
+class Configured(Protocol):
+    """A variant that says how it is set up."""
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """Its options, by the names that its own documentation has for them."""
+
+
 @dataclass(frozen=True)
 class TimingSettings:
     """The part of the config's ``benchmark`` settings that governs timing."""

@@ -27,16 +27,30 @@ class OnnxRuntimeModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # Its threads would keep spinning into the next variant's sample.
+        entries = {"session.force_spinning_stop": "1"}
         if threads > 1:
             # The calling thread is the first of the pool; the option counts CPUs from 1.
             others = ";".join(str(cpu + 1) for cpu in spread_cpus(threads)[1:])
-            options.add_session_config_entry("session.intra_op_thread_affinities", others)
-        # Its threads would keep spinning into the next variant's sample.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+            entries["session.intra_op_thread_affinities"] = others
+        for name, value in entries.items():
+            options.add_session_config_entry(name, value)
+        self._configuration = {
+            "graph_optimization_level": options.graph_optimization_level.name,
+            "execution_mode": options.execution_mode.name,
+            "intra_op_num_threads": str(threads),
+            "inter_op_num_threads": "1",
+            **entries,
+        }
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
         self._outputs: list[Any] = []
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """Its session's options, by their names."""
+        return dict(self._configuration)
 
     def bind(self, inputs: list[Any]) -> None:
         """Fix the inputs of the following runs; arrays in the order of the model's inputs."""

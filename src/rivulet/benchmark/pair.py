@@ -8,14 +8,16 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rivulet.benchmark.compile import CompiledModel
-from rivulet.benchmark.interleave import Variant, time_interleaved
+from rivulet.benchmark.interleave import Configured, Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
-from rivulet.benchmark.subject import ONNXRUNTIME, Subject
+from rivulet.benchmark.openvino_model import OpenVinoModel
+from rivulet.benchmark.subject import ONNXRUNTIME, OPENVINO, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
 from rivulet.errors import UserError
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
@@ -24,6 +26,7 @@ from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
+from rivulet.models.export import build_torchvision
 from rivulet.graph.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
 
@@ -43,6 +46,7 @@ class PairResult:
             of some runs; compiled models only.
         conduct: What else the machine did while they were timed.
         toolchain: The resolved target, and the version of LLVM behind it.
+        runtimes: Other runtime to how it is configured, by the names of its own options.
     """
 
     samples: dict[str, list[float]]
@@ -51,6 +55,7 @@ class PairResult:
     functions: dict[str, dict[str, float]] = field(default_factory=dict)
     conduct: Conduct | None = None
     toolchain: dict[str, str] = field(default_factory=dict)
+    runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def benchmark_variants(
@@ -107,7 +112,7 @@ def _benchmark_at(
     variants: dict[str, Variant] = {}
     errors, failures = {}, {}
     taken: dict[str, float] = {}
-    params = packed_weights(subject, target)
+    params = packed_weights(subject, target) if subject.libraries else []
     # Whoever is loaded later runs up to a percent faster, from where its buffers come to lie: in
     # each process another order.
     order = list(subject.methods)
@@ -139,7 +144,7 @@ def _benchmark_at(
         else:
             failures[method] = (
                 f"wrong output: relative error {errors[method]:.2e} against ONNX Runtime, "
-                f"allowed {subject.tolerance:g}"
+                f"allowed {subject.tolerance:g} ({subject.tolerance_key})"
             )
             logger.warning("%s: %s", method, failures[method])
     for method, variant in variants.items():
@@ -176,7 +181,8 @@ def _benchmark_at(
         "resolved_target": str(target),
         "llvm": str(load_tvm().target.codegen.llvm_version_major()),
     }
-    return PairResult(samples, errors, failures, functions, conduct, toolchain)
+    runtimes = {m: v.configuration for m, v in variants.items() if isinstance(v, Configured)}
+    return PairResult(samples, errors, failures, functions, conduct, toolchain, runtimes)
 
 
 def packed_weights(subject: Subject, target: Any) -> list[Any]:
@@ -200,11 +206,22 @@ def packed_weights(subject: Subject, target: Any) -> list[Any]:
 def _load(subject: Subject, method: str, params: Sequence[Any], place: Place) -> Variant:
     if method == ONNXRUNTIME:
         return OnnxRuntimeModel(subject.onnx, subject.device.threads)
+    if method == OPENVINO:
+        return OpenVinoModel(subject.onnx, subject.device.threads)
     if method in _TORCH:
-        if subject.definition is None or "torchvision" not in subject.definition:
-            raise ValueError("it is no model of torchvision")
-        return TorchModel(subject.definition, subject.device.threads, method == COMPILED)
+        return TorchModel(_module_of(subject), subject.device.threads, method == COMPILED)
     return CompiledModel(subject.libraries[method], list(params), place)
+
+
+def _module_of(subject: Subject) -> Callable[[], Any]:
+    if subject.module is not None:
+        return subject.module
+    one = subject.definition
+    if one is None or "torchvision" not in one:
+        raise ValueError("it is no model of torchvision")
+    return partial(
+        build_torchvision, one["torchvision"], list(one["shape"]), one["weights"], one["seed"]
+    )
 
 
 def _outputs_of(variant: Variant, arrays: list[Any]) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.hardware.fingerprint import Device
+from rivulet.models.inputs import input_values
 
-UNTUNED, ONNXRUNTIME = "untuned", "onnxruntime"
-BASELINES = (UNTUNED, ONNXRUNTIME, "torch", "torch-compile")
+UNTUNED, ONNXRUNTIME, OPENVINO = "untuned", "onnxruntime", "openvino"
+BASELINES = (UNTUNED, ONNXRUNTIME, OPENVINO, "torch", "torch-compile")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,15 @@ class Subject:
     Attributes:
         onnx: The exported model, for ONNX Runtime and for the weights.
         libraries: Method to compiled model.
-        inputs: Name, shape and dtype of each input.
+        inputs: Each input, as the model's record has it.
         device: The device.
         timing: How to time; each process has a seed of its own.
         tolerance: Largest relative error of an output that counts as right.
-        baselines: Other runtimes that are timed: ``onnxruntime``, ``torch``, ``torch-compile``.
+        baselines: Other runtimes that are timed: ``onnxruntime``, ``openvino``, ``torch``,
+            ``torch-compile``.
         definition: The model's entry in the config, for PyTorch.
+        module: Makes the PyTorch module behind the model; by default that of the definition, where
+            it is one of torchvision's. New processes have to be able to import it.
         checks: Seeded inputs on which outputs are compared.
         weights: File in which the packed weights are kept from one process to the next; None to
             work them out each time.
@@ -36,6 +40,7 @@ class Subject:
         once_only: Methods that get one sample in a process, and whose output is checked on one
             input there.
         profiled: Methods whose functions an earlier process has timed, which is enough.
+        tolerance_key: Key of the config that says the tolerance.
     """
 
     onnx: Path
@@ -46,11 +51,13 @@ class Subject:
     tolerance: float
     baselines: Sequence[str] = (ONNXRUNTIME,)
     definition: Mapping[str, Any] | None = None
+    module: Callable[[], Any] | None = None
     checks: int = 1
     weights: Path | None = None
     peak_gflops: float | None = None
     once_only: Sequence[str] = ()
     profiled: Sequence[str] = ()
+    tolerance_key: str = "benchmark.tolerance"
 
     @property
     def methods(self) -> list[str]:
@@ -67,5 +74,4 @@ class Subject:
 
     def arrays(self, seed: int) -> list[np.ndarray]:
         """Seeded inputs, in the order of the model's."""
-        generator = np.random.default_rng(seed)
-        return [generator.standard_normal(one["shape"]).astype(one["dtype"]) for one in self.inputs]
+        return input_values(self.inputs, seed)

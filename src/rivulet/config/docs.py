@@ -45,8 +45,23 @@ def schema_text() -> str:
 # --- Keys ----------------------------------------------------------------------------------------
 def all_keys() -> list[Key]:
     """Return every key, in the order of the model."""
-    # Kinds of models share a key; it stands in one place.
-    return list({key.name: key for key in reversed(list(_keys()))}.values())[::-1]
+    # Kinds of models share a key; it stands in one place, which is the last one's.
+    found: dict[str, Key] = {}
+    for key in reversed(list(_keys())):
+        found[key.name] = _both(key, found[key.name]) if key.name in found else key
+    return list(found.values())[::-1]
+
+
+def _both(one: Key, other: Key) -> Key:
+    """One row for a key that two kinds of models have."""
+    if one == other:
+        return one
+    first, second = MODEL_KINDS
+    meanings = [key.meaning[0].lower() + key.meaning[1:] for key in (one, other)]
+    return one._replace(
+        allowed=f"with {first}, {one.allowed}; with {second}, {other.allowed}",
+        meaning=f"With {first}, {meanings[0]}; with {second}, {meanings[1]}",
+    )
 
 
 def _keys() -> Iterator[Key]:

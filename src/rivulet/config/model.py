@@ -58,7 +58,7 @@ from rivulet.config.values import (
 
 _WHAT_DIFFERS = {
     TorchvisionModel: "give one of them another seed, shape or weights",
-    OnnxModel: "remove one of them, or give it another file",
+    OnnxModel: "remove one of them, or give it another file or shape",
 }
 
 
@@ -247,7 +247,8 @@ class Config(Settings):
         for name, model in self.models.items():
             same: object = model
             if isinstance(model, OnnxModel):
-                same = (base_dir / model.onnx).resolve()
+                told = json.dumps([model.shape, model.inputs], sort_keys=True)
+                same = ((base_dir / model.onnx).resolve(), told)
             else:
                 same = model.model_copy(update={"family": "auto"})
             if same in first:

@@ -336,15 +336,15 @@ class Benchmark(Settings):
         default=0, description="Seed of the inputs, the order of methods and the bootstrap"
     )
     baselines: Annotated[
-        tuple[Literal["untuned", "onnxruntime", "torch", "torch-compile"], ...],
+        tuple[Literal["untuned", "onnxruntime", "openvino", "torch", "torch-compile"], ...],
         BeforeValidator(checked_baselines),
         Allowed(BASELINES_ALLOWED),
         WithJsonSchema({"type": "array", "items": {"enum": list(BASELINES)}, "uniqueItems": True}),
     ] = Field(
         default=("untuned", "onnxruntime", "torch"),
         description="What the searched models are timed beside: TVM without any schedule, ONNX "
-        "Runtime, PyTorch eager and torch.compile (which needs g++), with the same threads; the "
-        "latter two for models of torchvision only",
+        "Runtime, OpenVINO, PyTorch eager and torch.compile (which needs g++), with the same "
+        "threads; the latter two for models of torchvision only",
     )
     inputs: int = Field(
         default=3,
@@ -410,6 +410,16 @@ class Benchmark(Settings):
     tolerance: Tolerance = Field(
         default=1e-3,
         description="Largest relative error of a model's output against the reference output",
+    )
+    tolerance_float16: Tolerance = Field(
+        default=2e-2,
+        description="The same for a model with floats of 16 bits anywhere in it, whose rounding "
+        "depends on the order of sums",
+    )
+    tolerance_qdq: Tolerance = Field(
+        default=5e-2,
+        description="The same for a quantised model, where a value between two steps may be "
+        "rounded to either",
     )
 
 

@@ -1,7 +1,8 @@
 """Where models and schedules come from: the definitions of models, and logs from elsewhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +16,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from rivulet.config.onnx_inputs import (
+    INPUTS_ALLOWED,
+    ONNX_SHAPE_ALLOWED,
+    checked_inputs,
+    checked_onnx_shape,
+)
 from rivulet.config.problems import Allowed, Problem, did_you_mean, refuse, shown
 from rivulet.config.torchvision_names import classification_models
 from rivulet.config.values import SHAPE_ALLOWED, Seed, checked_shape
@@ -102,11 +109,43 @@ class TorchvisionModel(Settings):
     family: Family = Field(default="auto", description=_FAMILY)
 
 
+_SIZES = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
+_NULL = {"type": "null"}
+_RANGES = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2,
+    },
+    "minProperties": 1,
+}  # fmt: skip
+
+
 class OnnxModel(Settings):
-    """A model read from an ONNX file, which carries its own shapes and weights."""
+    """A model read from an ONNX file, which carries its own weights."""
 
     onnx: Annotated[str, AfterValidator(_onnx_file), Allowed(_ONNX_ALLOWED)] = Field(
         description="Path of the ONNX file"
+    )
+    shape: Annotated[
+        Mapping[str, Any] | tuple[Any, ...] | None,
+        BeforeValidator(checked_onnx_shape),
+        Allowed(ONNX_SHAPE_ALLOWED),
+        WithJsonSchema(
+            {"anyOf": [_SIZES, {"type": "object", "additionalProperties": _SIZES}, _NULL]}
+        ),
+    ] = Field(
+        default=None,
+        description="Sizes for dimensions that the file leaves open, by the names of inputs",
+    )
+    inputs: Annotated[
+        Mapping[str, Any] | str | None,
+        BeforeValidator(checked_inputs),
+        Allowed(INPUTS_ALLOWED),
+        WithJsonSchema({"anyOf": [{"type": "string"}, _RANGES, _NULL]}),
+    ] = Field(
+        default=None,
+        description="Values of inputs, where random ones will not do: ranges, whose second number "
+        "is beyond the last value, or a file with an array for each input (docs/models.md)",
     )
     family: Family = Field(default="auto", description=_FAMILY)
 
@@ -134,7 +173,9 @@ def _one_kind(value: object) -> object:
     if kinds == ["onnx"]:
         problems = [
             Problem(
-                (key,), f"{shown(value[key])} is for torchvision models only; allowed here: onnx"
+                (key,),
+                f"{shown(value[key])} is for torchvision models only; allowed here: "
+                f"{', '.join(OnnxModel.model_fields)}",
             )
             for key in TorchvisionModel.model_fields
             if key in value and key not in OnnxModel.model_fields

@@ -56,6 +56,11 @@ def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_size(value: object) -> bool:
+    """Whether a value is the size of a dimension."""
+    return is_int(value) and 1 <= value < 2**31  # type: ignore[operator]
+
+
 def _repeated(values: list[Any]) -> list[int]:
     return [i for i, value in enumerate(values) if value in values[:i]]
 
@@ -94,7 +99,7 @@ def checked_logs(value: object) -> tuple[str, ...]:
     return _chosen(value, LOGS, "log", LOGS_ALLOWED)
 
 
-BASELINES = ("untuned", "onnxruntime", "torch", "torch-compile")
+BASELINES = ("untuned", "onnxruntime", "openvino", "torch", "torch-compile")
 BASELINES_ALLOWED = f"a list of some of {', '.join(BASELINES)}, without duplicates"
 
 

@@ -24,15 +24,25 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: its name, shape and dtype."""
+    """An input or output.
+
+    Attributes:
+        name: Its name.
+        shape: Its shape.
+        dtype: Its dtype.
+        range: Of an input, the least value and the end of the range of example values; None for
+            any.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    range: tuple[float, float] | None = None
 
     def facts(self) -> dict[str, Any]:
         """As the manifest has it."""
-        return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
+        told = {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
+        return told if self.range is None else {**told, "range": list(self.range)}
 
 
 def pack_weights(library: Path, params: Sequence[Any], path: Path, place: Place) -> None:

@@ -21,8 +21,12 @@ machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), devi
 given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
 if given and set(given) != {i["name"] for i in ABOUT["inputs"]}:
     sys.exit(f"{sys.argv[1]}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
-inputs = [(given.get(i["name"], np.random.rand(*i["shape"])), i["dtype"]) for i in ABOUT["inputs"]]
-arrays = [*(a.astype(dtype) for a, dtype in inputs), *np.load(HERE / "params.npz").values()]
+for i in ABOUT["inputs"]:
+    low, high = i.get("range", (0, 1))
+    drawn = np.random.uniform(low, high, i["shape"])
+    drawn = drawn if "float" in i["dtype"] else np.floor(drawn)
+    given[i["name"]] = np.asarray(given.get(i["name"], drawn), i["dtype"])
+arrays = [*(given[i["name"]] for i in ABOUT["inputs"]), *np.load(HERE / "params.npz").values()]
 found = machine["main"](*(runtime.tensor(array, device) for array in arrays))
 found = [found.numpy()] if hasattr(found, "numpy") else [one.numpy() for one in found]
 outputs = {o["name"]: array for o, array in zip(ABOUT["outputs"], found, strict=True)}

@@ -15,6 +15,7 @@ from rivulet.droplet.settings import DropletSettings
 from rivulet.droplet.source import SourceKernel
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
+from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import MeasuringBench
 from rivulet.records import TuningLog
 from rivulet.records.trials import why_nothing_ran
@@ -108,8 +109,8 @@ def _end_round(
 
 def _standing(chosen: KernelDescent, descents: Sequence[KernelDescent]) -> str:
     return (
-        f"{chosen.kernel.task} best {chosen.latency * 1e6:.1f} us, {chosen.moves} move(s) | "
-        f"model {_known_ms(descents):.3f} ms"
+        f"{short_name(chosen.kernel.task)} best {chosen.latency * 1e6:.1f} us, "
+        f"{chosen.moves} move(s) | model {_known_ms(descents):.3f} ms"
     )
 
 

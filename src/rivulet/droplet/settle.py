@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rivulet.droplet.kernel_descent import KernelDescent
 from rivulet.droplet.settings import DropletSettings
+from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import MeasuringBench, WorkerFailure, logged_seconds
 from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median, significantly_faster
@@ -118,6 +119,15 @@ def settle_all(
     return [_end(one, settings, report, logger) for one in finals]
 
 
+def kernels_without_start(settled: Sequence[Settled]) -> list[str]:
+    """A line on each kernel that could not be refined, and why."""
+    return [
+        f"{short_name(one.row.kernel)} keeps its default loops: {one.row.reason}"
+        for one in settled
+        if one.descent.begun is None
+    ]
+
+
 def _begin(descent: KernelDescent) -> _Final:
     row = GainRow(
         descent.kernel.task, descent.kernel.weight, moves=descent.moves, trials=descent.trials,
@@ -201,5 +211,8 @@ def _end(
         logger.info("%s keeps its schedule: %s", row.kernel, row.reason)
         return Settled(one.descent, row, before)
     row.taken = "yes"
-    report(f"{row.kernel}: {row.gain}x ({row.gain_low}-{row.gain_high}) faster than the log's best")
+    report(
+        f"{short_name(row.kernel)}: {row.gain}x ({row.gain_low}-{row.gain_high}) faster than the "
+        "log's best"
+    )
     return Settled(one.descent, row, before, after)

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from typing import Any
 
-from rivulet.graph.converters import own_converters
+from rivulet.errors import UserError
+from rivulet.graph.converters import ConversionError, own_converters
+
+_REMEDY = "docs/operators.md lists what can be compiled"
+# TVM's importer converts these without a converter.
+_BUILT_IN = {"Constant", "If"}
 
 
 def import_onnx(model: Any) -> tuple[Any, list[Any]]:
     """The module of an ONNX graph, and its weights in the order of its arguments.
 
     Args:
-        model: ``onnx.ModelProto`` that `rivulet.graph.onnx.cleanup` has been over.
+        model: ``onnx.ModelProto`` that `rivulet.graph.onnx.cleanup` has been over. Nodes without
+            a name get one.
 
     Returns:
         ``IRModule`` whose ``main`` takes the inputs, then the weights; and the weights.
+
+    Raises:
+        UserError: A node cannot be converted; the message names it and its operator.
     """
     from tvm.relax.frontend import detach_params
     from tvm.relax.frontend.onnx import from_onnx
 
-    with own_converters():
-        module = from_onnx(model, keep_params_in_input=True)
+    for node in model.graph.node:
+        node.name = node.name or next((name for name in node.output if name), node.op_type)
+    try:
+        # The importer prints the operator of a failed node and all its inputs.
+        with own_converters() as operators, redirect_stdout(io.StringIO()):
+            _refuse_unknown(model.graph, operators | _BUILT_IN)
+            module = from_onnx(model, keep_params_in_input=True)
+    except ConversionError as error:
+        raise UserError(f"{error}; {_REMEDY}") from error
     module, params = detach_params(module)
     return module, list(params.get("main", ()))
+
+
+def _refuse_unknown(graph: Any, operators: frozenset[str]) -> None:
+    for node in graph.node:
+        if node.domain not in ("", "ai.onnx") and node.op_type not in operators:
+            name = f"{node.domain}.{node.op_type}"
+            raise ConversionError(node.name, name, "not an operator of ONNX's own set")
+        if node.op_type not in operators:
+            raise ConversionError(node.name, node.op_type, "TVM has no converter for it")

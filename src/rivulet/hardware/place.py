@@ -134,7 +134,11 @@ class Place:
         return self._tvm.runtime.tensor(array, self.device)
 
     def filled(self, shape: tuple[int, ...], dtype: str) -> Any:
-        """A tensor of random numbers that are good for timing: no zeros, no denormals."""
+        """A tensor of random numbers from 1 to 10, made where it lies.
+
+        Of whole numbers TVM's function makes bit patterns that no index may have; what has to lie
+        within bounds is sent there by `tensor`.
+        """
         tensor = self._tvm.runtime.empty(shape, dtype, self.device)
         self.function("tvm.contrib.random.random_fill_for_measure")(tensor)
         return tensor

@@ -17,6 +17,7 @@ from typing import TextIO
 from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.lock import device_lock, file_lock
+from rivulet.jobs.failures import note_failure
 from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
 from rivulet.jobs.startup_trace import traced_startup
@@ -119,17 +120,23 @@ def _finish(job: Job, work: Callable[[Job], None], where: str) -> int:
     try:
         work(job)
     except UserError as error:
-        job.logger.error("%s", error)
-        print(f"{job.label}: {error}{where}", file=job.terminal, flush=True)
+        # With what it came of, where there is more than the line that a person sees.
+        job.logger.error("%s", traceback.format_exc() if error.__cause__ else error)
+        _fail(job, f"{job.label}: {error}{where}")
         return 1
     except Exception as error:
         job.logger.error("%s", traceback.format_exc())
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        text = f"{job.label}: {type(error).__name__}: {reason[-1]}{where}"
-        print(text, file=job.terminal, flush=True)
+        _fail(job, f"{job.label}: {type(error).__name__}: {reason[-1]}{where}")
         return 1
     job.logger.info("%s: done in %s", job.label, duration(time.monotonic() - started))
     return 0
+
+
+def _fail(job: Job, text: str) -> None:
+    """Tell the person why the job fails, now and at the end of the workflow."""
+    note_failure(text)
+    print(text, file=job.terminal, flush=True)
 
 
 def _status(job: Job, ending: Ending, where: str) -> int:
@@ -142,10 +149,12 @@ def _status(job: Job, ending: Ending, where: str) -> int:
         return _STOPPED
     if ending.status is None:
         guess = ", most likely for want of memory" if ending.killed_by == "SIGKILL" else ""
-        job.say(
+        text = (
             f"{job.label}: the process was ended by {ending.killed_by}{guess}; what was recorded "
             f"is kept, and the same command goes on from there{where}"
         )
+        job.logger.error(text)
+        _fail(job, text)
         return 1
     return ending.status
 

@@ -211,7 +211,7 @@ class Bench(MeasuringBench):
                     if one.error:
                         raise WorkerFailure("error", one.error)
                 paths = (str(ours.path), str(theirs.path))
-                seen = ask("compare", *paths, theirs.call.args, seed, timeout=timeout)
+                seen = ask("compare", *paths, theirs.call, seed, timeout=timeout)
                 results[number] = Comparison(*seen)
             except WorkerFailure as failure:
                 results[number] = failure

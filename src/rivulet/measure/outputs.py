@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,27 +11,32 @@ _BLOCK = 1 << 20  # elements compared at a time, in double precision: weights ma
 
 
 def largest_relative_error(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
-    """Largest difference over all arrays, relative to the largest magnitude in ``theirs``.
+    """Largest difference over all arrays, relative to the largest finite magnitude in ``theirs``.
 
-    Each array counts on its own scale. The result is infinite for a value that is not finite
-    and for arrays of other shapes.
+    Each array counts on its own scale. Where both have "not a number", or the same infinity, they
+    are equal there: a model may well compute it. The result is infinite where one of them has it
+    alone, and for arrays of other shapes.
     """
-    worst = 0.0
-    for left, right in zip(ours, theirs, strict=True):
-        if left.shape != right.shape:
-            return float("inf")
-        if np.array_equal(left, right) and np.isfinite(left).all():
-            continue  # inputs and weights, which no kernel changes
-        scale = error = 0.0
-        ours_flat, theirs_flat = left.reshape(-1), right.reshape(-1)
-        for start in range(0, left.size, _BLOCK):
-            one = ours_flat[start : start + _BLOCK].astype(np.float64)
-            other = theirs_flat[start : start + _BLOCK].astype(np.float64)
-            with np.errstate(invalid="ignore"):  # infinity less infinity, which is caught below
-                difference = float(np.max(np.abs(one - other)))
-            if not np.isfinite(difference):
-                return float("inf")
-            error = max(error, difference)
+    return max((_error(*pair) for pair in zip(ours, theirs, strict=True)), default=0.0)
+
+
+def _error(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The same of one pair of arrays."""
+    if ours.shape != theirs.shape:
+        return math.inf
+    if np.array_equal(ours, theirs):
+        return 0.0  # inputs and weights, which no kernel changes
+    scale = error = 0.0
+    ours_flat, theirs_flat = ours.reshape(-1), theirs.reshape(-1)
+    for start in range(0, ours.size, _BLOCK):
+        one = ours_flat[start : start + _BLOCK].astype(np.float64)
+        other = theirs_flat[start : start + _BLOCK].astype(np.float64)
+        finite = np.isfinite(one) & np.isfinite(other)
+        if not finite.all():
+            if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
+                return math.inf
+            one, other = one[finite], other[finite]
+        if one.size:
+            error = max(error, float(np.max(np.abs(one - other))))
             scale = max(scale, float(np.max(np.abs(other))))
-        worst = max(worst, error / (scale or 1.0))
-    return worst
+    return error / (scale or 1.0)

@@ -11,6 +11,7 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
+from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import MeasuringBench
 from rivulet.measure.ratios import KernelSamples, Ratio, latency_ratio
 from rivulet.measure.statistics import significantly_faster
@@ -55,7 +56,7 @@ def measure_side_by_side(
             if samples[name].error:
                 raise UserError(f"{kernel.task}, {variant}: {samples[name].error}")
             found[variant].append((kernel.weight, samples[name].samples))
-        report(number, f"{kernel.task}: {len(distinct)} schedule(s) in turns")
+        report(number, f"{short_name(kernel.task)}: {len(distinct)} schedule(s) in turns")
     return found
 
 

@@ -12,8 +12,11 @@ from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.hardware.place import CPU, Place
+from rivulet.measure.values import argument_values
 from rivulet.tvm_compat import load_tvm
-from rivulet.tvm_compat.arguments import Argument, argument_bytes
+from rivulet.tvm_compat.arguments import Argument, Call, argument_bytes
+from rivulet.tvm_compat.intervals import Interval
+from rivulet.tvm_compat.value_ranges import is_index
 
 # Weights smaller than this cost a run so little, wherever they are, that it cannot be measured.
 _WORTH_COOLING = 64 * 1024
@@ -24,6 +27,7 @@ _PATTERN_BYTES = 2**20
 # Arguments kept between candidates. Schedules pack the same weights in ever other shapes, so it
 # is their size that has to be bounded and not their number.
 _CACHED_BYTES = 128 * 2**20
+_SEED = 0
 
 
 class Timer(ABC):
@@ -160,7 +164,7 @@ class Tensors:
 
     def __init__(self, place: Place, model_weights: int | None = None) -> None:
         self._place, self._model_weights = place, model_weights
-        self._kept: dict[tuple[int, Argument], Any] = {}
+        self._kept: dict[tuple[int, Argument, Interval], Any] = {}
         self._pool: _Pool | None = None
 
     def clear(self) -> None:
@@ -168,26 +172,24 @@ class Tensors:
         self._kept.clear()
         self._pool = None
 
-    def timer(
-        self, library: Any, args: list[Argument], weights: tuple[int, ...], measure: dict[str, Any]
-    ) -> Timer:
+    def timer(self, library: Any, call: Call, measure: dict[str, Any]) -> Timer:
         """A timer for a kernel.
 
         Args:
             library: Loaded module with the kernel ``main``.
-            args: Its arguments.
-            weights: Positions of those that are weights.
+            call: What it is called with.
             measure: The config's ``measure`` settings.
         """
-        if sum(argument_bytes(kept) for _, kept in self._kept) > _CACHED_BYTES:
+        args = call.args
+        if sum(argument_bytes(kept) for _, kept, _ in self._kept) > _CACHED_BYTES:
             self._kept.clear()
-        cold = [i for i in weights if args[i][1] == "float32"]
+        cold = [i for i in call.weights if args[i][1] == "float32" and _suits_pool(call, i)]
         size = sum(_aligned(argument_bytes(args[i])) for i in cold)
         cooled = measure["cold_weights"] and not measure["cache_flush"] and self._place.is_host_cpu
         if not cooled or size < _WORTH_COOLING:
-            tensors = [self._filled(i, argument) for i, argument in enumerate(args)]
+            tensors = [self._filled(call, i) for i in range(len(args))]
             return _EvaluatorTimer(self._place, library, tensors, measure)
-        common = {i: self._filled(i, a) for i, a in enumerate(args) if i not in cold}
+        common = {i: self._filled(call, i) for i in range(len(args)) if i not in cold}
         pool = self._pool_of(size)
 
         def arguments(begin: int) -> list[Any]:
@@ -224,12 +226,25 @@ class Tensors:
             begin += _aligned(argument_bytes(argument))
         return views
 
-    def _filled(self, position: int, argument: Argument) -> Any:
-        """A randomly filled tensor; filling it costs more than a run."""
-        key = (position, (tuple(argument[0]), argument[1]))
+    def _filled(self, call: Call, position: int) -> Any:
+        """A tensor with values that suit an argument; filling it costs more than a run."""
+        shape, dtype = call.args[position]
+        key = (position, (tuple(shape), dtype), call.range_of(position))
         if key not in self._kept:
-            self._kept[key] = self._place.filled(*key[1])
+            self._kept[key] = self._made(call, position)
         return self._kept[key]
+
+    def _made(self, call: Call, position: int) -> Any:
+        shape, dtype = call.args[position]
+        if self._place.is_host_cpu or "float" not in dtype or not call.is_plain(position):
+            return self._place.tensor(argument_values(call, position, _SEED))
+        # Made where it is needed: elsewhere it would have to go there over a bus or a network.
+        return self._place.filled(shape, dtype)
+
+
+def _suits_pool(call: Call, position: int) -> bool:
+    """Whether an argument may have numbers between 0 and 1, of which the pool is made."""
+    return not is_index(call.range_of(position))
 
 
 def _aligned(size: int) -> int:

@@ -25,7 +25,8 @@ from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.statistics import median
 from rivulet.measure.timing import Tensors
-from rivulet.tvm_compat.arguments import Argument, Call
+from rivulet.measure.values import argument_values
+from rivulet.tvm_compat.arguments import Call
 from rivulet.tvm_compat.gpu_defaults import with_default_threads
 from rivulet.tvm_compat.targets import is_gpu
 
@@ -168,7 +169,7 @@ class Kernels:
             slow_above: Seconds above which the second run is the only sample; None for never.
             fast_below: Median in seconds below which it gets more samples; None for never.
         """
-        timer = self._tensors.timer(self._at().load(path), call.args, call.weights, measure)
+        timer = self._tensors.timer(self._at().load(path), call, measure)
         timer.run()
         if slow_above is not None:
             once = timer.once()
@@ -195,8 +196,7 @@ class Kernels:
         shuffle = random.Random(seed).shuffle
         timers = []
         for path, call in kernels:
-            library = self._at().load(path)
-            timer = self._tensors.timer(library, call.args, call.weights, measure)
+            timer = self._tensors.timer(self._at().load(path), call, measure)
             for _ in range(max(1, measure["warmup_runs"])):
                 timer.run()
             timers.append(timer)
@@ -208,23 +208,13 @@ class Kernels:
                 samples[index] += timers[index].samples(1)
         return samples
 
-    def compare(
-        self, first: str, second: str, args: list[Argument], seed: int
-    ) -> tuple[float, float, float]:
+    def compare(self, first: str, second: str, call: Call, seed: int) -> tuple[float, float, float]:
         """Largest relative difference of two kernels' arguments after one run, and its seconds.
 
         Both run on the same seeded random inputs; the arrays stay in this process, because
         sending them costs more than computing them.
         """
-        import numpy as np
-
-        generator = np.random.default_rng(seed)
-        arrays = []
-        for shape, dtype in args:
-            if np.issubdtype(np.dtype(dtype), np.floating):
-                arrays.append((generator.random(shape, np.float32) * 2 - 1).astype(dtype))
-            else:
-                arrays.append(generator.integers(0, 8, shape).astype(dtype))
+        arrays = [argument_values(call, i, seed) for i in range(len(call.args))]
         self._tensors.clear()  # their memory is needed here
         (ours, seconds), (theirs, reference) = (self._run(path, arrays) for path in (first, second))
         return largest_relative_error(ours, theirs), seconds, reference

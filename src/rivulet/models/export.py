@@ -1,4 +1,4 @@
-"""Export a torchvision model, or check and adopt a user's ONNX file."""
+"""Export a torchvision model to ONNX."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from rivulet.errors import UserError
-from rivulet.models.onnx_files import save_onnx, weights_beside
+from rivulet.models.description import check_onnx
+from rivulet.models.onnx_files import save_onnx, values_beside, weights_beside
 from rivulet.models.torchvision_import import import_torchvision
+from rivulet.models.trial_run import open_onnx, run_onnx, sensitivity
 
 OPSET = 18
 _TOLERANCE = 1e-3
-_LEAST_SENSITIVITY = 1e-2
 
 
 def export_torchvision(
@@ -61,8 +62,9 @@ def export_torchvision(
             f"{name} cannot be exported for an input of shape {shape}: {_first_line(error)}"
         ) from error
     del model  # the largest ones take as much memory again in ONNX Runtime
+    values_beside(path).unlink(missing_ok=True)
     facts = check_onnx(path)
-    outputs = _run_onnx(path, [example.numpy()])
+    outputs = run_onnx(open_onnx(path), [example.numpy()])
     difference = float(np.max(np.abs(outputs[0] - expected)) / (np.max(np.abs(expected)) or 1.0))
     if not difference <= _TOLERANCE:
         raise UserError(
@@ -72,7 +74,7 @@ def export_torchvision(
     return {
         **facts,
         "parameters": parameters,
-        "input_sensitivity": _sensitivity(expected, moved, say),
+        "input_sensitivity": sensitivity(facts["outputs"], [expected], [moved], say),
         "max_rel_error_against_torch": difference,
         "torch": torch.__version__,
     }
@@ -118,82 +120,6 @@ def build_torchvision(name: str, shape: list[int], weights: str, seed: int) -> A
     return _build_with_inputs(name, shape, weights, seed)[0]
 
 
-def adopt_onnx(source: Path, path: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Copy a user's ONNX file into the results after checking that it can be run.
-
-    Raises:
-        UserError: The file is no valid ONNX model, has inputs of unknown shape, or does not run.
-    """
-    import onnx
-
-    say(f"checking {source}")
-    facts = check_onnx(source)
-    generator = np.random.default_rng(0)
-    try:
-        first, second = (
-            _run_onnx(source, [generator.standard_normal(i["shape"]) for i in facts["inputs"]])
-            for _ in range(2)
-        )
-    except Exception as error:
-        raise UserError(
-            f"{source}: ONNX Runtime cannot run it on random input: {_first_line(error)}"
-        ) from error
-    save_onnx(onnx.load(str(source)), path)
-    return {**facts, "input_sensitivity": _sensitivity(first[0], second[0], say)}
-
-
-def check_onnx(path: Path) -> dict[str, Any]:
-    """Check an ONNX file's structure and return its inputs and outputs.
-
-    Raises:
-        UserError: It is not valid, or an input has no fixed shape or is not float32.
-    """
-    import onnx
-
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-        onnx.checker.check_model(str(path))  # a model of more than 2 GB has to be read from there
-    except Exception as error:
-        raise UserError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [_describe(value, path) for value in model.graph.input if value.name not in weights]
-    return {
-        "inputs": inputs,
-        "outputs": [value.name for value in model.graph.output],
-        "opset": max(entry.version for entry in model.opset_import if entry.domain == ""),
-        "batch_norms": sum(node.op_type == "BatchNormalization" for node in model.graph.node),
-    }
-
-
-def _describe(value: Any, path: Path) -> dict[str, Any]:
-    import onnx
-
-    tensor = value.type.tensor_type
-    shape = [dim.dim_value for dim in tensor.shape.dim]
-    if not all(size > 0 for size in shape):
-        raise UserError(
-            f"{path}: input '{value.name}' has a dimension of no fixed size; schedules are "
-            "searched for one shape, so export the model with fixed input shapes"
-        )
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    if dtype != np.float32:
-        raise UserError(f"{path}: input '{value.name}' is {dtype}; only float32 inputs work now")
-    return {"name": value.name, "shape": shape, "dtype": str(dtype)}
-
-
-def _run_onnx(path: Path, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Two runs are not worth that its threads keep other jobs' CPUs busy while they wait.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [value.name for value in session.get_inputs()]
-    feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
-    outputs: list[np.ndarray] = session.run(None, feed)
-    return outputs
-
-
 def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> tuple[Any, Any]:
     """A model, and two inputs for it; all of it follows from the seed."""
     torch, torchvision = import_torchvision()
@@ -202,7 +128,7 @@ def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> 
     inputs = torch.randn(*shape), torch.randn(*shape)
     try:
         if weights == "random":
-            _keep_signal(torch, model, shape)
+            keep_signal(torch, model, shape)
         with torch.inference_mode():
             model(inputs[0])
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -211,7 +137,7 @@ def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> 
     return model, inputs
 
 
-def _keep_signal(torch: Any, model: Any, shape: list[int]) -> None:
+def keep_signal(torch: Any, model: Any, shape: list[int]) -> None:
     """Give random weights that carry the input through to the output.
 
     Many of torchvision's initialisations let activations fade over the layers of an untrained
@@ -233,17 +159,6 @@ def _keep_signal(torch: Any, model: Any, shape: list[int]) -> None:
         model(torch.randn(max(4, shape[0]), *shape[1:]))
     for module in norms:
         module.eval()
-
-
-def _sensitivity(first: np.ndarray, second: np.ndarray, say: Callable[[str], None]) -> float:
-    """Largest change of the output between two random inputs, relative to its magnitude."""
-    change = float(np.max(np.abs(first - second)) / (np.max(np.abs(first)) or 1.0))
-    if change < _LEAST_SENSITIVITY:
-        say(
-            f"warning: the output hardly depends on the input (changes by {change:.1e} of its "
-            "magnitude), so comparing outputs will hardly show a wrong schedule"
-        )
-    return change
 
 
 def _build(torchvision: Any, name: str, weights: str) -> Any:

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _PACKAGES = (
-    "apache-tvm", "apache-tvm-ffi", "onnxruntime", "onnx", "torch", "torchvision", "numpy", "scipy",
-    "pandas", "xgboost-cpu", "snakemake",
+    "apache-tvm", "apache-tvm-ffi", "onnxruntime", "openvino", "onnx", "torch", "torchvision",
+    "numpy", "scipy", "pandas", "xgboost-cpu", "snakemake",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 _IMPORT = ("graph", "tvm_compat/vector_math")
 # Rooms behind the stages whose artefacts are kept when their code changes.
 STAGE_ROOMS = {
-    "export": ("models/export.py", "models/onnx_files.py", "models/torchvision_import.py"),
+    "export": ("models",),
     "kernels": (*_IMPORT, "kernels"),
     "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
@@ -24,7 +24,7 @@ STAGE_ROOMS = {
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", *_IMPORT,
-        "benchmark/compile.py", "benchmark/in_place.py",
+        "benchmark/compile.py", "benchmark/in_place.py", "models/inputs.py",
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
@@ -38,7 +38,7 @@ STAGE_ROOMS = {
     "benchmark": (
         "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
         "measure/statistics.py", "measure/ratios.py", "measure/outputs.py", "measure/roofline.py",
-        *_IMPORT, "models/export.py", "records/curve.py",
+        *_IMPORT, "models/export.py", "models/inputs.py", "records/curve.py",
     ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]

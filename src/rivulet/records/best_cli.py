@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.kernels.naming import full_name, short_name
 from rivulet.records.stored import StoredLog, find_kernel_table, read_log
 
 MISTAKE = 2
@@ -136,7 +137,8 @@ def _show(options: argparse.Namespace) -> None:
         model: best_of([place for place in places if place.model == model])
         for model in sorted({place.model for place in places})
     }
-    having = [model for model, kernels in known.items() if options.name in kernels]
+    meant = {model: full_name(options.name, kernels) for model, kernels in known.items()}
+    having = [model for model, name in meant.items() if name is not None]
     if not having:
         names = [*models, *(kernel for kernels in known.values() for kernel in kernels)]
         near = difflib.get_close_matches(options.name, names, n=1, cutoff=0.5)
@@ -150,7 +152,7 @@ def _show(options: argparse.Namespace) -> None:
             f"'{options.name}' is a kernel of several models ({', '.join(having)}); choose one "
             "with --model"
         )
-    _print_kernel(options, known[having[0]][options.name])
+    _print_kernel(options, known[having[0]][meant[having[0]] or options.name])
 
 
 def _chosen(places: list[Place], what: str, wanted: str | None, option: str) -> list[Place]:
@@ -173,10 +175,10 @@ def _print_model(options: argparse.Namespace, kernels: dict[str, Best]) -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
-    width = max(len(row.kernel) for row in rows)
+    width = max(len(short_name(row.kernel)) for row in rows)
     print(f"{'kernel':<{width}}  {'us':>12}  from")
     for row in rows:
-        print(f"{row.kernel:<{width}}  {row.latency_us:>12.3f}  {row.method}")
+        print(f"{short_name(row.kernel):<{width}}  {row.latency_us:>12.3f}  {row.method}")
 
 
 def _print_kernel(options: argparse.Namespace, best: Best) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress
+from rivulet.kernels.naming import short_name
 from rivulet.records.derive import merge_logs, prune_log
 from rivulet.records.files import FILES
 from rivulet.records.overview import overview, overview_data, overview_lines
@@ -240,7 +241,10 @@ def _validate(options: argparse.Namespace) -> int:
         done += 1
         error = "" if one.error is None else f"max rel error {one.error:.1e}"
         text = f"{one.problem or 'ok'} {error}".strip()
-        print(f"{done:>4}/{len(records)}  {one.kernel} (line {one.record}): {text}", flush=True)
+        print(
+            f"{done:>4}/{len(records)}  {short_name(one.kernel)} (line {one.record}): {text}",
+            flush=True,
+        )
 
     def on_wait(holder: str) -> None:
         _say(f"waiting for the device 'cpu', in use by {holder}")

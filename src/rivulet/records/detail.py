@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.kernels.naming import full_name
 from rivulet.records.naming import load_record, load_workloads, name_workloads
 from rivulet.records.stored import StoredLog, find_kernel_table, read_kernel_table
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
@@ -69,20 +70,22 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
 
     Args:
         log: The log.
-        kernel: Its task name.
+        kernel: Its task name, whole or short.
         table: Table of the kernels; by default the one that the log's record leads to.
 
     Raises:
         UserError: The log has no such kernel, or no schedule of it.
     """
-    own = [trial for trial in log.trials if trial.kernel == kernel]
     table = table or find_kernel_table(log)
     # A log has kernels without a trial too: a droplet's, those that it left as they were.
     known = {trial.kernel for trial in log.trials}
     if table is not None:
         known.update(read_kernel_table(table))
-    if kernel not in known:
+    meant = full_name(kernel, known)
+    if meant is None:
         raise UserError(f"{log.folder}: no kernel '{kernel}' in it{_similar(known, kernel)}")
+    kernel = meant
+    own = [trial for trial in log.trials if trial.kernel == kernel]
     workloads = load_workloads(log)
     names = name_workloads(log, workloads, table)
     valid = [record for record in log.records if record.seconds < float("inf")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.jobs.progress import duration
+from rivulet.kernels.naming import short_name
 from rivulet.records.stored import StoredLog, find_kernel_table, read_kernel_table
 from rivulet.records.trials import Trial
 
@@ -141,7 +142,7 @@ def overview_lines(one: Overview) -> list[str]:
             _HEADINGS,
             [
                 (
-                    row.kernel,
+                    short_name(row.kernel),
                     str(row.trials),
                     str(row.failed),
                     "-" if row.best_us is None else _microseconds(row.best_us),

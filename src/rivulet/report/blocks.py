@@ -14,6 +14,7 @@ from rivulet.report.wording import interval_text, latency_text
 NAMES = {
     "untuned": "untuned",
     "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
     "torch": "PyTorch",
     "torch-compile": "torch.compile",
     "ansor": "Ansor",

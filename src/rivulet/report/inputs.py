@@ -11,13 +11,15 @@ from rivulet.errors import UserError
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
 from rivulet.report.reading import optional_number, read_rows, read_table, unreadable
+from rivulet.transfer.table import covered_kernels
 
 TRANSFER = "transfer"
 REFINED = "transfer+droplet"
 WARM = "warm"
 POOL = "pool"
 METHODS = (
-    "untuned", "onnxruntime", "torch", "torch-compile", "ansor", "droplet", WARM, TRANSFER, REFINED,
+    "untuned", "onnxruntime", "openvino", "torch", "torch-compile", "ansor", "droplet", WARM,
+    TRANSFER, REFINED,
 )  # fmt: skip
 MOVED = (TRANSFER, REFINED)  # those that a source has a part in
 _ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
@@ -162,7 +164,7 @@ class KernelOutcome:
         weight: How often the model runs it.
         flops: Floating-point operations of one run.
         tried: Transferred candidates that were considered.
-        covered: Whether one of them ran with correct output.
+        covered: Whether one of them ran, and was not found to be wrong.
         adopted: Whether the kernel got one.
         speedup: Default's latency over that of the schedule the kernel got; None if unknown.
         reasons: Why candidates fell through, the most frequent first.
@@ -319,7 +321,7 @@ def _outcome(rows: list[dict[str, str]]) -> KernelOutcome:
         weight=float(rows[0]["weight"]),
         flops=float(rows[0]["flops"]),
         tried=len(tried),
-        covered=any(r["correct"] == "yes" for r in tried),
+        covered=bool(covered_kernels(tried)),
         adopted=chosen is not None and chosen["kind"] != "default",
         speedup=speedup,
         reasons=tuple(

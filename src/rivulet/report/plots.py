@@ -20,6 +20,7 @@ LOG_RANGE = 20  # slowest over fastest above which a linear axis would squeeze t
 COLOURS = {
     "untuned": "#8a8f98",
     "onnxruntime": "#a06cd5",
+    "openvino": "#7f86c9",
     "torch": "#b3541e",
     "torch-compile": "#c98a5a",
     "ansor": "#3b82d0",

@@ -36,6 +36,10 @@ _FURTHER_CHANGE = 0.3
 _NEW_TILE = 0.2
 
 
+class NoDesignSpace(Exception):
+    """MetaSchedule makes no sketch of a kernel, which therefore keeps its default loops."""
+
+
 @dataclass(frozen=True, eq=False)
 class Structure:
     """What schedules have in common that differ in their decisions only.
@@ -314,7 +318,17 @@ def open_design_space(
 
     Returns:
         The ``TuneContext``, which describes schedules for a cost model, and the space.
+
+    Raises:
+        NoDesignSpace: MetaSchedule's rules do not apply to the kernel.
     """
-    context = tune_context(module, target, threads, seed)
-    traces = [schedule.trace for schedule in context.generate_design_space()]
+    try:
+        context = tune_context(module, target, threads, seed)
+        traces = [schedule.trace for schedule in context.generate_design_space()]
+    except Exception as error:  # TVM's own, of no common kind
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise NoDesignSpace(f"MetaSchedule makes no sketch of it: {reason}") from error
+    if not traces:
+        raise NoDesignSpace("MetaSchedule makes no sketch of it")
     return context, DesignSpace(module, traces, Postprocessing(module, target), tiles)

@@ -11,9 +11,12 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
+from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import Measurement, MeasuringBench
 from rivulet.records import Trial, TuningLog
+from rivulet.records.failures import kernels_without_schedule
 from rivulet.records.trials import samples_text, why_nothing_ran
+from rivulet.schedules.design_space import NoDesignSpace
 from rivulet.schedules.space import REGISTER_TILES, space_tiles
 from rivulet.search.cost_model import make_cost_model
 from rivulet.search.evolutionary import RELEARNED, EvolutionaryProposer, Proposal
@@ -36,7 +39,7 @@ def search_model(
     milestones: Sequence[int] = (),
     first_round: int | None = None,
     space: str = REGISTER_TILES,
-) -> None:
+) -> list[str]:
     """Measure ``trials`` candidates in all, recording each batch the moment it is measured.
 
     A log that holds trials already is continued: they count towards the budget, no candidate is
@@ -57,11 +60,14 @@ def search_model(
         first_round: Trials that each kernel gets before the scheduler decides; by default as
             the smallest of the budgets allows.
         space: The hardware's search space, ``register-tiles`` or ``stock``.
+
+    Returns:
+        A line on each kernel that no valid schedule was found of, and why.
     """
     budgets = sorted({trials, *(number for number in milestones if number < trials)})
     if first_round is None:
         first_round = first_round_size(budgets[0], len(kernels), settings["batch_size"])
-    _Search(
+    return _Search(
         kernels,
         target,
         budgets,
@@ -106,11 +112,12 @@ class _Search:
             )
             for kernel in kernels
         ]  # fmt: skip
+        self._spaceless: dict[str, str] = {}  # kernels without a design space, and why
         self._batch = 0
         self._started = time.monotonic()
         self._before = 0.0
 
-    def run(self) -> None:
+    def run(self) -> list[str]:
         self._resume()
         self._started, self._before = time.monotonic(), self._log.elapsed()
         order = sorted(
@@ -133,6 +140,8 @@ class _Search:
                 )  # fmt: skip
                 break
             self._round(chosen, self._settings["batch_size"], first=False)
+        tasks = [kernel.task for kernel in self._kernels]
+        return kernels_without_schedule(tasks, self._log.trials, self._spaceless)
 
     def _require_a_valid_trial(self) -> None:
         """A search in which nothing ever runs has a cause outside the schedules."""
@@ -165,7 +174,8 @@ class _Search:
             self._logger.info("continuing after %d trials", len(self._log.trials))
             share = max(1, RELEARNED // len(self._kernels))
             for kernel, proposer in zip(self._kernels, self._proposers, strict=True):
-                proposer.relearn(self._log.best_records(kernel, len(self._log.database)), share)
+                if records := self._log.best_records(kernel, len(self._log.database)):
+                    proposer.relearn(records, share)
 
     def _round(self, index: int, count: int, first: bool) -> None:
         """Propose, measure, record and learn from one batch of one kernel."""
@@ -175,7 +185,12 @@ class _Search:
         kernel, state = self._kernels[index], self._states[index]
         proposer = self._proposers[index]
         started = time.monotonic()
-        proposals = proposer.propose(count, first, self._known[index])
+        try:
+            proposals = proposer.propose(count, first, self._known[index])
+        except NoDesignSpace as reason:
+            self._spaceless[kernel.task] = str(reason)
+            state.exhausted = True
+            return
         if not proposals and not first:
             state.exhausted = True
             self._logger.info("%s: no new schedule left to try", kernel.task)
@@ -185,7 +200,7 @@ class _Search:
         self._record(index, proposals, results, propose_s)
         if proposals:
             proposer.learn(proposals, [r.latency if r.samples else None for r in results])
-        place = f"{kernel.task} ({index + 1}/{len(self._kernels)})"
+        place = f"{short_name(kernel.task)} ({index + 1}/{len(self._kernels)})"
         shown = f"best {state.best * 1e6:.1f} us" if math.isfinite(state.best) else "none valid yet"
         model = self._model_ms()
         detail = f"{place} {shown}" + (f" | model {model:.3f} ms" if model is not None else "")

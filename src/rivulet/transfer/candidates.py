@@ -13,7 +13,12 @@ from typing import Any
 
 from rivulet.kernels import Kernel
 from rivulet.kernels.structure import KernelStructure, kernel_structure
-from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
+from rivulet.schedules.design_space import (
+    DesignSpace,
+    NoDesignSpace,
+    Point,
+    open_design_space,
+)
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.search.cost_model import Features
 from rivulet.search.features import describe_schedules
@@ -72,6 +77,7 @@ class KernelCandidates:
     Attributes:
         ready: Those that apply, the most promising by their match first.
         fallen: Those that do not, each with its reason.
+        spaceless: Why the kernel has no design space to try any in; empty where it has one.
     """
 
     def __init__(
@@ -88,8 +94,17 @@ class KernelCandidates:
         self._kernel, self._sources, self._threads, self._logger = kernel, sources, threads, logger
         self._per_source_kernel, self._lent = per_source_kernel, lent
         self._structure = kernel_structure(kernel.module)
-        self._context, self._space = open_design_space(kernel.module, target, tiles, threads, _SEED)
-        self._matches = match_kernels(kernel.workload, self._structure, sources)
+        self._context: Any = None
+        self._space: DesignSpace | None = None
+        self._matches: list[Match] = []
+        self.spaceless = ""
+        try:
+            self._context, self._space = open_design_space(
+                kernel.module, target, tiles, threads, _SEED
+            )
+            self._matches = match_kernels(kernel.workload, self._structure, sources)
+        except NoDesignSpace as reason:
+            self.spaceless = str(reason)
         self._points = self._promising()
         self._names: set[str] = set()
         self.ready: list[Candidate] = []
@@ -98,6 +113,8 @@ class KernelCandidates:
     @property
     def reason(self) -> str:
         """Why there is no candidate; empty when there is one, or some were not tried yet."""
+        if self.spaceless:
+            return self.spaceless
         if not self._matches:
             return _why_none(self._structure, self._sources)
         if self.fallen and not self.ready:
@@ -108,7 +125,7 @@ class KernelCandidates:
         """Apply the most promising schedules until ``count`` are ready or none is left."""
         while len(self.ready) < count:
             share = list(islice(self._points, count - len(self.ready)))
-            if not share:
+            if not share or self._space is None:
                 break
             for one in _apply_all(share, self._space, self._threads):
                 self._place(one)
@@ -159,6 +176,7 @@ class KernelCandidates:
                 heapq.heappush(waiting, (inexact, later, next(numbers), match, rank, made))
 
     def _mapped(self, match: Match, rank: int) -> list[tuple[str, Point]]:
+        assert self._space is not None
         record = match.kernel.records[rank]
         if match.kind == EXACT:
             return [(AS_IS, self._space.point_of(record.trace))]

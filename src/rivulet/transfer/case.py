@@ -58,6 +58,7 @@ class Case:
         extended: Whether these are all that are to be considered.
         winner: The candidate that it takes; None while it keeps its default schedule.
         settled: Whether that is decided.
+        kept_because: Why it keeps its default schedule, where that is not for want of speed.
     """
 
     def __init__(self, kernel: Kernel, candidates: KernelCandidates) -> None:
@@ -69,6 +70,7 @@ class Case:
         self.tried: list[Tried] = []
         self.extended = self.settled = False
         self.winner: Tried | None = None
+        self.kept_because = ""
 
     def take_in(self) -> None:
         """Take candidates that have become ready."""
@@ -123,7 +125,7 @@ class Case:
             return "not measured: others were more promising"
         if self.winner is not None:
             return "slower than the schedule that was taken"
-        return "not significantly faster than the default schedule"
+        return self.kept_because or "not significantly faster than the default schedule"
 
 
 def _row(kernel: Kernel, **values: str) -> CandidateRow:

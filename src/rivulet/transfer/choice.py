@@ -13,6 +13,9 @@ _LEAST_SCORE = 0.02
 _ENOUGH_RESIDUALS = 12
 _LEAST_SPREAD = 0.15
 _SPREADS = 2.0  # so many standard deviations off is as good as impossible
+# A kernel whose time over the candidates spent on it is a smaller share of the model's gets no
+# more: one more takes as long to build and time as any other's, and has next to nothing to gain.
+_LEAST_GAIN = 0.01
 
 
 @dataclass
@@ -25,6 +28,7 @@ class KernelChoice:
         best: Best latency so far in seconds, the default's included; infinite for none.
         best_score: Predicted score of the fastest candidate measured.
         tried: Candidates measured.
+        served: Whether one of them ran.
     """
 
     weight: int
@@ -32,6 +36,7 @@ class KernelChoice:
     best: float = math.inf
     best_score: float = 0.0
     tried: int = 0
+    served: bool = True
 
     def next_candidate(self) -> int | None:
         """The waiting candidate that is predicted to be fastest; the earlier one of equals."""
@@ -90,12 +95,25 @@ def _log_score(score: float) -> float:
     return math.log(max(score, _LEAST_SCORE))
 
 
+def worth_more(kernel: KernelChoice, kernels: Sequence[KernelChoice]) -> bool:
+    """May one more candidate of a kernel make a difference to the model?
+
+    Args:
+        kernel: The kernel.
+        kernels: All of them. Those that only have their default loops do not count: they would
+            make all others look small.
+    """
+    model = sum(one.weight * one.best for one in kernels if one.served)
+    return not math.isfinite(model) or kernel.gain >= _LEAST_GAIN * model
+
+
 def choose_batch(
     kernels: Sequence[KernelChoice], prospects: Prospects, size: int, most_per_kernel: int
 ) -> list[tuple[int, int]]:
     """The candidates to measure next, as (kernel, candidate) numbers.
 
-    Each goes to the kernel with most to gain; candidates that cannot win are dropped.
+    Each goes to the kernel with most to gain, if it may make a difference; candidates that cannot
+    win are dropped.
 
     Args:
         kernels: State of each kernel; candidates that are chosen or dropped leave it.
@@ -107,7 +125,7 @@ def choose_batch(
     for _ in range(size):
         open_kernels = []
         for index, kernel in enumerate(kernels):
-            if kernel.tried >= most_per_kernel:
+            if kernel.tried >= most_per_kernel or not worth_more(kernel, kernels):
                 continue
             number = kernel.next_candidate()
             if number is None:

@@ -32,8 +32,10 @@ class CandidateRow:
         reason: Why it is not valid, not correct, or not taken.
         samples_us: Latency samples in microseconds, a JSON list.
         median_us: Their median.
-        correct: ``yes``, ``no``, or empty when it was not checked.
-        max_rel_error: Largest relative error against the default schedule's output.
+        correct: ``yes`` when the output of the model with it was right, or its own where that was
+            checked; ``no``, or empty when it was not checked.
+        max_rel_error: Largest relative error against the default schedule's output, where the
+            kernel was checked alone.
         chosen: ``yes`` for the schedule that the kernel gets.
     """
 
@@ -70,5 +72,6 @@ def read_candidates(path: Path) -> list[dict[str, str]]:
 
 
 def covered_kernels(rows: list[dict[str, str]]) -> set[str]:
-    """Kernels on which a transferred candidate ran with correct output."""
-    return {r["kernel"] for r in rows if r["correct"] == "yes" and r["kind"] != "default"}
+    """Kernels on which a transferred candidate ran, and was not found to be wrong."""
+    ran = (r for r in rows if r["valid"] == "yes" and r["kind"] != "default")
+    return {row["kernel"] for row in ran if row["correct"] != "no"}

@@ -3,7 +3,8 @@
 After Gibson and Cano, "Transfer-Tuning: Reusing Auto-Schedules for Efficient Tensor Program
 Code Generation" (PACT 2022): a schedule found for a kernel is tried on kernels of its class.
 Unlike there, candidates are ranked by a cost model that was trained on the sources' logs and
-learns on, any number of sources serves one target, and a kernel takes nothing unproven.
+learns on, any number of sources serves one target, and a kernel takes nothing that was not shown
+to be faster. Outputs are checked for the whole model, by who compiles it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
-from rivulet.measure.protocol import MeasuringBench
+from rivulet.kernels.naming import short_name
+from rivulet.measure.protocol import Measurement, MeasuringBench, logged_seconds
 from rivulet.measure.replay import RecordedTable
 from rivulet.records import Trial, TuningLog
 from rivulet.records.trials import samples_text, why_nothing_ran
@@ -27,7 +29,8 @@ from rivulet.search.cost_model import BoostedTrees
 from rivulet.search.features import learn_records
 from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.case import Case, Tried
-from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch
+from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch, worth_more
+from rivulet.transfer.culprits import replace_wrong
 from rivulet.transfer.mapping import Lent
 from rivulet.transfer.settle import settle
 from rivulet.transfer.sources import Source, read_lessons
@@ -37,8 +40,8 @@ from rivulet.tvm_compat.arguments import argument_infos
 STRATEGY = "transfer"
 DEFAULT_STRATEGY = f"{STRATEGY}-default"
 CONFIRM_STRATEGY = f"{STRATEGY}-confirm"
-_LOOKS = 2  # candidates of each kernel before it is decided where more are worth while
-_KERNELS_AT_ONCE = 8  # built side by side; more keeps builders busy, fewer records sooner
+_LOOKS = 2  # candidates of a kernel that is worth more than one, before the cost model chooses
+_KERNELS_AT_ONCE = 16  # built side by side; more keeps builders busy, fewer records sooner
 _BATCH = 12
 _LEARNED_ROWS = 120
 
@@ -63,14 +66,50 @@ class TransferResult:
     """What a transfer came to.
 
     Attributes:
-        rows: One per candidate considered, and one per kernel that has none.
-        seconds: Wall time from reading the sources to the last measurement.
+        cases: The kernels, each with what it takes.
+        seconds: Wall time from the start to the last measurement.
+        settling_seconds: The part of it after the last candidate.
         stopped: Why no more was measured.
     """
 
-    rows: list[CandidateRow] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
     seconds: float = 0.0
+    settling_seconds: float = 0.0
     stopped: str = ""
+
+    @property
+    def rows(self) -> list[CandidateRow]:
+        """One row per candidate considered, and one per kernel that has none."""
+        return [row for case in self.cases for row in case.rows()]
+
+    def record(self, log: TuningLog, target: Any) -> None:
+        """Write the schedules that kernels take to an empty log."""
+        for case in self.cases:
+            if (winner := case.winner) is not None:
+                log.commit(
+                    case.kernel, winner.schedule.trace, winner.result.latency, target,
+                    argument_infos(winner.schedule.mod),
+                )  # fmt: skip
+
+    def replace_wrong(
+        self, settings: TransferSettings, bench: MeasuringBench, logger: logging.Logger
+    ) -> list[str]:
+        """Have each schedule that is taken checked; see `rivulet.transfer.culprits`."""
+        return replace_wrong(self.cases, settings, bench, logger)
+
+    def is_right(self) -> None:
+        """Note that the model computes what it should with the schedules that are taken."""
+        for case in self.cases:
+            if case.winner is not None:
+                case.winner.row.correct = "yes"
+
+    def put_back(self, task: str, reason: str = "the whole model is slower with it") -> None:
+        """Note that a kernel got its default schedule back, and why."""
+        for case in self.cases:
+            if case.kernel.task == task and (winner := case.winner) is not None:
+                winner.row.chosen = ""
+                winner.row.reason = f"put back: {reason}"
+                case.winner, case.default.row.chosen = None, "yes"
 
 
 def transfer_schedules(
@@ -87,11 +126,12 @@ def transfer_schedules(
     report: Callable[[int, str], None],
     logger: logging.Logger,
     started: float | None = None,
+    untuned: Mapping[str, float] | None = None,
 ) -> TransferResult:
     """Try the sources' schedules on the target's kernels and record what wins.
 
     The default schedule is one of each kernel's candidates: a kernel takes a transferred one
-    only where it is significantly faster, measured again, and its output is right.
+    only where it is faster, by far or significantly.
 
     Args:
         kernels: The target model's kernels.
@@ -108,10 +148,12 @@ def transfer_schedules(
         report: Told the kernels settled and a line on how it stands.
         logger: Told of failures.
         started: When the work began, ``time.monotonic()``; now by default.
+        untuned: Seconds that the default schedule of some kernels takes in a run of the whole
+            model, by task. The others' are measured alone.
     """
     return _Transfer(
         kernels, sources, target, space, settings, threads, measured, chosen, bench, scratch,
-        report, logger, time.monotonic() if started is None else started,
+        report, logger, time.monotonic() if started is None else started, untuned or {},
     ).run()  # fmt: skip
 
 
@@ -131,11 +173,13 @@ class _Transfer:
         report: Callable[[int, str], None],
         logger: logging.Logger,
         started: float,
+        untuned: Mapping[str, float],
     ) -> None:
         self._kernels, self._sources, self._target = kernels, sources, target
         self._space, self._settings, self._threads = space, settings, threads
         self._measured, self._chosen, self._bench = measured, chosen, bench
         self._scratch, self._report, self._logger = scratch, report, logger
+        self._untuned = untuned
         self._recorded = RecordedTable(t for t in measured.trials if t.strategy != CONFIRM_STRATEGY)
         self._known = {(t.kernel, t.candidate) for t in measured.trials}
         self._before, self._started = measured.elapsed(), started
@@ -144,7 +188,7 @@ class _Transfer:
         self._prospects = Prospects()
         self._lent: dict[int, Lent] = {}
         self._cases: dict[int, Case] = {}
-        self._choices = [KernelChoice(kernel.weight) for kernel in kernels]
+        self._choices = [KernelChoice(kernel.weight, served=False) for kernel in kernels]
 
     def run(self) -> TransferResult:
         order = sorted(
@@ -159,15 +203,19 @@ class _Transfer:
             self._first_look(share)
         for share in shares:
             if not self._out_of_time():
-                self._look(share, min(_LOOKS, self._settings.candidates_per_kernel))
+                again = [index for index in share if self._worth_more(index)]
+                self._look(again, min(_LOOKS, self._settings.candidates_per_kernel))
         what = "schedules, the default ones included,"
         if problem := why_nothing_ran(self._measured.trials, what):
             raise UserError(problem)
         stopped = self._spend()
+        looked = self._elapsed()
         for share in shares:
             self._settle(share)
-        rows = [row for i in range(len(self._kernels)) for row in self._cases[i].rows()]
-        return TransferResult(rows, self._elapsed(), stopped)
+        cases = [self._cases[i] for i in range(len(self._kernels))]
+        result = TransferResult(cases, self._elapsed(), self._elapsed() - looked, stopped)
+        result.record(self._chosen, self._target)
+        return result
 
     def _first_look(self, share: list[int]) -> None:
         """Measure the most promising schedule of some kernels, by its match alone.
@@ -184,13 +232,19 @@ class _Transfer:
                 self._logger,
             )  # fmt: skip
             self._cases[index] = Case(kernel, candidates)
+            if (seconds := self._untuned.get(kernel.task)) is not None:
+                known = Measurement(logged_seconds([seconds]), "", 0.0, seconds)
+                self._cases[index].default.take(known)
         self._look(share, 1)
         # Where none of them ran, what the kernel has is its default.
         without = [i for i in share if not math.isfinite(self._choices[i].best)]
-        self._measure([(i, self._cases[i].default) for i in without])
+        unknown = [i for i in without if not self._cases[i].default.measured]
+        self._measure([(i, self._cases[i].default) for i in unknown])
+        for index in without:
+            self._choices[index].best = self._cases[index].default.result.latency
         last = self._cases[share[-1]]
         seen = f"{len(self._cases)}/{len(self._kernels)} looked at"
-        self._report(0, f"{last.kernel.task}: {seen}{self._model_text()}")
+        self._report(0, f"{short_name(last.kernel.task)}: {seen}{self._model_text()}")
 
     def _look(self, share: list[int], count: int) -> None:
         """Measure candidates in the order of their match until each kernel has had so many."""
@@ -206,7 +260,7 @@ class _Transfer:
     def _spend(self) -> str:
         """Measure further candidates until the budget is spent; returns why it ended."""
         budget = self._settings.candidates_per_kernel * len(self._kernels)
-        if sum(choice.tried for choice in self._choices) < budget:
+        if sum(choice.tried for choice in self._choices) < budget and self._any_open():
             self._learn_sources()
         while True:
             done = sum(choice.tried for choice in self._choices)
@@ -220,9 +274,9 @@ class _Transfer:
                 self._choices, self._prospects, size, self._settings.most_per_kernel
             )
             if not batch:
-                if any(self._open(i, choice) for i, choice in enumerate(self._choices)):
+                if self._any_open():
                     continue
-                return "no candidate is left that could win"
+                return "no candidate is left that could win much"
             self._measure([(i, self._cases[i].tried[number]) for i, number in batch])
             self._report(0, f"{done + len(batch)}/{budget} candidates{self._model_text()}")
 
@@ -246,6 +300,8 @@ class _Transfer:
         for index, case in self._cases.items():
             case.describe()
             self._teach(index, [one for one in case.tried if one.measured])
+        # Not before all is taught: the model is trained anew by what asks after a lesson.
+        for index in self._cases:
             self._predict(index)
 
     def _extend(self, count: int) -> None:
@@ -265,9 +321,15 @@ class _Transfer:
 
     def _open(self, index: int, choice: KernelChoice) -> bool:
         """May a kernel still get candidates: some that wait, or some not looked for yet?"""
-        if choice.tried >= self._settings.most_per_kernel:
+        if choice.tried >= self._settings.most_per_kernel or not self._worth_more(index):
             return False
         return bool(choice.waiting) or not self._cases[index].extended
+
+    def _any_open(self) -> bool:
+        return any(self._open(i, choice) for i, choice in enumerate(self._choices))
+
+    def _worth_more(self, index: int) -> bool:
+        return worth_more(self._choices[index], self._choices)
 
     def _predict(self, index: int) -> None:
         """Score what one kernel has measured and what it has not, by the model as it is now."""
@@ -289,6 +351,8 @@ class _Transfer:
 
     def _measure(self, batch: list[tuple[int, Tried]]) -> None:
         """Measure candidates, record them at once, and let the cost model learn."""
+        if not batch:
+            return
         fresh = [(i, one) for i, one in batch if not self._recall(i, one)]
         best: dict[Hashable, float] = {i: choice.best for i, choice in enumerate(self._choices)}
         results = self._bench.measure(
@@ -296,16 +360,20 @@ class _Transfer:
         )
         for (_, one), result in zip(fresh, results, strict=True):
             one.take(result)
-        for index in dict.fromkeys(i for i, _ in batch):
+        measured = list(dict.fromkeys(i for i, _ in batch))
+        for index in measured:
             tried = [one for i, one in batch if i == index]
             choice = self._choices[index]
             choice.best = min([choice.best, *(one.result.latency for one in tried)])
+            choice.served |= any(one.candidate and one.result.samples for one in tried)
             if self._cases[index].extended:
                 ran = [one for one in tried if one.candidate and one.result.samples]
                 self._prospects.learn(
                     [one.score for one in ran], [one.result.latency for one in ran]
                 )
                 self._teach(index, tried)
+        for index in measured:
+            if self._cases[index].extended:
                 self._predict(index)
         self._record(fresh)
 
@@ -332,6 +400,7 @@ class _Transfer:
     def _record(self, fresh: list[tuple[int, Tried]]) -> None:
         """Write what was measured: schedules first, then the rows that tell of them."""
         self._batch += 1
+        self._known |= {(self._kernels[i].task, one.row.candidate) for i, one in fresh}
         for index, one in fresh:
             if one.candidate is not None and one.result.samples:
                 self._measured.commit(
@@ -365,30 +434,23 @@ class _Transfer:
         )
 
     def _settle(self, share: list[int]) -> None:
-        """Measure some kernels' winners again, check them, and record what the kernels take."""
+        """Decide what some kernels take, and write down what was measured for that."""
         cases = [self._cases[i] for i in share]
-        defaults = [case.default.measured for case in cases]
-        confirmed = settle(cases, self._settings, self._bench, self._logger)
+        model = sum(c.weight * c.best for c in self._choices if math.isfinite(c.best))
+        raced = settle(cases, model, self._settings, self._bench)
         self._batch += 1
         rows = []
-        for index, case, known in zip(share, cases, defaults, strict=True):
-            winner = case.taken
-            self._choices[index].best = winner.result.latency
-            if winner is not case.default:
-                self._chosen.commit(
-                    case.kernel, winner.schedule.trace, winner.result.latency, self._target,
-                    argument_infos(winner.schedule.mod),
-                )  # fmt: skip
-            if not known and (case.kernel.task, case.default.row.candidate) not in self._known:
-                rows.append(self._trial(index, case.default, DEFAULT_STRATEGY))
+        for index, case in zip(share, cases, strict=True):
+            self._choices[index].best = case.taken.result.latency
+            default = case.default
+            if (case.kernel.task, default.row.candidate) not in self._known:
+                rows.append(self._trial(index, default, DEFAULT_STRATEGY))
             rows += [
-                self._trial(index, one, CONFIRM_STRATEGY)
-                for one in case.tried
-                if id(one) in confirmed
+                self._trial(index, one, CONFIRM_STRATEGY) for one in case.tried if id(one) in raced
             ]
         self._measured.append(rows)
         done = sum(case.settled for case in self._cases.values())
-        self._report(done, f"{cases[-1].kernel.task}: {cases[-1].verdict}")
+        self._report(done, f"{short_name(cases[-1].kernel.task)}: {cases[-1].verdict}")
 
     def _model_text(self) -> str:
         total = sum(choice.weight * choice.best for choice in self._choices)

@@ -1,4 +1,4 @@
-"""Shapes and dtypes of a kernel's arguments."""
+"""Shapes, dtypes and roles of a kernel's arguments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from rivulet.tvm_compat.intervals import Interval
+from rivulet.tvm_compat.value_ranges import plain_range, value_ranges
 
 Argument = tuple[tuple[int, ...], str]
 _WEIGHTS = "layout_free_buffers"
@@ -18,17 +21,34 @@ class Call:
     Attributes:
         args: Shape and dtype of each argument, outputs last.
         weights: Positions of the arguments that are weights, or other parameters of the model.
+        ranges: Range of values that each argument is drawn from, see
+            `rivulet.tvm_compat.value_ranges`; by default that of an argument that nothing is
+            asked of.
     """
 
     args: list[Argument]
     weights: tuple[int, ...] = ()
+    ranges: tuple[Interval, ...] = ()
+
+    def range_of(self, position: int) -> Interval:
+        """The range of values of an argument."""
+        return self.ranges[position] if self.ranges else plain_range(self.args[position][1])
+
+    def is_plain(self, position: int) -> bool:
+        """Whether nothing is asked of an argument's values."""
+        return self.range_of(position) == plain_range(self.args[position][1])
 
 
 def kernel_call(module: Any, packed: bool) -> Call:
-    """`kernel_arguments`, and which of them the model's preparation has marked as weights."""
+    """`kernel_arguments`, and by what role the kernel uses each of them."""
     args = kernel_arguments(module, packed)
+    return Call(args, marked_weights(module), value_ranges(module["main"]))
+
+
+def marked_weights(module: Any) -> tuple[int, ...]:
+    """Positions of the arguments that the model's preparation has marked as weights."""
     marked = module["main"].attrs.get(_WEIGHTS, ())
-    return Call(args, tuple(sorted(int(position) for position in marked)))
+    return tuple(sorted(int(position) for position in marked))
 
 
 def model_weight_bytes(kernels: Iterable[tuple[Any, int]]) -> int:
@@ -39,8 +59,8 @@ def model_weight_bytes(kernels: Iterable[tuple[Any, int]]) -> int:
     """
     total = 0
     for module, runs in kernels:
-        call = kernel_call(module, packed=False)
-        total += runs * sum(argument_bytes(call.args[i]) for i in call.weights)
+        args = kernel_arguments(module, packed=False)
+        total += runs * sum(argument_bytes(args[i]) for i in marked_weights(module))
     return total
 
 

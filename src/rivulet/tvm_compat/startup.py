@@ -26,6 +26,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.tvm_compat.cuda import prepare_cuda
 from rivulet.tvm_compat.pinning import BIND, pin_pool, spread
+from rivulet.tvm_compat.vector_math import register as register_vector_math
 
 _INTRINSICS = "tvm.s_tir.tensor_intrin"
 _given_cpus: set[int] | None = None
@@ -76,6 +77,7 @@ def load_tvm(threads: int | None = None) -> Any:
         _import_without("torch", "tvm")
     if _INTRINSICS not in sys.modules:  # a process that somebody else imported TVM in counts too
         _narrow_intrinsics()
+    register_vector_math()
     tvm = sys.modules["tvm"]
     if threads is not None:
         if not _pinned and len(given_cpus()) >= threads:

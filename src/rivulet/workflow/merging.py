@@ -5,13 +5,14 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.jobs.machine import MACHINE_FILE
+from rivulet.models.onnx_files import files_of
 from rivulet.provenance.machines import (
     Machine,
     clash,
@@ -209,7 +210,8 @@ def _merge_models(merge: Merge, folder: Path, trees: Sequence[Tree]) -> None:
         there, onnx = merge.at(place), path.with_suffix(".onnx")
         if there is None:
             if onnx.exists():
-                merge.files |= {place.with_suffix(".onnx"): onnx, place: path}
+                merge.files |= {place.with_name(one.name): one for one in files_of(onnx)}
+                merge.files[place] = path
                 merge.models.append(path.stem)
         else:
             _same_model(merge, path.stem, there, path)
@@ -239,10 +241,22 @@ def _definition(record: Record) -> str:
     model: dict[str, Any] = dict(record.settings.get("model") or {})
     model.pop("family", None)
     if "onnx" in model:
-        # Beside the user's file stands the one that tells the exports' format.
-        digests = [digest for name, digest in record.inputs.items() if name == model["onnx"]]
-        return f"an ONNX file with the digest {digests[0][:12] if digests else 'unknown'}"
+        return _onnx_definition(model, record)
     return ", ".join(f"{key} {model[key]}" for key in sorted(model)) or "of unknown definition"
+
+
+def _onnx_definition(model: Mapping[str, Any], record: Record) -> str:
+    """The digests of the user's files, and what the config adds to them."""
+    # Before the user's file stands the one that tells the exports' format, behind it the weights
+    # and values that belong to it.
+    names = list(record.inputs)
+    own = names[names.index(model["onnx"]) :] if model["onnx"] in names else []
+    digests = ", ".join(record.inputs[name][:12] for name in own) or "unknown"
+    text = f"an ONNX file with the digest{'s' if len(own) > 1 else ''} {digests}"
+    told = {key: model.get(key) for key in ("shape", "inputs")}
+    return text + "".join(
+        f", {key} {value}" for key, value in told.items() if value and not isinstance(value, str)
+    )
 
 
 def _same_exports(merge: Merge, tree: Tree, known: set[str]) -> None:

@@ -120,7 +120,7 @@ def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
     """What a model is timed beside on some hardware.
 
     PyTorch knows torchvision's models only; on a device over RPC there is TVM's runtime and
-    nothing else; and the builds of both runtimes that are installed know no GPU.
+    nothing else; and the builds of the runtimes that are installed know no GPU.
     """
     device = device_of(config, hardware)
     if not device.is_here or device.kind != CPU:
@@ -135,8 +135,11 @@ def transfer_sources(config: Config, source: str, target: str) -> list[str]:
 
 
 def _definition(data: dict[str, Any]) -> dict[str, Any]:
-    """What a model or log is; its family decides which transfers there are, and changes none."""
-    return {key: value for key, value in data.items() if key != "family"}
+    """What a model or log is; its family decides which transfers there are, and changes none.
+
+    A key that is not given is left out, so that a new one makes nothing stale.
+    """
+    return {k: value for k, value in data.items() if k != "family" and value is not None}
 
 
 def stage_settings(
@@ -203,6 +206,8 @@ def stage_settings(
         settings["onnxruntime"] = version("onnxruntime")
     if stage == "benchmark" and any(b.startswith("torch") for b in data["benchmark"]["baselines"]):
         settings["torch"] = version("torch")
+    if stage == "benchmark" and "openvino" in data["benchmark"]["baselines"]:
+        settings["openvino"] = version("openvino")
     if stage == "effect":
         settings["repetitions"] = data["droplet_study"]["repetitions"]
     if stage == "gain":

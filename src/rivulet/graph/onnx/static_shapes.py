@@ -9,20 +9,34 @@ graph as constants; nothing that depends on the input's values is touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from rivulet.errors import UserError
+from rivulet.graph.onnx.editing import (
+    DEFAULT_DOMAIN,
+    attributes,
+    constant,
+    copy_of,
+    drop_unread,
+    is_operator,
+    named,
+    reads,
+    tensor,
+)
+from rivulet.graph.onnx.weightless import without_weights
+
 # Masks, and tables of positions, are smaller; what larger weights go through is work for the
 # compiler, which packs them anyway.
 _MOST_ELEMENTS = 1 << 21
-_MOST_ELEMENTS_OF_A_SHAPE = 1024
 _NEVER = {
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
     "RandomUniformLike",  # not the same in each run
     "If", "Loop", "Scan",  # have graphs of their own
+    "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceConstruct",
+    "SequenceEmpty", "SplitToSequence",  # give or take no tensor
     "DequantizeLinear", "QuantizeLinear",  # a compiler wants to see quantised weights as such
 }  # fmt: skip
 
@@ -40,8 +54,7 @@ def make_shapes_static(model: Any) -> int:
     # Shapes behind a folded node may be known then that were not before.
     while found := _fold_once(model):
         replaced += found
-    if replaced:
-        _drop_unread(model.graph)
+        drop_unread(model.graph)  # in each round: it is what makes the next ones short
     return replaced
 
 
@@ -53,12 +66,18 @@ def static_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(_without_weights(model), data_prop=True).graph
-    found = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    bare = onnx.ModelProto(
+        ir_version=model.ir_version,
+        opset_import=model.opset_import,
+        functions=model.functions,
+        graph=without_weights(model.graph),
+    )
+    graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
+    found = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
-            found[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+        kind = value.type.tensor_type
+        if kind.HasField("shape") and all(d.HasField("dim_value") for d in kind.shape.dim):
+            found[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
     return found
 
 
@@ -85,19 +104,20 @@ def _fold_once(model: Any) -> int:
     known = _find_known(graph, static_shapes(model))
     if not known.folded:
         return 0
-    nodes = [_copy(node) for node in graph.node]
-    kept = [node for place, node in enumerate(nodes) if place not in known.folded]
-    made = {name for place in known.folded for name in nodes[place].output}
-    needed = {name for node in kept for name in _reads(node)}
+    kept = [node for place, node in enumerate(graph.node) if place not in known.folded]
+    made = {name for place in known.folded for name in graph.node[place].output}
+    needed = {name for node in kept for name in reads(node)}
     needed.update(value.name for value in graph.output)
     constants = []
-    for name, value in _evaluate(model, known, sorted(needed & made)).items():
+    for name, value in _evaluate(model, known, sorted(needed & made - {""})).items():
         if value.dtype.kind == "f" and value.size > 1:
-            graph.initializer.append(_tensor(name, value))  # a weight like any other
+            graph.initializer.append(tensor(name, value))  # a weight like any other
         else:
-            constants.append(_constant(name, value))
-    del graph.node[:]
-    graph.node.extend(constants + kept)
+            constants.append(constant(name, value))
+    for place in sorted(known.folded, reverse=True):
+        del graph.node[place]
+    for node in reversed(constants):
+        graph.node.insert(0, node)
     del graph.value_info[:]  # it was written when these sizes were unknown
     return len(known.folded)
 
@@ -110,10 +130,10 @@ def _find_known(graph: Any, shapes: dict[str, tuple[int, ...]]) -> _Known:
             if math.prod(shapes.get(node.output[0], ())) <= _MOST_ELEMENTS:
                 known.names.update(node.output)
             continue
-        if node.op_type == "Shape" and node.input[0] in shapes:
-            known.values[node.output[0]] = _shape_of(node, shapes[node.input[0]])
+        if is_operator(node, "Shape", "Size") and node.input[0] in shapes:
+            known.values[node.output[0]] = _size_of(node, shapes[node.input[0]])
         elif _foldable(node, known.names, shapes):
-            known.computed.append(_copy(node))
+            known.computed.append(copy_of(node))
         else:
             continue
         known.folded.add(place)
@@ -122,15 +142,18 @@ def _find_known(graph: Any, shapes: dict[str, tuple[int, ...]]) -> _Known:
 
 
 def _foldable(node: Any, known: set[str], shapes: dict[str, tuple[int, ...]]) -> bool:
-    if node.op_type in _NEVER or node.domain not in ("", "ai.onnx"):
+    if node.op_type in _NEVER or node.domain not in DEFAULT_DOMAIN:
         return False
     if not all(name in known for name in node.input if name):
         return False
     return all(math.prod(shapes.get(name, ())) <= _MOST_ELEMENTS for name in node.output)
 
 
-def _shape_of(node: Any, shape: tuple[int, ...]) -> np.ndarray:
-    limits = {attribute.name: attribute.i for attribute in node.attribute}
+def _size_of(node: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What a ``Shape`` or ``Size`` node gives for an input of this shape."""
+    if node.op_type == "Size":
+        return np.array(math.prod(shape), dtype=np.int64)
+    limits = attributes(node)
     return np.array(shape[limits.get("start", 0) : limits.get("end", len(shape))], dtype=np.int64)
 
 
@@ -141,96 +164,42 @@ def _evaluate(model: Any, known: _Known, wanted: list[str]) -> dict[str, np.ndar
     if not outputs:
         return values
     import onnx
-    import onnxruntime
 
-    read = {name for node in known.computed for name in node.input}
+    read = {name for node in known.computed for name in node.input if name}
     graph = onnx.GraphProto(name="known")
     graph.node.extend(
         n for n in model.graph.node if n.op_type == "Constant" and n.output[0] in read
     )
     graph.node.extend(known.computed)
     graph.initializer.extend(t for t in model.graph.initializer if t.name in read)
-    graph.initializer.extend(_tensor(n, value) for n, value in known.values.items() if n in read)
+    graph.initializer.extend(tensor(n, value) for n, value in known.values.items() if n in read)
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     part = onnx.ModelProto(
         ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
     )
+    return {**values, **dict(zip(outputs, _run(part, outputs), strict=True))}
+
+
+def _run(part: Any, outputs: list[str]) -> list[np.ndarray]:
+    """Values of a graph without inputs."""
+    import onnxruntime
+    from onnx.reference import ReferenceEvaluator
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # warnings are about outputs without a declared type
-    session = onnxruntime.InferenceSession(
-        part.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return {**values, **dict(zip(outputs, session.run(outputs, {}), strict=True))}
-
-
-def _without_weights(model: Any) -> Any:
-    """A copy whose large weights have a shape and no data: inference needs no more of them.
-
-    With them it would copy the whole model, and fail beyond the 2 GB of a protobuf message.
-    """
-    import onnx
-
-    graph = onnx.GraphProto(name=model.graph.name)
-    graph.node.extend(model.graph.node)
-    graph.input.extend(model.graph.input)
-    graph.output.extend(model.graph.output)
-    for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) <= _MOST_ELEMENTS_OF_A_SHAPE:
-            graph.initializer.append(tensor)
-        else:
-            stub = graph.initializer.add(
-                name=tensor.name, dims=tensor.dims, data_type=tensor.data_type
-            )
-            stub.data_location = onnx.TensorProto.EXTERNAL
-            stub.external_data.add(key="location", value="left out")
-    return onnx.ModelProto(
-        ir_version=model.ir_version,
-        opset_import=model.opset_import,
-        functions=model.functions,
-        graph=graph,
-    )
-
-
-def _drop_unread(graph: Any) -> None:
-    """Remove constants and weights that nothing reads any more."""
-    read = {name for node in graph.node for name in _reads(node)}
-    read.update(value.name for value in graph.output)
-    for place in reversed(range(len(graph.node))):
-        if graph.node[place].op_type == "Constant" and graph.node[place].output[0] not in read:
-            del graph.node[place]
-    read.update(value.name for value in graph.input)
-    for place in reversed(range(len(graph.initializer))):
-        if graph.initializer[place].name not in read:
-            del graph.initializer[place]
-
-
-def _reads(node: Any) -> Iterator[str]:
-    """Names that a node reads, those within its own graphs included."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (value.name for value in graph.output)
-
-
-def _constant(name: str, value: np.ndarray) -> Any:
-    import onnx
-
-    tensor = _tensor(f"{name}_value", value)
-    return onnx.helper.make_node("Constant", [], [name], name=f"{name}_known", value=tensor)
-
-
-def _tensor(name: str, value: np.ndarray) -> Any:
-    import onnx
-
-    return onnx.numpy_helper.from_array(value, name)
-
-
-def _copy(node: Any) -> Any:
-    import onnx
-
-    copied = onnx.NodeProto()
-    copied.CopyFrom(node)
-    return copied
+    options.log_severity_level = 4  # outputs have no declared type, and failures are caught
+    try:
+        session = onnxruntime.InferenceSession(
+            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return list(session.run(outputs, {}))
+    except Exception:  # ONNX Runtime has many; it lacks operators for some types
+        pass
+    try:
+        return [np.asarray(value) for value in ReferenceEvaluator(part).run(outputs, {})]
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{named(part.graph.node[-1])}: the part of the graph up to here depends on no input "
+            f"and cannot be computed: {reason}"
+        ) from error

@@ -1,0 +1,88 @@
+"""What a league is run with: trials, processes, and the workflow's config for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from league_parts.contestants import CONTESTANTS, TORCHVISION
+
+HARDWARE = "local"
+ANSOR, DROPLET = "ansor", "droplet"
+ORT, PEERS = "onnxruntime", ("onnxruntime", "openvino", "torch-compile")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of a league.
+
+    Attributes:
+        trials: Trials of Ansor's search for each model.
+        droplet_trials: Trials of the droplet search that follows.
+        processes: New processes, at least, in which all is timed by turns.
+        max_processes: Processes at most, where intervals stay wide.
+        samples: Rounds of each process.
+    """
+
+    trials: int
+    droplet_trials: int
+    processes: int
+    max_processes: int
+    samples: int
+
+
+FULL = Settings(trials=1000, droplet_trials=200, processes=4, max_processes=8, samples=15)
+QUICK = Settings(trials=128, droplet_trials=32, processes=3, max_processes=3, samples=8)
+QUICK_SECONDS = 15 * 60.0
+
+
+def configuration(settings: Settings, folder: Path) -> dict[str, Any]:
+    """The workflow's config; what it leaves out has its default.
+
+    It names every contestant whose file is there, whichever are to be measured now, so that what
+    was measured before stays known to the workflow.
+
+    Args:
+        settings: Of the league.
+        folder: Where the workflow runs.
+    """
+    there = [
+        one
+        for one in CONTESTANTS
+        if one.package == TORCHVISION or (folder / one.definition["onnx"]).exists()
+    ]
+    return {
+        "models": {one.name: one.definition for one in there},
+        "hardware": {HARDWARE: {}},
+        "trials": [settings.trials],
+        "pairs": [],
+        "pool": False,
+        "droplet": {"trials": settings.droplet_trials},
+        "droplet_study": {"gain": False, "effect": False, "after_transfer": False},
+        "benchmark": {
+            "baselines": list(PEERS),
+            "processes": settings.processes,
+            "max_processes": settings.max_processes,
+            "samples": settings.samples,
+        },
+    }
+
+
+def library(method: str, model: str, settings: Settings) -> str:
+    """Where the workflow puts a compiled model."""
+    return f"results/{HARDWARE}/libraries/{method}-{settings.trials}/{model}.so"
+
+
+def log_record(method: str, model: str, settings: Settings) -> str:
+    """Where the workflow puts the record of a log."""
+    return f"results/{HARDWARE}/logs/{method}-{settings.trials}/{model}/log.json"
+
+
+ROOFLINE = f"results/{HARDWARE}/roofline.csv"
+
+
+def wanted(model: str, settings: Settings) -> Sequence[str]:
+    """Files that the workflow is asked for."""
+    return (*(library(one, model, settings) for one in (ANSOR, DROPLET)), ROOFLINE)

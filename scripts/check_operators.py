@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Put ONNX's own node tests through preparation, compilation and a run; write docs/operators.md."""
+
+import argparse
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+from rivulet.conformance.cases import FUNCTION_BODIES, usable_cases
+from rivulet.conformance.judging import Verdict
+from rivulet.conformance.light import light_cases
+from rivulet.conformance.running import run_cases
+from rivulet.conformance.table import operator_table, totals, write_page
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
+
+
+def main() -> int:
+    """Judge the tests; 1 if any is wrong or ends in any other way."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", metavar="REGEX", help="tests whose name matches")
+    parser.add_argument(
+        "--bodies", action="store_true", help="also those with the standard's body of an operator"
+    )
+    parser.add_argument("--light", action="store_true", help="also the package's light_* models")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    args = parser.parse_args()
+    cases = [
+        case
+        for case in usable_cases()
+        if re.search(args.only, case.name) and (args.bodies or case.operator != FUNCTION_BODIES)
+    ]
+    if args.light:
+        cases += light_cases()
+    verdicts = run_cases(cases, show)
+    if args.write:
+        releases = f"onnx {version('onnx')} and TVM {version('apache-tvm')}"
+        write_page(PAGE, operator_table(verdicts, releases))
+    count = totals(verdicts)
+    print(", ".join(f"{number} {outcome}" for outcome, number in count.items()))
+    return 1 if count["wrong"] or count["unclear"] else 0
+
+
+def show(verdict: Verdict) -> None:
+    """Print what is not right."""
+    if verdict.outcome != "right":
+        print(f"{verdict.outcome}: {verdict.name}: {verdict.message}", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

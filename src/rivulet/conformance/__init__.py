@@ -1,0 +1,1 @@
+"""ONNX's own node tests, put through import, compilation and a run."""

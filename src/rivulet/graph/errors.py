@@ -1,0 +1,48 @@
+"""What fails while a model is prepared, told in the user's terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rivulet.errors import UserError
+
+_REMEDY = "docs/operators.md lists what can be compiled"
+_MOST_CHARACTERS = 200
+# TVM's checks show the condition as it stands in the source before they say what is wrong.
+_CONDITION = re.compile(r"^Check failed: .*? is false: ?")
+
+
+@contextmanager
+def told(model: str, path: Path) -> Iterator[None]:
+    """Make every failure one that names the model as its user knows it.
+
+    Args:
+        model: What the user calls it: the file in the config, or the model's name.
+        path: The copy that is worked on; messages that begin with it get the user's name instead.
+
+    Raises:
+        UserError: Something failed.
+    """
+    try:
+        yield
+    except UserError as error:
+        text = str(error).removeprefix(f"{path}: ").removeprefix(f"{model}: ")
+        raise UserError(f"{model}: {text}") from error
+    except Exception as error:
+        raise UserError(
+            f"{model}: TVM fails on this model: {in_few_words(error)}; {_REMEDY}"
+        ) from error
+
+
+def in_few_words(error: BaseException) -> str:
+    """What an error says, on one line that fits a terminal.
+
+    Args:
+        error: The error; TVM's may be pages long.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    text = _CONDITION.sub("", lines[-1] if lines else "") or type(error).__name__
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
