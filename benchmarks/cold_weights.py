@@ -26,6 +26,7 @@ from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.config.sections import Benchmark, Measure
 from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device
 from rivulet.hardware.cpu import physical_cores, spread_cpus
 from rivulet.hardware.lock import device_lock
@@ -34,7 +35,6 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import bootstrap_median_interval, median
 from rivulet.models.description import check_onnx
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes

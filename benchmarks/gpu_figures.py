@@ -34,6 +34,7 @@ from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device, device_lock
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.fingerprint import environment
@@ -48,7 +49,6 @@ from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median
 from rivulet.models.description import check_onnx
 from rivulet.models.export import export_torchvision
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules

@@ -111,8 +111,8 @@ def subject_of(job, options, device):
         model.facts["inputs"],
         device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
         tolerance, [m for m in options.methods if m in BASELINES[1:]],
-        model.settings["model"], chosen["inputs"], job.scratch / "weights.npz",
-        roofs_of(options).get("compute"),
+        definition=model.settings["model"], checks=chosen["inputs"],
+        weights=job.scratch / "weights.npz", peak_gflops=roofs_of(options).get("compute"),
         # Seconds long on large models, and hundreds of times slower than what it is held against:
         # an observation in each of several processes tells all that anyone asks of it.
         once_only=[] if chosen["processes"] == 1 else [UNTUNED],

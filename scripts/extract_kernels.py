@@ -12,6 +12,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.config.sections import Benchmark
 from rivulet.graph.errors import told
+from rivulet.graph.inspect import inspect_module
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.target import resolve_target
@@ -25,6 +26,7 @@ from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import load_tvm
 from rivulet.verify.check import Check, verify
+from rivulet.verify.culprit import failing_node
 
 
 def extract(job, options):
@@ -36,13 +38,15 @@ def extract(job, options):
     load_tvm(threads)  # before anything else loads it: the check runs kernels
     target = resolve_target(device)
     with job.device("cpu", shared=True):
-        with told(name, options.onnx):
+        with told(name, options.onnx, lambda: culprit(job, options, target)):
             model = prepare_model(options.onnx, target)
+        with told(name, options.onnx):
             untuned = refuse_leftovers(model.module, target)
             if untuned:
                 job.tell(f"not tuned, because TVM has no loops to schedule: {listed(untuned)}")
             error = verify(check_of(job, options, exported, name, threads), model, target)
         kernels = extract_kernels(model, target)
+    left = inspect_module(model.module)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)
     gflops = sum(k.flops * k.weight for k in kernels) / 1e9
@@ -54,6 +58,9 @@ def extract(job, options):
         "kernels": len(kernels),
         "classes": classes,
         "gflop": round(gflops, 6),
+        "transposes_inside": len(left.transposes_inside),
+        "transposes_written": len(left.transposes_written),
+        "weight_only_kernels": len(left.weight_only),
         "max_rel_error_unscheduled": error,
     }
     write_record(
@@ -65,6 +72,12 @@ def extract(job, options):
         [options.table, options.workloads],
         facts,
     )
+
+
+def culprit(job, options, target):
+    """The operator at which preparation fails."""
+    job.tell("TVM fails on this model; looking for the operator")
+    return failing_node(options.onnx, target, prepare_model, job.scratch)
 
 
 def check_of(job, options, exported, name, threads):

@@ -23,6 +23,7 @@ from rivulet.jobs.cli import Command, configured_device
 from rivulet.jobs.progress import duration
 from rivulet.kernels import load_kernels
 from rivulet.kernels.kernel import covered_flops
+from rivulet.kernels.naming import short_name
 from rivulet.kernels.rounding import allowed_error
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import median
@@ -88,7 +89,9 @@ def measure(job, options, folder):
     """Run the transfer, or what is left of it, and return the log's facts."""
     settings = TransferSettings(**options.settings["transfer"])
     device = configured_device(options.settings)
+    asked = time.time()
     with job.measuring(device):
+        waited = time.time() - asked  # for another job's measurement
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(workloads_of(options, options.target))
@@ -102,7 +105,7 @@ def measure(job, options, folder):
         progress.update(0, "running the model as it is without schedules")
         subject = subject_of(options, device, kernels, target, settings)
         begun = time.monotonic()
-        steps = {"start": time.time() - STARTED}
+        steps = {"start": time.time() - STARTED - waited}
         untuned = at_place(
             device.location,
             lambda place: look_at_untuned(
@@ -124,7 +127,8 @@ def measure(job, options, folder):
         proven = prove(job, options, device, subject, settings, untuned, result, chosen, folder)
     write_candidates(result.rows, folder / "candidates.csv")
     steps |= proven.pop("steps")
-    job.tell(", ".join(f"{step} {duration(seconds)}" for step, seconds in steps.items()))
+    parts = ", ".join(f"{step} {duration(seconds)}" for step, seconds in steps.items())
+    job.tell(f"took {duration(sum(steps.values()))}: {parts}")
     facts = describe(job, options, kernels, measured, result) | proven
     return facts | {"seconds_by_step": {step: round(s, 3) for step, s in steps.items()}}
 
@@ -196,7 +200,7 @@ def mend(job, options, device, subject, settings, result, error, attempt, folder
         changed = [] if attempt else result.replace_wrong(settings, bench, job.logger)
     log = TuningLog(folder / f"right-{attempt}", job.logger)
     if changed:
-        job.tell(f"wrong, and replaced: {', '.join(changed)}")
+        job.tell(f"wrong, and replaced: {', '.join(short_name(task) for task in changed)}")
     else:
         job.tell("each kernel is right when it runs alone: all keep their default schedule")
         for kernel in subject.kernels:

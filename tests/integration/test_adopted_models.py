@@ -233,6 +233,17 @@ def test_a_shape_that_does_not_fit_is_refused(adopt, shape, line):
     assert line in str(caught.value)
 
 
+def test_sizes_that_the_model_does_not_take_are_told_as_such(adopt):
+    graph = """
+        g (float[n] x) => (float[2,3] y) {
+            sizes = Constant <value_ints = [2, 3]> ()
+            y = Reshape (x, sizes)
+        }"""
+    assert adopt(model_of(graph), shape=[6])[0]["inputs"][0]["shape"] == [6]
+    with pytest.raises(UserError, match=r"net\.onnx: .*, or give 'shape' other sizes$"):
+        adopt(model_of(graph), shape=[7])
+
+
 # --- Files ---------------------------------------------------------------------------------------
 @pytest.fixture
 def split(tmp_path):

@@ -120,6 +120,23 @@ def test_weights_are_filled_with_ordinary_numbers(tensors):
     assert all(v.min() >= 0 and v.max() < 1 and 0.4 < v.mean() < 0.6 for v in values)
 
 
+def test_what_a_kernel_has_written_is_no_input_of_the_next_one(tensors):
+    """A sum of indices is out of bounds as an index, though both have the same shape and range."""
+    args = [((64,), "int64"), ((64,), "int64")]
+    writer, reader = Call(args, written=(1,)), Call(args, written=(0,))
+
+    class Writing(Recorder):
+        def __call__(self, *arrays):
+            np.from_dlpack(arrays[1])[:] = 10**12
+
+    class Reading(Recorder):
+        def __call__(self, *arrays):
+            assert np.from_dlpack(arrays[1]).max() < 8
+
+    tensors.timer(Writing(), writer, COLD).run()
+    tensors.timer(Reading(), reader, COLD).run()
+
+
 @pytest.fixture(scope="module")
 def convolution(tmp_path_factory, target):
     """A convolution with 144 KiB of weights."""

@@ -85,6 +85,11 @@ def transfer(
     return result.rows, measured, chosen
 
 
+def slow_defaults(kernels):
+    """Times of default schedules that no candidate is slower than, however busy the machine is."""
+    return {kernel.task: 2.0 for kernel in kernels}
+
+
 def covered(rows):
     return covered_kernels([{k: str(v) for k, v in vars(row).items()} for row in rows])
 
@@ -116,7 +121,7 @@ def test_a_default_schedule_timed_within_the_model_is_not_run_alone(
     source, wide, target, tmp_path, bench, logger
 ):
     _, _, targets = wide
-    slow = {kernel.task: 2.0 for kernel in targets}
+    slow = slow_defaults(targets)
     rows, measured, chosen = transfer(
         targets, [source], target, tmp_path, bench, logger, untuned=slow
     )
@@ -218,14 +223,15 @@ def test_an_interrupted_transfer_measures_nothing_twice(
             raise Killed
 
     _, _, targets = wide
+    slow = slow_defaults(targets)
     with pytest.raises(Killed):
-        transfer(targets, [source], target, tmp_path, bench, logger, report=kill)
+        transfer(targets, [source], target, tmp_path, bench, logger, report=kill, untuned=slow)
     before = TuningLog(tmp_path / "measured").trials
     with (tmp_path / "measured/trials.csv").open("a") as stream:
         stream.write("17,3.0,cut of")  # as a kill in the middle of a write leaves it
     for name in (RECORDS, WORKLOADS):
         (tmp_path / "chosen" / name).unlink(missing_ok=True)
-    _, measured, chosen = transfer(targets, [source], target, tmp_path, bench, logger)
+    _, measured, chosen = transfer(targets, [source], target, tmp_path, bench, logger, untuned=slow)
     assert measured.trials[: len(before)] == before
     own = [t for t in measured.trials if not t.strategy.endswith("confirm")]
     names = [(t.kernel, t.candidate) for t in own]
@@ -345,7 +351,9 @@ def test_what_makes_the_model_slower_in_place_is_put_back(
     subject, before, untuned = model_without
     _, _, targets = wide
     kernel = max(targets, key=lambda k: k.flops)
-    _, _, chosen = transfer(targets, [source], target, tmp_path, bench, logger)
+    _, _, chosen = transfer(
+        targets, [source], target, tmp_path, bench, logger, untuned=slow_defaults(targets)
+    )
     slow = _slow_record(kernel, target)
     bad = TuningLog(tmp_path / "bad", logger)
     bad.commit(kernel, slow.trace, 1e-9, target, chosen.best_records(kernel, 1)[0].args_info)
@@ -430,7 +438,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     measured, chosen = (TuningLog(tmp_path / n, logger) for n in ("measured", "chosen"))
     result = transfer_schedules(
         targets, [source], target, SPACE, SETTINGS, 1, measured, chosen, bench, tmp_path, quiet,
-        logger, untuned={k.task: 1.0 for k in targets},
+        logger, untuned=slow_defaults(targets),
     )  # fmt: skip
     (case,) = (one for one in result.cases if one.kernel is kernel)
     wrong, was = case.winner, case.winner.schedule
@@ -590,7 +598,8 @@ def test_every_kernel_gets_its_share_though_some_have_nothing_left(
         own = of_kernel(rows, kernel)
         tried = [t for t in measured.trials if (t.kernel, t.strategy) == (kernel.task, "transfer")]
         if any(row.kind not in ("", "default") for row in own):
-            assert len(tried) > 2, kernel.task
+            # One that hardly shows in the model, such as the last layer here, has one look.
+            assert len(tried) > (2 if "conv2d" in kernel.kind else 0), kernel.task
         else:
             assert not tried
 

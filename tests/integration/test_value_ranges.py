@@ -8,6 +8,7 @@ import pytest
 from rivulet.measure.values import argument_values
 from rivulet.tvm_compat.arguments import kernel_call
 from rivulet.tvm_compat.intervals import Interval
+from rivulet.tvm_compat.kernel_code import read_code
 from rivulet.tvm_compat.value_ranges import value_ranges
 
 PLAIN, POSITIVE = Interval(-1, 1), Interval(0.5, 1.5)
@@ -34,7 +35,7 @@ def module_of(target):
 
 
 def ranges(module):
-    return value_ranges(module["main"])
+    return value_ranges(read_code(module["main"]))
 
 
 TAKE = """

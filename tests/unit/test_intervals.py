@@ -63,3 +63,9 @@ def test_a_quotient_by_what_may_be_zero_is_anything():
 
 def test_zero_times_infinity_is_zero():
     assert iv.multiply(iv.FALSE, iv.ANYTHING) == iv.FALSE
+
+
+def test_a_function_is_asked_within_its_domain_only():
+    root = iv.rising(math.sqrt, 0, math.inf)
+    assert root(Interval(-4, 4)) == Interval(0, 2)
+    assert root(Interval(-4, -1)) == Interval(0, 0)

@@ -130,6 +130,15 @@ def test_a_quotient_whose_reciprocal_is_no_normal_number_stays(divisor):
     assert quotients_to_products(model) == 0
 
 
+@pytest.mark.parametrize("step", ["Floor(d)", "Cast<to = 1>(d)", "Round(d)", "Mod<fmod = 1>(d, c)"])
+def test_a_quotient_before_a_step_stays(step):
+    model = model_of(
+        f"g (float[2,3] x) => (float[2,3] y) {{ d = Div(x, c) y = {step} }}",
+        c=np.array(3, np.float32),
+    )
+    assert changed(model, quotients_to_products)[0] == 0
+
+
 def test_a_quotient_of_integers_stays():
     model = model_of("g (int64[3] x) => (int64[3] y) { y = Div(x, c) }", c=np.array(2))
     assert changed(model, quotients_to_products)[0] == 0

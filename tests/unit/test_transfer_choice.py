@@ -87,3 +87,11 @@ def test_default_loops_of_kernels_that_nothing_serves_make_no_other_look_small()
     stuck = KernelChoice(1, {}, best=1e3, served=False)
     one = kernel([0.9], best=1.0)
     assert worth_more(one, [stuck, one])
+
+
+def test_a_kernel_is_no_larger_than_with_its_default_loops():
+    poor = KernelChoice(2, {0: 0.9}, best=5.0, tried=1, default=0.001)
+    one = kernel([0.9], best=1.0)
+    assert poor.seconds == 0.002
+    assert not worth_more(poor, [poor, one])
+    assert worth_more(one, [poor, one])

@@ -388,6 +388,11 @@ def test_a_transfer_is_proven_in_the_whole_model(finished):
     assert facts["in_place_before_ms"]
     assert facts["in_place_after_ms"]
     assert isinstance(facts["put_back"], list)
+    assert 0 <= facts["output_error"] <= 1e-3
+    assert list(facts["seconds_by_step"]) == [
+        "start", "without schedules", "candidates", "settling", "compiling", "proof", "in place",
+    ]  # fmt: skip
+    assert all(seconds >= 0 for seconds in facts["seconds_by_step"].values())
     rows = rows_of(folder / "candidates.csv")
     by_kernel = itertools.groupby(rows, key=lambda row: row["kernel"])
     for _, own in by_kernel:

@@ -20,6 +20,7 @@ from rivulet.benchmark.openvino_model import OpenVinoModel
 from rivulet.benchmark.subject import ONNXRUNTIME, OPENVINO, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
 from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
 from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
@@ -27,7 +28,6 @@ from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
 from rivulet.models.export import build_torchvision
-from rivulet.graph.prepare import prepare_model
 from rivulet.tvm_compat import load_tvm
 
 _TORCH = (EAGER, COMPILED)

@@ -315,7 +315,8 @@ class Transfer(Settings):
     )
     tolerance: Tolerance = Field(
         default=1e-3,
-        description="Largest relative error of a kernel's output against the unscheduled kernel",
+        description="Largest relative error of the model's output against that without schedules; "
+        "where it is larger, of each kernel's against the unscheduled kernel",
     )
 
 

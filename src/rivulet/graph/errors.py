@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rivulet.errors import UserError
@@ -16,12 +16,15 @@ _CONDITION = re.compile(r"^Check failed: .*? is false: ?")
 
 
 @contextmanager
-def told(model: str, path: Path) -> Iterator[None]:
+def told(
+    model: str, path: Path, culprit: Callable[[], str | None] = lambda: None
+) -> Iterator[None]:
     """Make every failure one that names the model as its user knows it.
 
     Args:
         model: What the user calls it: the file in the config, or the model's name.
         path: The copy that is worked on; messages that begin with it get the user's name instead.
+        culprit: Finds the operator at which TVM fails, for a failure that names none.
 
     Raises:
         UserError: Something failed.
@@ -32,9 +35,11 @@ def told(model: str, path: Path) -> Iterator[None]:
         text = str(error).removeprefix(f"{path}: ").removeprefix(f"{model}: ")
         raise UserError(f"{model}: {text}") from error
     except Exception as error:
-        raise UserError(
-            f"{model}: TVM fails on this model: {in_few_words(error)}; {_REMEDY}"
-        ) from error
+        where = None
+        with suppress(Exception):  # a part of a model may fail in other ways than the whole
+            where = culprit()
+        what = f"TVM fails at {where}" if where else "TVM fails on this model"
+        raise UserError(f"{model}: {what}: {in_few_words(error)}; {_REMEDY}") from error
 
 
 def in_few_words(error: BaseException) -> str:

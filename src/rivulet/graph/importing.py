@@ -10,8 +10,9 @@ from rivulet.errors import UserError
 from rivulet.graph.converters import ConversionError, own_converters
 
 _REMEDY = "docs/operators.md lists what can be compiled"
-# TVM's importer converts these without a converter.
-_BUILT_IN = {"Constant", "If"}
+# TVM's importer converts it without a converter. It does so with If too, but then leaves the whole
+# graph unfused, and `rivulet.graph.onnx.open_branches` resolves what can be.
+_BUILT_IN = {"Constant"}
 
 
 def import_onnx(model: Any) -> tuple[Any, list[Any]]:
@@ -48,5 +49,8 @@ def _refuse_unknown(graph: Any, operators: frozenset[str]) -> None:
         if node.domain not in ("", "ai.onnx") and node.op_type not in operators:
             name = f"{node.domain}.{node.op_type}"
             raise ConversionError(node.name, name, "not an operator of ONNX's own set")
+        if node.op_type == "If":
+            reason = "its condition depends on the input, and its branches' shapes differ"
+            raise ConversionError(node.name, node.op_type, reason)
         if node.op_type not in operators:
             raise ConversionError(node.name, node.op_type, "TVM has no converter for it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.graph.layout.rewrite import INSIDE, TRANSPOSES
+from rivulet.graph.layout.rewrite import INSIDE, TRANSPOSES, WRITTEN
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,14 @@ class Inspection:
             ``input`` or ``output`` at the model's ends, ``written`` where the model's author
             wrote one that no neighbour takes up, ``inside`` for any other.
         transposes_inside: Those of the last kind.
+        transposes_written: Those of the one before.
         weight_only: Names of kernels that read nothing but weights.
         calls: Kernels that one inference calls.
     """
 
     transposes: list[str]
     transposes_inside: list[str]
+    transposes_written: list[str]
     weight_only: list[str]
     calls: int
 
@@ -51,5 +53,7 @@ def inspect_module(module: Any) -> Inspection:
                 for argument in call.args[1].fields
             ):
                 weight_only.append(call.args[0].name_hint)
-    inside = [one for one in listed if one.startswith(f"{INSIDE}:")]
-    return Inspection(listed, inside, weight_only, calls)
+    inside, written = (
+        [one for one in listed if one.startswith(f"{why}:")] for why in (INSIDE, WRITTEN)
+    )
+    return Inspection(listed, inside, written, weight_only, calls)

@@ -164,7 +164,8 @@ class Tensors:
 
     def __init__(self, place: Place, model_weights: int | None = None) -> None:
         self._place, self._model_weights = place, model_weights
-        self._kept: dict[tuple[int, Argument, Interval], Any] = {}
+        # What a kernel has written is no input of another: it may be an index out of all bounds.
+        self._kept: dict[tuple[int, Argument, Interval, bool], Any] = {}
         self._pool: _Pool | None = None
 
     def clear(self) -> None:
@@ -181,7 +182,7 @@ class Tensors:
             measure: The config's ``measure`` settings.
         """
         args = call.args
-        if sum(argument_bytes(kept) for _, kept, _ in self._kept) > _CACHED_BYTES:
+        if sum(argument_bytes(kept) for _, kept, *_ in self._kept) > _CACHED_BYTES:
             self._kept.clear()
         cold = [i for i in call.weights if args[i][1] == "float32" and _suits_pool(call, i)]
         size = sum(_aligned(argument_bytes(args[i])) for i in cold)
@@ -229,17 +230,17 @@ class Tensors:
     def _filled(self, call: Call, position: int) -> Any:
         """A tensor with values that suit an argument; filling it costs more than a run."""
         shape, dtype = call.args[position]
-        key = (position, (tuple(shape), dtype), call.range_of(position))
+        is_output = position in call.written
+        key = (position, (tuple(shape), dtype), call.range_of(position), is_output)
         if key not in self._kept:
             self._kept[key] = self._made(call, position)
         return self._kept[key]
 
     def _made(self, call: Call, position: int) -> Any:
         shape, dtype = call.args[position]
-        if self._place.is_host_cpu or "float" not in dtype or not call.is_plain(position):
+        if self._place.location.is_here or "float" not in dtype or not call.is_plain(position):
             return self._place.tensor(argument_values(call, position, _SEED))
-        # Made where it is needed: elsewhere it would have to go there over a bus or a network.
-        return self._place.filled(shape, dtype)
+        return self._place.filled(shape, dtype)  # there, for the network's sake
 
 
 def _suits_pool(call: Call, position: int) -> bool:

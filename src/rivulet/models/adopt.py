@@ -17,7 +17,7 @@ from rivulet.models.description import (
     describe,
     read_graph,
 )
-from rivulet.models.fixed_shapes import Shapes, fix_shapes, yaml_key
+from rivulet.models.fixed_shapes import Shapes, fix_shapes, has_ranks, yaml_key
 from rivulet.models.given_inputs import Given, with_given
 from rivulet.models.input_ranges import index_sizes
 from rivulet.models.inputs import input_values
@@ -57,9 +57,9 @@ def adopt_onnx(
 
     say(f"checking {source}")
     model = read_graph(source)
-    was_open = fix_shapes(model, shape, source)
-    if not was_open:
+    if has_ranks(model):  # without them no file is valid; those that are told may make it so
         check_valid(source, source)
+    was_open = fix_shapes(model, shape, source)
     sizes = index_sizes(model) if given is not None else {}
     facts = describe(model)
     refuse_shape_inputs(model, facts["inputs"], source)
@@ -71,7 +71,7 @@ def adopt_onnx(
     save_onnx(model, path)
     if was_open:
         check_valid(path, source)
-    first, second = _two_runs(path, facts["inputs"], source, given is not None)
+    first, second = _two_runs(path, facts["inputs"], source, was_open, given is not None)
     _tell_of_numbers(facts, first, source, given is not None, say)
     fixed = all("file" in one for one in facts["inputs"])
     change = None if fixed else _sensitivity(model, facts["outputs"], first, second, say)
@@ -92,22 +92,25 @@ def _sensitivity(
 
 
 def _two_runs(
-    path: Path, inputs: Sequence[Mapping[str, Any]], source: Path, given: bool
+    path: Path, inputs: Sequence[Mapping[str, Any]], source: Path, was_open: bool, given: bool
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    other_sizes = ", or give 'shape' other sizes" if was_open else ""
     try:
         session = open_onnx(path)
     except Exception as error:
         raise UserError(
             f"{source}: ONNX Runtime, whose outputs are the right ones here, cannot load it: "
             f"{_reason(error)}; export it with a newer opset, or without that operator"
+            f"{other_sizes}"
         ) from error
     try:
         first, second = (run_onnx(session, input_values(inputs, seed)) for seed in (0, 1))
     except Exception as error:
         where = "the values that 'inputs' gives" if given else "random input"
-        advice = "" if given else f"; if it needs other values, {_advice(inputs)}"
+        advice = "change these" if given else f"if it needs other values, {_advice(inputs)}"
         raise UserError(
-            f"{source}: ONNX Runtime cannot run it on {where}: {_reason(error)}{advice}"
+            f"{source}: ONNX Runtime cannot run it on {where}: {_reason(error)}; {advice}"
+            f"{other_sizes}"
         ) from error
     return first, second
 

@@ -52,6 +52,11 @@ def fix_shapes(model: Any, shapes: Shapes | None, source: Path) -> bool:
     return bool(was_open)
 
 
+def has_ranks(model: Any) -> bool:
+    """Whether the rank of every input is known."""
+    return all(value.type.tensor_type.HasField("shape") for value in model.graph.input)
+
+
 def yaml_key(name: str) -> str:
     """A name as a key within YAML's flow style."""
     return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else json.dumps(name)

@@ -1,6 +1,7 @@
 """Transfer-tuning: reuse schedules of other models' logs on a target model."""
 
+from rivulet.transfer.result import TransferResult, TransferSettings
 from rivulet.transfer.sources import Source, load_source
-from rivulet.transfer.transfer import TransferResult, TransferSettings, transfer_schedules
+from rivulet.transfer.transfer import transfer_schedules
 
 __all__ = ["Source", "TransferResult", "TransferSettings", "load_source", "transfer_schedules"]

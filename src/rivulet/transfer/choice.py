@@ -29,6 +29,7 @@ class KernelChoice:
         best_score: Predicted score of the fastest candidate measured.
         tried: Candidates measured.
         served: Whether one of them ran.
+        default: Latency of the default schedule in seconds; infinite where it is not known.
     """
 
     weight: int
@@ -37,12 +38,18 @@ class KernelChoice:
     best_score: float = 0.0
     tried: int = 0
     served: bool = True
+    default: float = math.inf
 
     def next_candidate(self) -> int | None:
         """The waiting candidate that is predicted to be fastest; the earlier one of equals."""
         if not self.waiting:
             return None
         return max(self.waiting, key=lambda number: (self.waiting[number], -number))
+
+    @property
+    def seconds(self) -> float:
+        """What the kernel adds to the model by now, with its default schedule if that is best."""
+        return self.weight * min(self.best, self.default)
 
     @property
     def gain(self) -> float:
@@ -53,7 +60,7 @@ class KernelChoice:
         """
         if not math.isfinite(self.best):
             return math.inf
-        return self.weight * self.best / max(1, self.tried)
+        return self.seconds / max(1, self.tried)
 
 
 class Prospects:
@@ -103,7 +110,7 @@ def worth_more(kernel: KernelChoice, kernels: Sequence[KernelChoice]) -> bool:
         kernels: All of them. Those that only have their default loops do not count: they would
             make all others look small.
     """
-    model = sum(one.weight * one.best for one in kernels if one.served)
+    model = sum(one.seconds for one in kernels if one.served)
     return not math.isfinite(model) or kernel.gain >= _LEAST_GAIN * model
 
 

@@ -24,7 +24,7 @@ _FAR_SHORT = 5.0
 _SHORTEST = 50e-6  # seconds
 # The clock within the model adds to a run: what is faster there than the candidate alone is faster.
 _BEHIND = 1.5
-# Loops of which a race would take longer are not run again: their one run has to be slower for sure.
+# Loops of which a race would take longer are not run again: the one run has to be slower for sure.
 _LONGEST_RACE = 1.0  # seconds
 # By so much samples have to be apart that were not taken in turns, and so many of each it takes.
 _SURE = 1.2
@@ -57,8 +57,9 @@ def settle(
     """Decide for each kernel; a candidate is taken if it is faster than the default schedule.
 
     Schedules are raced, sampled in turns, only where what is known leaves it open who is faster:
-    candidates whose samples overlap with those of the fastest, and the default schedule where it is
-    neither slower by far nor by samples of its own. Outputs are not looked at here: that is done for the whole model at once.
+    candidates whose samples overlap with those of the fastest, and the default schedule where it
+    is neither slower by far nor by samples of its own. Outputs are not looked at here: that is done
+    for the whole model at once.
 
     Args:
         cases: The kernels.
@@ -78,10 +79,9 @@ def settle(
             case.kept_because = "the kernel is too small a part of the model to be worth a proof"
     _measure_rivals([case for case in cases if not case.kept_because], settings, bench)
     for case in cases:
-        ranked = case.ranked
-        if ranked and not case.kept_because:
-            if beats_default(ranked[0], case.default, settings, bench, raced):
-                case.winner = ranked[0]
+        best = case.ranked[0] if case.ranked and not case.kept_because else None
+        if best is not None and beats_default(best, case.default, settings, bench, raced):
+            case.winner = best
         case.settled = True
         case.taken.row.chosen = "yes"
     return raced

@@ -13,7 +13,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,10 @@ from rivulet.search.features import learn_records
 from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.case import Case, Tried
 from rivulet.transfer.choice import KernelChoice, Prospects, choose_batch, worth_more
-from rivulet.transfer.culprits import replace_wrong
 from rivulet.transfer.mapping import Lent
+from rivulet.transfer.result import TransferResult, TransferSettings
 from rivulet.transfer.settle import settle
 from rivulet.transfer.sources import Source, read_lessons
-from rivulet.transfer.table import CandidateRow
 from rivulet.tvm_compat.arguments import argument_infos
 
 STRATEGY = "transfer"
@@ -44,72 +42,6 @@ _LOOKS = 2  # candidates of a kernel that is worth more than one, before the cos
 _KERNELS_AT_ONCE = 16  # built side by side; more keeps builders busy, fewer records sooner
 _BATCH = 12
 _LEARNED_ROWS = 120
-
-
-@dataclass(frozen=True)
-class TransferSettings:
-    """The config's ``transfer`` settings."""
-
-    seed: int
-    candidates_per_kernel: int
-    most_per_kernel: int
-    considered_per_kernel: int
-    records_per_source_kernel: int
-    seconds: float
-    significance: float
-    confirm_repeats: int
-    tolerance: float
-
-
-@dataclass
-class TransferResult:
-    """What a transfer came to.
-
-    Attributes:
-        cases: The kernels, each with what it takes.
-        seconds: Wall time from the start to the last measurement.
-        settling_seconds: The part of it after the last candidate.
-        stopped: Why no more was measured.
-    """
-
-    cases: list[Case] = field(default_factory=list)
-    seconds: float = 0.0
-    settling_seconds: float = 0.0
-    stopped: str = ""
-
-    @property
-    def rows(self) -> list[CandidateRow]:
-        """One row per candidate considered, and one per kernel that has none."""
-        return [row for case in self.cases for row in case.rows()]
-
-    def record(self, log: TuningLog, target: Any) -> None:
-        """Write the schedules that kernels take to an empty log."""
-        for case in self.cases:
-            if (winner := case.winner) is not None:
-                log.commit(
-                    case.kernel, winner.schedule.trace, winner.result.latency, target,
-                    argument_infos(winner.schedule.mod),
-                )  # fmt: skip
-
-    def replace_wrong(
-        self, settings: TransferSettings, bench: MeasuringBench, logger: logging.Logger
-    ) -> list[str]:
-        """Have each schedule that is taken checked; see `rivulet.transfer.culprits`."""
-        return replace_wrong(self.cases, settings, bench, logger)
-
-    def is_right(self) -> None:
-        """Note that the model computes what it should with the schedules that are taken."""
-        for case in self.cases:
-            if case.winner is not None:
-                case.winner.row.correct = "yes"
-
-    def put_back(self, task: str, reason: str = "the whole model is slower with it") -> None:
-        """Note that a kernel got its default schedule back, and why."""
-        for case in self.cases:
-            if case.kernel.task == task and (winner := case.winner) is not None:
-                winner.row.chosen = ""
-                winner.row.reason = f"put back: {reason}"
-                case.winner, case.default.row.chosen = None, "yes"
 
 
 def transfer_schedules(
@@ -235,6 +167,7 @@ class _Transfer:
             if (seconds := self._untuned.get(kernel.task)) is not None:
                 known = Measurement(logged_seconds([seconds]), "", 0.0, seconds)
                 self._cases[index].default.take(known)
+                self._choices[index].default = known.latency
         self._look(share, 1)
         # Where none of them ran, what the kernel has is its default.
         without = [i for i in share if not math.isfinite(self._choices[i].best)]
@@ -436,7 +369,7 @@ class _Transfer:
     def _settle(self, share: list[int]) -> None:
         """Decide what some kernels take, and write down what was measured for that."""
         cases = [self._cases[i] for i in share]
-        model = sum(c.weight * c.best for c in self._choices if math.isfinite(c.best))
+        model = sum(c.seconds for c in self._choices if math.isfinite(c.seconds))
         raced = settle(cases, model, self._settings, self._bench)
         self._batch += 1
         rows = []

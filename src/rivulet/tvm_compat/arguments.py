@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rivulet.tvm_compat.intervals import Interval
+from rivulet.tvm_compat.kernel_code import read_code
 from rivulet.tvm_compat.value_ranges import plain_range, value_ranges
 
 Argument = tuple[tuple[int, ...], str]
@@ -24,11 +25,13 @@ class Call:
         ranges: Range of values that each argument is drawn from, see
             `rivulet.tvm_compat.value_ranges`; by default that of an argument that nothing is
             asked of.
+        written: Positions of the arguments that the kernel stores to.
     """
 
     args: list[Argument]
     weights: tuple[int, ...] = ()
     ranges: tuple[Interval, ...] = ()
+    written: tuple[int, ...] = ()
 
     def range_of(self, position: int) -> Interval:
         """The range of values of an argument."""
@@ -42,7 +45,8 @@ class Call:
 def kernel_call(module: Any, packed: bool) -> Call:
     """`kernel_arguments`, and by what role the kernel uses each of them."""
     args = kernel_arguments(module, packed)
-    return Call(args, marked_weights(module), value_ranges(module["main"]))
+    code = read_code(module["main"])
+    return Call(args, marked_weights(module), value_ranges(code), code.written)
 
 
 def marked_weights(module: Any) -> tuple[int, ...]:

@@ -65,7 +65,8 @@ class Bounds:
         """The interval of an expression's values; anything where it cannot be told."""
         name = kind(expression)
         if name in ("IntImm", "FloatImm"):
-            return iv.point(float(expression.value))
+            value = float(expression.value)
+            return iv.ANYTHING if math.isnan(value) else iv.point(value)
         if name == "Var":
             return self._variable(expression)
         if name == "TensorLoad":
@@ -149,7 +150,11 @@ def operator(call: Any) -> str:
 
 
 def _known(function: Binary, a: Interval, b: Interval) -> Interval:
-    return iv.ANYTHING if a.is_empty or b.is_empty else function(a, b)
+    if a.is_empty or b.is_empty:
+        return iv.ANYTHING
+    found = function(a, b)
+    # Infinity less infinity, and the like.
+    return iv.ANYTHING if math.isnan(found.low) or math.isnan(found.high) else found
 
 
 def _is_load(expression: Any, buffer: int) -> bool:

@@ -155,7 +155,7 @@ def rising(function: Callable[[float], float], low: float, high: float) -> Unary
     """
 
     def apply(a: Interval) -> Interval:
-        return Interval(function(max(a.low, low)), function(min(a.high, high)))
+        return Interval(*(function(min(max(end, low), high)) for end in (a.low, a.high)))
 
     return apply
 

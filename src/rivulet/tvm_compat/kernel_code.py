@@ -48,6 +48,11 @@ class KernelCode:
     accesses: list[tuple[Any, list[Any]]] = field(default_factory=list)
     operations: list[Any] = field(default_factory=list)
 
+    @property
+    def written(self) -> tuple[int, ...]:
+        """Positions of the arguments that the kernel stores to."""
+        return tuple(sorted(p for buffer, p in self.arguments.items() if buffer in self.stores))
+
 
 def identity(node: Any) -> int:
     """What tells a buffer or variable from others as long as the kernel's module lives."""

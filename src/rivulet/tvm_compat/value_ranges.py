@@ -9,13 +9,13 @@ that it depends on are drawn from the first range within which interval arithmet
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rivulet.tvm_compat.bounds import Bounds, operator, values_in
 from rivulet.tvm_compat.intervals import Interval
-from rivulet.tvm_compat.kernel_code import KernelCode, identity, kind, read_code
+from rivulet.tvm_compat.kernel_code import KernelCode, identity, kind
 
 PLAIN = Interval(-1, 1)
 PLAIN_WHOLE = Interval(0, 7)
@@ -67,29 +67,38 @@ class _Condition:
     extents: tuple[int, ...] = ()
 
 
-def value_ranges(function: Any) -> tuple[Interval, ...]:
-    """The range of values, both ends included, that each argument of a kernel is drawn from.
-
-    Args:
-        function: The kernel's ``PrimFunc``, scheduled or not.
-    """
-    code = read_code(function)
+def value_ranges(code: KernelCode) -> tuple[Interval, ...]:
+    """The range of values, both ends included, that each argument of a kernel is drawn from."""
     ranges = [plain_range(dtype) for dtype in code.dtypes]
+    bounds = Bounds(code, ranges)
     proven: list[_Condition] = []
     indices: set[int] = set()
     for condition in _conditions(code):
+        # Indices that have no range of their own yet are to reach all of what they index, as a
+        # user's do, and not only as far as an ordinary argument.
         fresh = bool(condition.extents) and not indices.issuperset(condition.arguments)
         indices.update(condition.arguments if condition.extents else ())
-        for chosen in _choices(condition, code, ranges, fresh):
-            bounds = Bounds(code, chosen)
-            if all(one.holds(bounds.of(one.expression)) for one in (condition, *proven)):
-                ranges = chosen
-                proven.append(condition)
-                break
-        else:
-            if condition.extents:  # whatever else: element 0 is always there
+        if fresh or not condition.holds(bounds.of(condition.expression)):
+            found = _first_that_holds([condition, *proven], code, ranges)
+            if found is None and condition.extents:  # whatever else: element 0 is always there
                 ranges = _with(ranges, condition.arguments, _always(Interval(0, 0)))
+            if found is None:
+                bounds = Bounds(code, ranges)
+                continue
+            ranges, bounds = found, Bounds(code, found)
+        proven.append(condition)
     return tuple(ranges)
+
+
+def _first_that_holds(
+    conditions: Sequence[_Condition], code: KernelCode, ranges: list[Interval]
+) -> list[Interval] | None:
+    """The first ranges for the first condition's arguments by which all conditions hold."""
+    for chosen in _choices(conditions[0], code, ranges):
+        bounds = Bounds(code, chosen)
+        if all(one.holds(bounds.of(one.expression)) for one in conditions):
+            return chosen
+    return None
 
 
 def plain_range(dtype: str) -> Interval:
@@ -141,19 +150,9 @@ def _asked_of(operation: Any) -> tuple[Any, Holds]:
 
 
 def _choices(
-    condition: _Condition, code: KernelCode, ranges: list[Interval], fresh: bool
+    condition: _Condition, code: KernelCode, ranges: list[Interval]
 ) -> Iterator[list[Interval]]:
-    """Ranges for the condition's arguments: as they are, then others.
-
-    Args:
-        condition: The condition.
-        code: The kernel's code.
-        ranges: The ranges as they are.
-        fresh: It is about indices that have no range of their own yet: they are to reach all of
-            what they index, as a user's do.
-    """
-    if not fresh:
-        yield ranges
+    """The ranges with others for the condition's arguments, the most ordinary first."""
     if not condition.extents:
         for wanted in (_POSITIVE, _FRACTION, _ABOVE_ONE):
             yield _with(ranges, condition.arguments, _for_each_dtype(code, wanted))

@@ -9,7 +9,7 @@ more than looking at one more value.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import numpy as np
 
 from rivulet.graph.prepare import PreparedModel
 from rivulet.measure.outputs import largest_relative_error
-from rivulet.models.onnx_files import names_read, save_onnx
+from rivulet.models.onnx_files import save_onnx
+from rivulet.verify.cutting import ancestors, cut, input_names, typed, untyped
 from rivulet.verify.reference import reference_outputs
 from rivulet.verify.running import prepared_outputs
 
@@ -66,47 +67,22 @@ class Cutter:
 
     def errors(self, names: Sequence[str]) -> dict[str, float]:
         """Relative error of each of some values of the graph."""
+        part = cut(self.model, [untyped(name) for name in names])
+        given = dict(zip(input_names(self.model.graph), self.inputs, strict=True))
+        inputs = [given[name] for name in input_names(part.graph)]
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            path = Path(folder) / "cut.onnx"
-            copy, inputs = self._cut(names)
-            save_onnx(copy, path)
+            path = Path(folder) / "part.onnx"
+            save_onnx(part, path)
             right = reference_outputs(path, inputs, self.threads)
-            # The importer wants to know the types of outputs; now they are known.
-            del copy.graph.output[:]
-            copy.graph.output.extend(map(_declared, names, right))
-            save_onnx(copy, path)
-            del copy
+            # Now their types are known, and steps of the preparation may ask for them.
+            del part.graph.output[:]
+            part.graph.output.extend(map(typed, names, right))
+            save_onnx(part, path)
+            del part
             model = self.prepare(path, self.target)
             found = prepared_outputs(model, inputs, self.target, Path(folder))
         pairs = zip(names, found, right, strict=True)
         return {name: largest_relative_error([ours], [theirs]) for name, ours, theirs in pairs}
-
-    def _cut(self, names: Sequence[str]) -> tuple[Any, list[np.ndarray]]:
-        """A copy with these outputs and what they need, and the inputs that are left."""
-        import onnx
-
-        needed = set(_ancestors(self.model.graph, names))
-        graph = self.model.graph
-        nodes = [node for place, node in enumerate(graph.node) if place in needed]
-        read = {name for node in nodes for name in names_read(node)}
-        copy = onnx.ModelProto(
-            ir_version=self.model.ir_version,
-            opset_import=self.model.opset_import,
-            functions=self.model.functions,
-        )
-        copy.graph.name = graph.name
-        copy.graph.node.extend(nodes)
-        copy.graph.initializer.extend(one for one in graph.initializer if one.name in read)
-        weights = {tensor.name for tensor in graph.initializer}
-        taken = [value for value in graph.input if value.name not in weights]
-        kept = [
-            (value, given)
-            for value, given in zip(taken, self.inputs, strict=True)
-            if value.name in read
-        ]
-        copy.graph.input.extend(value for value, _ in kept)
-        copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        return copy, [given for _, given in kept]
 
 
 def find_suspect(cutter: Cutter, output: str) -> Suspect | None:
@@ -123,7 +99,7 @@ def find_suspect(cutter: Cutter, output: str) -> Suspect | None:
     graph = cutter.model.graph
     made_by = {name: place for place, node in enumerate(graph.node) for name in node.output}
     wrong, error = output, 0.0
-    open_places = _ancestors(graph, [output])
+    open_places = ancestors(graph, [output])
     cleared: set[int] = set()
     while True:
         # All but the wrong value's own node, in the order of the graph.
@@ -146,38 +122,20 @@ def find_suspect(cutter: Cutter, output: str) -> Suspect | None:
             place
             for name in names
             if errors[name] <= cutter.tolerance
-            for place in _ancestors(graph, [name])
+            for place in ancestors(graph, [name])
         }
         first = next((name for name in names if errors[name] > cutter.tolerance), None)
         if first is not None:
             wrong, error = first, errors[first]
-            open_places = _ancestors(graph, [wrong])
-
-
-def _declared(name: str, value: np.ndarray) -> Any:
-    import onnx
-
-    kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
-    return onnx.helper.make_tensor_value_info(name, kind, value.shape)
+            open_places = ancestors(graph, [wrong])
 
 
 def _result(node: Any) -> str:
     return str(next(name for name in node.output if name))
 
 
-def _ancestors(graph: Any, names: Iterable[str]) -> list[int]:
-    """Positions of the nodes that some values are computed by, in the order of the graph."""
-    wanted, found = set(names), []
-    for place in reversed(range(len(graph.node))):
-        node = graph.node[place]
-        if wanted.intersection(name for name in node.output if name):
-            found.append(place)
-            wanted.update(names_read(node))
-    return found[::-1]
-
-
 def _spread(places: Sequence[int], count: int) -> list[int]:
-    """At most ``count`` of them, evenly spread, the last one not among them unless all are."""
+    """At most ``count`` of them, evenly spread."""
     if len(places) <= count:
         return list(places)
     return [places[(k + 1) * len(places) // (count + 1)] for k in range(count)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.graph.onnx.affine import affine
+from rivulet.graph.onnx.affine import PRODUCTS, affine
 from rivulet.graph.onnx.editing import (
     Constants,
     Fresh,
@@ -25,7 +25,6 @@ from rivulet.graph.onnx.editing import (
 )
 from rivulet.graph.onnx.static_shapes import static_shapes
 
-_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 # Results all smaller than this would lose digits as weights of single precision.
 _SMALLEST = 1e-30
 
@@ -41,12 +40,9 @@ def absorb_scales(model: Any) -> int:
 
     Returns:
         Number of nodes that are gone.
-
-    Raises:
-        UserError: A BatchNormalization is in training mode.
     """
     graph = model.graph
-    if not any(is_operator(node, *_PRODUCTS) for node in graph.node):
+    if not any(is_operator(node, *PRODUCTS) for node in graph.node):
         return 0
     shapes, constants = static_shapes(model), Constants(graph)
     count, fresh = readers(graph), Fresh(graph)
@@ -56,7 +52,7 @@ def absorb_scales(model: Any) -> int:
     for node in graph.node:
         if node.output and node.output[0] in gone:
             continue
-        if is_operator(node, *_PRODUCTS):
+        if is_operator(node, *PRODUCTS):
             chain = _chain(node, reader, constants, shapes)
             if chain is not None:
                 gone.update(chain.made)

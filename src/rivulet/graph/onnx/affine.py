@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
-from rivulet.graph.onnx.editing import Constants, attributes, is_operator, named
+from rivulet.graph.onnx.editing import Constants, attributes, is_operator
 
+# What takes the scale and shift of its result's channels into its weights.
+PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _EPSILON = 1e-5  # of a BatchNormalization without that attribute
 
 
@@ -40,9 +41,6 @@ def affine(node: Any, constants: Constants, shape: tuple[int, ...], axis: int) -
         constants: Known values of the graph.
         shape: Of the value, before and after.
         axis: Of the channels.
-
-    Raises:
-        UserError: A BatchNormalization is in training mode.
     """
     if is_operator(node, "BatchNormalization"):
         return batch_norm(node, constants) if axis == 1 else None
@@ -67,17 +65,7 @@ def affine(node: Any, constants: Constants, shape: tuple[int, ...], axis: int) -
 
 
 def batch_norm(node: Any, constants: Constants) -> Affine | None:
-    """What a BatchNormalization with known statistics does, or None where they are not known.
-
-    Raises:
-        UserError: It computes statistics of its input instead of using its own.
-    """
-    # Before opset 14 the mode had no attribute: more outputs than one are statistics of the input.
-    if attributes(node).get("training_mode", 0) or any(node.output[1:]):
-        raise UserError(
-            f"{named(node)} is in training mode, which normalises by the statistics of the input; "
-            "export the model after eval()"
-        )
+    """What a BatchNormalization with known statistics does, or None where they are not known."""
     values = [constants.value(name) for name in node.input[1:5]]
     if any(value is None for value in values):
         return None

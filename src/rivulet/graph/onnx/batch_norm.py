@@ -22,9 +22,6 @@ def lone_batch_norms(model: Any) -> int:
 
     Returns:
         Number of nodes that were rewritten.
-
-    Raises:
-        UserError: One is in training mode.
     """
     graph = model.graph
     if not any(is_operator(node, "BatchNormalization") for node in graph.node):

@@ -45,14 +45,14 @@ def _inline_once(graph: Any) -> int:
             nodes.append(node)
             continue
         name = "then_branch" if condition.reshape(-1)[0] else "else_branch"
-        nodes.extend(_branch(graph, node, copy_of(attributes(node)[name]), fresh))
+        nodes.extend(branch_nodes(graph, node, copy_of(attributes(node)[name]), fresh))
         found += 1
     if found:
         replace_nodes(graph, nodes)
     return found
 
 
-def _branch(graph: Any, node: Any, branch: Any, fresh: Fresh) -> list[Any]:
+def branch_nodes(graph: Any, node: Any, branch: Any, fresh: Fresh) -> list[Any]:
     """Nodes of a branch under names of their own; its weights are added to the graph."""
     import onnx
 

@@ -16,6 +16,7 @@ from rivulet.graph.onnx.header import spell_domain, weights_are_no_inputs
 from rivulet.graph.onnx.identities import drop_identities
 from rivulet.graph.onnx.layer_norm import join_layer_norms
 from rivulet.graph.onnx.names import rename_weights
+from rivulet.graph.onnx.open_branches import choose_between_branches
 from rivulet.graph.onnx.operator_bodies import write_out_operators
 from rivulet.graph.onnx.opsets import convert_opset
 from rivulet.graph.onnx.optional import drop_empty_options
@@ -23,6 +24,7 @@ from rivulet.graph.onnx.powers import powers_to_products, quotients_to_products
 from rivulet.graph.onnx.reshapes import literal_reshapes
 from rivulet.graph.onnx.scalars import move_scalars
 from rivulet.graph.onnx.static_shapes import make_shapes_static
+from rivulet.graph.onnx.training import refuse_training
 from rivulet.graph.onnx.transposes import scales_before_transposes
 from rivulet.graph.onnx.unread import drop_unread_nodes
 
@@ -32,6 +34,7 @@ STEPS: tuple[tuple[str, Callable[[Any], int]], ...] = (
     ("domain", spell_domain),
     ("weights as inputs", weights_are_no_inputs),
     ("functions", inline_functions),
+    ("training mode", refuse_training),
     ("constants to weights", constants_to_weights),
     ("identities", drop_identities),  # no Dropout reaches the converter of opsets
     ("opset", convert_opset),
@@ -39,6 +42,7 @@ STEPS: tuple[tuple[str, Callable[[Any], int]], ...] = (
     # What is known before any input is.
     ("static shapes", make_shapes_static),
     ("known branches", inline_known_branches),
+    ("open branches", choose_between_branches),
     ("empty options", drop_empty_options),
     ("identities left by the above", drop_identities),
     # What depends on weights alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from rivulet.graph.onnx.editing import all_nodes, rename_reads, replace_nodes
@@ -48,7 +49,7 @@ def _plain(name: str) -> str:
     return re.sub(r"\W", "_", name.removeprefix("onnx::"))
 
 
-def _prefixes() -> Any:
+def _prefixes() -> Iterator[str]:
     prefix = "w"
     while True:
         yield prefix

@@ -39,4 +39,4 @@ def drop_empty_options(model: Any) -> int:
     return changed
 
 
-_OPTIONAL_OUTPUTS = {"BatchNormalization", "LayerNormalization", "MaxPool", "LSTM", "GRU", "RNN"}
+_OPTIONAL_OUTPUTS = {"LayerNormalization", "MaxPool", "LSTM", "GRU", "RNN"}

@@ -9,6 +9,7 @@ import numpy as np
 from rivulet.graph.onnx.editing import (
     Constants,
     Fresh,
+    all_nodes,
     constant,
     is_operator,
     replace_nodes,
@@ -27,6 +28,12 @@ _CHAINS: dict[float, tuple[str, ...]] = {
     -1.0: ("Reciprocal",),
     -2.0: ("Mul", "Reciprocal"),
 }
+
+# Behind these a last digit is a whole step: three thirds must not come out below one.
+_STEPS = (
+    "Cast", "Ceil", "Equal", "Floor", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod",
+    "QuantizeLinear", "Round",
+)  # fmt: skip
 
 
 def powers_to_products(model: Any) -> int:
@@ -80,8 +87,8 @@ def quotients_to_products(model: Any) -> int:
     """Write a quotient by floating-point constants as a product with their reciprocals.
 
     A division takes a processor's vector unit ten times as long as a product. Reciprocals are
-    rounded, so that a result can differ by one unit in its last place; where one is not finite or
-    has lost digits, the quotient stays.
+    rounded, so that a result can differ by one unit in its last place. Where that is a whole step,
+    or where a reciprocal is not finite or has lost digits, the quotient stays.
 
     Args:
         model: ``onnx.ModelProto``, changed in place.
@@ -91,11 +98,14 @@ def quotients_to_products(model: Any) -> int:
     """
     graph = model.graph
     constants, fresh = Constants(graph), Fresh(graph)
+    stepped = {name for n in all_nodes(graph) if is_operator(n, *_STEPS) for name in n.input}
     nodes: list[Any] = []
     written = 0
     for node in graph.node:
         nodes.append(node)
         if not is_operator(node, "Div") or node.input[0] in constants:
+            continue
+        if node.output[0] in stepped:
             continue
         reciprocal = _reciprocal(constants.value(node.input[1]))
         if reciprocal is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rivulet.graph.onnx.affine import PRODUCTS
 from rivulet.graph.onnx.editing import (
     Constants,
     Fresh,
@@ -18,7 +19,6 @@ from rivulet.graph.onnx.editing import (
 )
 from rivulet.graph.onnx.static_shapes import static_shapes
 
-_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SCALING = ("Mul", "Add", "Sub", "Div")
 
 
@@ -105,7 +105,7 @@ def _ends_in_product(node: Any, maker: dict[str, Any], constants: Constants, cou
     """Whether what a transpose reads is a product, or a constant scaled or added to one."""
     source = maker.get(node.input[0])
     while source is not None and count[source.output[0]] == 1:
-        if is_operator(source, *_PRODUCTS):
+        if is_operator(source, *PRODUCTS):
             return True
         if not is_operator(source, *_SCALING):
             return False
