@@ -4,10 +4,10 @@ import tempfile
 from pathlib import Path
 
 from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.kernels import load_kernels
 from rivulet.kernels.extract import extract_kernels
 from rivulet.models.export import export_torchvision
-from rivulet.graph.prepare import prepare_model
 
 
 def benchmark_kernels(workloads, target):

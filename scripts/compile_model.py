@@ -9,9 +9,9 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.compile import compile_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
-from rivulet.graph.prepare import prepare_model
 from rivulet.provenance import write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records.stored import read_log

@@ -28,11 +28,11 @@ def load_for_extraction(folder: Path) -> PreparedModel:
 
 def prepare(child: Child) -> dict[str, Any]:
     """Write the ONNX file, the prepared module and the kernels; return what they are."""
+    from rivulet.graph.prepare import prepare_model
     from rivulet.hardware.target import resolve_target
     from rivulet.kernels import save_kernels
     from rivulet.kernels.extract import extract_kernels
     from rivulet.models.export import export_torchvision
-    from rivulet.graph.prepare import prepare_model
 
     spec, folder = child.spec, child.folder
     shape = [1, 3, spec["size"], spec["size"]]

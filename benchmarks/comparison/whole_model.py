@@ -24,8 +24,8 @@ def compare(child: Child) -> dict[str, Any]:
     from rivulet.benchmark.interleave import TimingSettings
     from rivulet.benchmark.pair import benchmark_variants
     from rivulet.benchmark.subject import Subject
-    from rivulet.hardware.target import resolve_target
     from rivulet.graph.prepare import prepare_model
+    from rivulet.hardware.target import resolve_target
 
     chosen = spec["benchmark"]
     timing = TimingSettings(**{key: chosen[key] for key in TimingSettings.__dataclass_fields__})

@@ -14,11 +14,11 @@ from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.settle import settle_all
+from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.protocol import Comparison
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.schedules.design_space import open_design_space
 from rivulet.search import search_model

@@ -11,12 +11,12 @@ import pytest
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
 from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.graph.prepare import prepare_model
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.replay import NOT_RECORDED, RecordedTable, ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules

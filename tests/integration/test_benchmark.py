@@ -17,11 +17,11 @@ from rivulet.benchmark.pair import benchmark_variants, packed_weights, seeded
 from rivulet.benchmark.repeat import repeat_benchmark, without_failures
 from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device
 from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import measure_roofline
 from rivulet.models.export import export_torchvision
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.search import search_model
 

@@ -16,6 +16,7 @@ from rivulet.benchmark.compile import compile_model
 from rivulet.droplet import DropletSettings, read_source, refine_model
 from rivulet.droplet.axes import TileAxis
 from rivulet.droplet.kernel_space import KernelSpace
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device
 from rivulet.hardware.place import HERE
 from rivulet.hardware.target import resolve_target
@@ -24,7 +25,6 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.measure.worker import Kernels
-from rivulet.graph.prepare import prepare_model
 from rivulet.records import TuningLog
 from rivulet.schedules.design_space import open_design_space
 from rivulet.search import search_model

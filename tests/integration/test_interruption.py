@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
+from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import device_lock, fingerprint
 from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.store import save_kernels
-from rivulet.graph.prepare import prepare_model
 from rivulet.provenance import read_record, write_record
 from rivulet.records.log import RECORDS, TRIALS
 from rivulet.records.prefix import drop_unrecorded

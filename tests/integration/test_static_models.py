@@ -6,11 +6,11 @@ import pytest
 
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
+from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.structure import CONTRACTION, REDUCING, kernel_structure
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.models.export import export_torchvision
-from rivulet.graph.prepare import prepare_model
 
 
 @pytest.mark.parametrize(

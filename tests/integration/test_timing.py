@@ -140,8 +140,8 @@ def test_what_a_kernel_has_written_is_no_input_of_the_next_one(tensors):
 @pytest.fixture(scope="module")
 def convolution(tmp_path_factory, target):
     """A convolution with 144 KiB of weights."""
-    from rivulet.kernels.extract import extract_kernels
     from rivulet.graph.prepare import prepare_model
+    from rivulet.kernels.extract import extract_kernels
 
     path = write_onnx(tmp_path_factory.mktemp("models") / "wide.onnx", channels=64)
     kernels = extract_kernels(prepare_model(path, target), target)

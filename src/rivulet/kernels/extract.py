@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rivulet.graph.prepare import PreparedModel
 from rivulet.kernels.classes import kernel_class
 from rivulet.kernels.kernel import Kernel
-from rivulet.graph.prepare import PreparedModel
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import kernel_arguments
 

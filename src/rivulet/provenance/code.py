@@ -24,7 +24,8 @@ STAGE_ROOMS = {
     "transfer": (
         "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", *_IMPORT,
-        "benchmark/compile.py", "benchmark/in_place.py", "models/inputs.py",
+        "benchmark/compile.py", "benchmark/in_place.py", "benchmark/untuned.py",
+        "benchmark/onnxruntime_model.py", "models/inputs.py",
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
