@@ -69,6 +69,6 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
         module, weights = channels_last(module, [param.numpy() for param in params])
         module = passes.DeadCodeElimination()(module)
         module, weights = compute_from_weights(module, weights)
-        module = tvm.transform.Sequential([legalise(), relax.get_pipeline("zero")])(module)
-    packed = [tvm.runtime.tensor(np.ascontiguousarray(weight)) for weight in weights]
+        module = tvm.transform.Sequential([legalise(target), relax.get_pipeline("zero")])(module)
+    packed = [tvm.runtime.tensor(np.asarray(weight, order="C")) for weight in weights]
     return PreparedModel(passes.AttachAttrLayoutFreeBuffers()(module), packed, steps)

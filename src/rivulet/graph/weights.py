@@ -33,7 +33,7 @@ def compute_from_weights(module: Any, weights: list[np.ndarray]) -> tuple[Any, l
     host = tvm.target.Target({"kind": "llvm"})
     with host:
         machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
-    given = [tvm.runtime.tensor(np.ascontiguousarray(weight)) for weight in weights]
+    given = [tvm.runtime.tensor(np.asarray(weight, order="C")) for weight in weights]
     computed = [tensor.numpy() for tensor in machine[_TRANSFORM](given)]
     return passes.DeadCodeElimination(["main"])(_without(lifted, _TRANSFORM)), computed
 

@@ -269,7 +269,7 @@ class Rewriter:
             return relax.const(array.reshape(stored_shape(array.shape, order)), str(array.dtype))
         key = (array.__array_interface__["data"][0], array.strides, array.shape, order)
         if key not in self._used:
-            moved = np.ascontiguousarray(array.transpose(order))
+            moved = np.asarray(array.transpose(order), order="C")
             kind = relax.TensorType(moved.shape, str(moved.dtype))
             variable = relax.Var(f"w{len(self._used)}", kind)
             self._used[key] = (variable, moved)
