@@ -146,7 +146,7 @@ def test_another_fusion_around_the_same_anchor_is_covered(source, target, tmp_pa
     path = write_onnx(tmp_path / "tanh.onnx", channels=24, size=32, between="Tanh")
     model = prepare_model(path, target)
     convolutions = [k for k in extract_kernels(model, target) if "conv2d" in k.kind]
-    assert {k.kind for k in convolutions} == {"conv2d_add_tir_tanh"}
+    assert {k.kind for k in convolutions} == {"image_conv2d_add_tir_tanh", "conv2d_add_tir_tanh"}
     rows, _, chosen = transfer(convolutions, [source], target, tmp_path, bench, logger)
     for kernel in convolutions:
         own = [r for r in of_kernel(rows, kernel) if r.kind != "default"]

@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rivulet.graph.prepare import PreparedModel
+from rivulet.hardware.memory import in_one_block
 from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.measure.linking import export_library
 from rivulet.records import TuningLog
@@ -93,7 +96,8 @@ class CompiledModel:
 
     def _packed(self, params: list[Any]) -> list[Any]:
         if self._place.is_host_cpu:
-            return list(self._machine[_TRANSFORM](params))
+            packed = [np.from_dlpack(tensor) for tensor in self._machine[_TRANSFORM](params)]
+            return [load_tvm().runtime.from_dlpack(array) for array in in_one_block(packed)]
         there = [self._place.tensor(param.numpy()) for param in params]
         self._machine.set_input(_FLAT_TRANSFORM, *there)
         self._machine.invoke_stateful(_FLAT_TRANSFORM)
