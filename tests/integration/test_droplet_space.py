@@ -24,7 +24,7 @@ from rivulet.tvm_compat.traces import (
     decisions,
 )
 
-KINDS = ("conv2d", "depthwise_conv2d", "matmul", "max_pool2d", "softmax")
+KINDS = ("image_conv2d", "conv2d", "depthwise_conv2d", "matmul", "max_pool2d", "softmax")
 SPACES = (None, RegisterTiles(lanes=8, registers=16, threads=1))
 SEEDS = (1, 2, 3)
 
@@ -42,14 +42,18 @@ def write_operators(path):
     window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [
         helper.make_node("Conv", ["input", "w1"], ["c1"], **window),
-        helper.make_node("Conv", ["c1", "w2"], ["c2"], group=8, **window),
-        helper.make_node("MaxPool", ["c2"], ["p"], strides=[2, 2], **window),
+        helper.make_node("Conv", ["c1", "w2"], ["c2"], **window),
+        helper.make_node("Conv", ["c2", "w3"], ["c3"], group=8, **window),
+        helper.make_node("MaxPool", ["c3"], ["p"], strides=[2, 2], **window),
         helper.make_node("GlobalAveragePool", ["p"], ["q"]),
         helper.make_node("Flatten", ["q"], ["f"]),
-        helper.make_node("MatMul", ["f", "w3"], ["m"]),
+        helper.make_node("MatMul", ["f", "w4"], ["m"]),
         helper.make_node("Softmax", ["m"], ["output"], axis=1),
     ]
-    weights = [weight("w1", 8, 4, 3, 3), weight("w2", 8, 1, 3, 3), weight("w3", 8, 12)]
+    weights = [
+        weight("w1", 8, 4, 3, 3), weight("w2", 8, 8, 3, 3), weight("w3", 8, 1, 3, 3),
+        weight("w4", 8, 12),
+    ]  # fmt: skip
     sizes = {"input": [1, 4, 6, 6], "output": [1, 12]}
     ends = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, s)] for n, s in sizes.items()]
     graph = helper.make_graph(nodes, "operators", *ends, weights)

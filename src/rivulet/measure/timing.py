@@ -12,7 +12,7 @@ from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
 from rivulet.hardware.place import CPU, Place
-from rivulet.measure.values import argument_values
+from rivulet.measure.values import argument_values, fill_argument
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Argument, Call, argument_bytes
 from rivulet.tvm_compat.intervals import Interval
@@ -238,6 +238,13 @@ class Tensors:
 
     def _made(self, call: Call, position: int) -> Any:
         shape, dtype = call.args[position]
+        if self._place.is_host_cpu:
+            import numpy as np
+
+            # Drawn where it lies: a large argument need not fit into the memory twice.
+            tensor = load_tvm().runtime.empty(shape, dtype, self._place.device)
+            fill_argument(np.from_dlpack(tensor), call, position, _SEED)
+            return tensor
         if self._place.location.is_here or "float" not in dtype or not call.is_plain(position):
             return self._place.tensor(argument_values(call, position, _SEED))
         return self._place.filled(shape, dtype)  # there, for the network's sake
