@@ -182,3 +182,15 @@ def test_failures_name_the_users_file(tmp_path):
         raise RuntimeError(
             "many\nlines\nCheck failed: (res != std::string::npos) is false: Invalid layout S"
         )
+
+
+def test_the_kernels_to_be_searched_are_left_without_a_schedule(tmp_path, target):
+    import tvm_ffi
+
+    model = prepare_model(write_onnx(tmp_path / "m.onnx", channels=32, size=32), target)
+    before = {name: tvm_ffi.structural_hash(f) for name, f in model.module.functions_items()}
+    quick = with_plain_schedules(model.module)
+    after = {name: tvm_ffi.structural_hash(f) for name, f in model.module.functions_items()}
+    assert before == after
+    changed = [n for n, f in quick.functions_items() if tvm_ffi.structural_hash(f) != before[n]]
+    assert len(changed) >= 3

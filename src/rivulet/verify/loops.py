@@ -39,8 +39,11 @@ def with_plain_schedules(module: Any) -> Any:
 def _scheduled(function: Any) -> Any:
     tvm = load_tvm()
     attributes = dict(function.attrs or {})
+    # A schedule changes loops in place where it believes to be the only one that holds them; the
+    # module to be searched holds them, too.
+    own = tvm.ir.load_json(tvm.ir.save_json(function))
     try:
-        schedule = tvm.s_tir.Schedule(function.with_attr("global_symbol", "main"))
+        schedule = tvm.s_tir.Schedule(own.with_attr("global_symbol", "main"))
         _inline(schedule)
         for block in schedule.get_child_blocks(schedule.get_sblock("root")):
             _schedule_block(schedule, block)
