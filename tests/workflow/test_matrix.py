@@ -271,8 +271,8 @@ def test_a_wrong_output_is_told_with_the_kernels_behind_it(finished, tmp_path):
     for method in ("ansor", "droplet", "transfer"):
         assert rows[method]["latency_ms"] == ""
         assert rows[method]["error"].startswith("wrong output: relative error ")
-        # Also those that the method did not measure, and whose log has no trial of them. Alone, each
-        # kernel may well sum in the order in which its plain loops do.
+        # Also those that the method did not measure, and whose log has no trial of them. Alone,
+        # each kernel may well sum in the order in which its plain loops do.
         named = re.findall("; kernel (.+?): ", rows[method]["error"])
         assert set(named) <= tasks
         said = "its output differs from the unscheduled kernel's (" if named else "kernels is right"
