@@ -29,6 +29,6 @@ def channels_last(module: Any, weights: list[np.ndarray]) -> tuple[Any, list[np.
         The module, and the numbers of its weights, which are those that are used, as they lie.
     """
     from rivulet.graph.layout.rewrite import Rewriter
-    from rivulet.graph.layout.rules import RULES
+    from rivulet.graph.layout.rules import RULES, SETTLING
 
-    return Rewriter(RULES, module, weights).run()
+    return Rewriter(RULES, SETTLING, module, weights).run()

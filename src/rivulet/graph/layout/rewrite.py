@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,7 @@ class Rewriter:
 
     Args:
         rules: Rule of each Relax operator, by its name.
+        settling: Names of those that put data into an order of their own.
         module: Module of the function ``main``.
         weights: Numbers of its arguments after the inputs.
 
@@ -48,13 +49,19 @@ class Rewriter:
         reader: Name of its operator.
     """
 
-    def __init__(self, rules: dict[str, Rule], module: Any, weights: list[np.ndarray]) -> None:
+    def __init__(
+        self,
+        rules: dict[str, Rule],
+        settling: Container[str],
+        module: Any,
+        weights: list[np.ndarray],
+    ) -> None:
         tvm = load_tvm()
         from tvm import relax
 
         self.relax = relax
-        self._call, self._tvm = relax.Call, tvm
-        self._rules, self._old = rules, module["main"]
+        self._tvm = tvm
+        self._rules, self._settling, self._old = rules, settling, module["main"]
         self._inputs: list[Any] = []
         self.reader = ""
         self.variable: Any = None
@@ -183,9 +190,11 @@ class Rewriter:
         flat = self.view(whole, tensor.shape)
         return Stored(tensor.shape, tensor.dtype, identity(tensor.rank), flat)
 
-    def known(self, array: np.ndarray) -> Stored:
-        """A weight made of another one by moving its numbers."""
-        return weight(array)
+    def activation(self, value: Value) -> Stored | None:
+        """A tensor that each inference computes, its axes as the model has them; else nothing."""
+        if not isinstance(value, Stored) or value.weight is not None:
+            return None
+        return self.unmerged(value)
 
     def as_lying(self, value: Value, order: Order) -> Stored:
         """A tensor just emitted, of which the order of axes is known now."""
@@ -199,9 +208,9 @@ class Rewriter:
             tensor.value is not None and tensor.value.same_as(given) for given in self._inputs
         )
 
-    def readers(self, call_variable: Any) -> list[Any]:
-        """The old graph's calls that read one of its variables."""
-        return self._readers.get(call_variable, [])
+    def readers(self) -> list[Any]:
+        """What reads the result of the call that is rewritten: the old graph's, None its end."""
+        return self._readers.get(self.variable, [])
 
     # --- the walk
 
@@ -211,11 +220,14 @@ class Rewriter:
         if isinstance(value, relax.Call):
             arguments = [self._value_of(argument) for argument in value.args]
             self.variable = binding.var
-            rule = self._rules.get(getattr(value.op, "name", ""))
-            self.reader = getattr(value.op, "name", "a function")
+            self.reader = operator_of(value)
+            rule = self._rules.get(self.reader)
             done = rule(self, value, arguments) if rule else None
-            done = self._copied(value, arguments) if done is None else done
-            return _marked(done) if _any_written(arguments) else done
+            if done is None:
+                return self._copied(value, arguments)
+            # What an operator puts out in an order of its own is not the author's doing any more.
+            own = self.reader in self._settling
+            return _marked(done) if _any_written(arguments) and not own else done
         return self._value_of(value)
 
     def _described(self, tensor: Stored) -> str:
@@ -231,7 +243,7 @@ class Rewriter:
     def _copied(self, call: Any, arguments: list[Value]) -> Value:
         """The same call, on arguments as the model has them."""
         plain = [self.plain(argument) for argument in arguments]
-        return self.emit(self._call(call.op, plain, call.attrs, call.ty_args))
+        return self.emit(self.relax.Call(call.op, plain, call.attrs, call.ty_args))
 
     def _value_of(self, expression: Any) -> Value:
         relax = self.relax
@@ -277,6 +289,11 @@ class Rewriter:
         return self._used[key][0]
 
 
+def operator_of(expression: Any) -> str:
+    """Name of the operator that an expression calls; empty for anything else."""
+    return str(getattr(getattr(expression, "op", None), "name", ""))
+
+
 def extents_of(variable: Any) -> Shape:
     """Shape of a variable of the new graph."""
     return tuple(int(extent) for extent in variable.ty.shape)
@@ -295,11 +312,13 @@ def _marked(value: Value) -> Value:
     """The value, as one whose order is due to the model's author where it is not the model's."""
     if isinstance(value, list):
         return [_marked(one) for one in value]
-    return replace(value, written=True) if isinstance(value, Stored) else value
+    if not isinstance(value, Stored) or same_memory(value.order, identity(value.rank), value.shape):
+        return value
+    return replace(value, written=True)
 
 
 def _count_readers(function: Any) -> dict[Any, list[Any]]:
-    """The calls that read each variable of a function; its result counts as one."""
+    """What reads each variable of a function: calls, other bindings, and None for its result."""
     from tvm import relax
 
     found: dict[Any, list[Any]] = {}
@@ -318,8 +337,8 @@ def _count_readers(function: Any) -> dict[Any, list[Any]]:
             value = binding.value
             if isinstance(value, relax.Call):
                 for argument in value.args:
-                    visit(argument, (binding.var, value))
+                    visit(argument, value)
             else:
-                visit(value, (binding.var, value))
+                visit(value, value)
     visit(function.body.body, None)
     return found

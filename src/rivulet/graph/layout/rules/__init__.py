@@ -21,4 +21,7 @@ RULES: dict[str, Rule] = {
     **views.RULES,
 }
 
-__all__ = ["RULES"]
+# Those that put data into an order of their own, whatever the order of what they read.
+SETTLING = frozenset(spatial.RULES)
+
+__all__ = ["RULES", "SETTLING"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivulet.graph.layout.order import Order, Shape, identity, stored_shape
 from rivulet.graph.layout.rewrite import Rewriter, Rule, Value, extents_of
-from rivulet.graph.layout.stored import Stored
+from rivulet.graph.layout.stored import Stored, weight
 
 _UNARY = (
     "abs", "acos", "acosh", "asin", "asinh", "astype", "atan", "atanh", "bitwise_not", "ceil",
@@ -94,10 +94,9 @@ def _seen_as(
 
 def prelu(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """A slope for each channel."""
-    tensor, slope = arguments
-    if not (isinstance(tensor, Stored) and isinstance(slope, Stored)) or tensor.weight is not None:
+    tensor, slope = rewriter.activation(arguments[0]), arguments[1]
+    if tensor is None:
         return None
-    tensor = rewriter.unmerged(tensor)
     axis = tensor.order.index(int(call.attrs.axis) % tensor.rank)
     new = rewriter.relax.op.nn.prelu(tensor.value, rewriter.plain(slope), axis)
     return rewriter.emit(new, tensor.order)
@@ -127,7 +126,7 @@ def _placed(rewriter: Rewriter, tensor: Stored, order: Order, lying: Shape, exte
     fitted = _fitted(stored_shape(shape, order), lying, extents)
     if tensor.weight is not None:
         array = tensor.weight.reshape(shape).transpose(order).reshape(fitted)
-        return rewriter.place(rewriter.known(array), identity(array.ndim))
+        return rewriter.place(weight(array), identity(array.ndim))
     tensor = rewriter.unmerged(tensor)
     if missing:
         tensor = rewriter.reshaped(tensor, shape, _extended(tensor.order, len(order)))

@@ -31,10 +31,9 @@ def concatenation(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Valu
 
 def split(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Parts along one axis."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     given = call.attrs.indices_or_sections
     sections = ints(given) if hasattr(given, "__iter__") else int(given)
     axis = data.order.index(axis_of(call.attrs.axis, data.rank))
@@ -45,13 +44,12 @@ def split(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None
 
 def strided_slice(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """A part along some axes, whose bounds are numbers."""
-    data = arguments[0]
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
     bounds = [_numbers(argument) for argument in call.args[1:]]
     if any(bound is None for bound in bounds):
         return None
-    data = rewriter.unmerged(data)
     axes, *rest = bounds
     assert axes is not None
     placed = [data.order.index(axis % data.rank) for axis in axes]
@@ -66,10 +64,9 @@ def strided_slice(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Valu
 
 def pad(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Borders before and after each axis."""
-    data = arguments[0]
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     width = ints(call.attrs.pad_width)
     lying = [n for axis in data.order for n in width[2 * axis : 2 * axis + 2]]
     new = rewriter.relax.op.nn.pad(
@@ -80,20 +77,18 @@ def pad(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
 
 def flip(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """One axis backwards."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     axis = data.order.index(axis_of(call.attrs.axis, data.rank))
     return rewriter.emit(rewriter.relax.op.flip(data.value, axis), data.order)
 
 
 def repeat(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Each element along one axis several times."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None or call.attrs.axis is None:
+    data = rewriter.activation(arguments[0])
+    if data is None or call.attrs.axis is None:
         return None
-    data = rewriter.unmerged(data)
     axis = data.order.index(axis_of(call.attrs.axis, data.rank))
     new = rewriter.relax.op.repeat(data.value, int(call.attrs.repeats), axis)
     return rewriter.emit(new, data.order)
@@ -101,11 +96,10 @@ def repeat(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | Non
 
 def tile(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """The whole tensor several times along its axes."""
-    (data,) = arguments
+    data = rewriter.activation(arguments[0])
     times = ints(call.attrs.repeats)
-    if not isinstance(data, Stored) or data.weight is not None or len(times) > data.rank:
+    if data is None or len(times) > data.rank:
         return None
-    data = rewriter.unmerged(data)
     times = [1] * (data.rank - len(times)) + times
     new = rewriter.relax.op.tile(data.value, [times[axis] for axis in data.order])
     return rewriter.emit(new, data.order)
@@ -113,10 +107,9 @@ def tile(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
 
 def cumulative(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Sums or products along one axis."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None or call.attrs.axis is None:
+    data = rewriter.activation(arguments[0])
+    if data is None or call.attrs.axis is None:
         return None
-    data = rewriter.unmerged(data)
     operator = getattr(rewriter.relax.op, call.op.name.removeprefix("relax."))
     new = operator(
         data.value,
@@ -129,10 +122,9 @@ def cumulative(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value |
 
 def broadcast_to(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Axes of extent 1 repeated; new ones come first."""
-    data = arguments[0]
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     shape = shape_of(call.args[1])
     missing = len(shape) - data.rank
     order = (*range(missing), *(axis + missing for axis in data.order))
@@ -142,12 +134,11 @@ def broadcast_to(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
 
 def take(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Rows of a table stay as it has them; along an axis of data that lies elsewhere, there."""
-    data, indices = arguments
-    if not (isinstance(data, Stored) and isinstance(indices, Stored)):
+    data, indices = rewriter.activation(arguments[0]), arguments[1]
+    if data is None or not isinstance(indices, Stored):
         return None
-    if data.weight is not None or call.attrs.axis is None or indices.rank != 1:
+    if call.attrs.axis is None or indices.rank != 1:
         return None
-    data = rewriter.unmerged(data)
     axis = data.order.index(axis_of(call.attrs.axis, data.rank))
     new = rewriter.relax.op.take(
         data.value, rewriter.place(indices, identity(1)), axis, call.attrs.mode

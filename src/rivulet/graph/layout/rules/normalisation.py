@@ -11,12 +11,9 @@ from rivulet.graph.layout.stored import Stored
 
 def layer_norm(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Scale and shift have the normalised axes, in the order in which these lie."""
-    data, scale, shift = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data, (scale, shift) = rewriter.activation(arguments[0]), arguments[1:]
+    if data is None or not (isinstance(scale, Stored) and isinstance(shift, Stored)):
         return None
-    if not (isinstance(scale, Stored) and isinstance(shift, Stored)):
-        return None
-    data = rewriter.unmerged(data)
     axes = axes_of(call.attrs.axes, data.rank)
     lying = [axis for axis in data.order if axis in axes]
     inner = tuple(axes.index(axis) for axis in lying)
@@ -34,10 +31,9 @@ def layer_norm(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value |
 
 def instance_norm(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Over space, for each channel of each image."""
-    data, scale, shift = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data, (scale, shift) = rewriter.activation(arguments[0]), arguments[1:]
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     new = rewriter.relax.op.nn.instance_norm(
         data.value,
         rewriter.plain(scale),

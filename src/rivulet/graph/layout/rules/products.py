@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from rivulet.graph.layout.order import Order, identity, inverse, same_memory
-from rivulet.graph.layout.rewrite import Rewriter, Rule, Value
+from rivulet.graph.layout.rewrite import Rewriter, Rule, Value, operator_of
 from rivulet.graph.layout.rules.attributes import ints
-from rivulet.graph.layout.stored import Merged, Stored
+from rivulet.graph.layout.stored import Merged, Stored, weight
 
 
 def product(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -19,8 +19,8 @@ def product(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | No
         return None
     if right.weight is not None and right.rank == 2 and left.rank > 1:
         return _with_weights(rewriter, call, left, right)
-    if left.rank == right.rank > 2 and right.weight is None:
-        return _batched(rewriter, call, left, right)
+    if left.rank == right.rank > 2 and right.weight is None and not call.attrs.out_dtype:
+        return _batched(rewriter, left, right)
     return None
 
 
@@ -28,7 +28,7 @@ def _with_weights(rewriter: Rewriter, call: Any, left: Stored, right: Stored) ->
     """A linear layer; of its input only the last axis has to lie where it is."""
     assert right.weight is not None
     if left.merged is not None:
-        right = rewriter.known(_rows_as_lying(right.weight, left.merged))
+        right = weight(_rows_as_lying(right.weight, left.merged))
         data, order = left.value, left.order
     else:
         order = left.order
@@ -48,7 +48,7 @@ def _rows_as_lying(weights: np.ndarray, merged: Merged) -> np.ndarray:
     return np.ascontiguousarray(moved).reshape(weights.shape)
 
 
-def _batched(rewriter: Rewriter, call: Any, left: Stored, right: Stored) -> Value | None:
+def _batched(rewriter: Rewriter, left: Stored, right: Stored) -> Value:
     """A product per head.
 
     Rows and columns are found where they lie. A vector holds neighbouring columns of the right
@@ -67,7 +67,7 @@ def _batched(rewriter: Rewriter, call: Any, left: Stored, right: Stored) -> Valu
         for lying, operand in ((left.order, left), (right_order, right))
     ):
         operands = rewriter.place(left, plain), rewriter.place(right, plain)
-        return rewriter.emit(rewriter.relax.op.matmul(*operands, call.attrs.out_dtype or None))
+        return rewriter.emit(rewriter.relax.op.matmul(*operands))
     new = rewriter.builder.call_te(
         te_product,
         *values,
@@ -131,11 +131,10 @@ def _last_varies(order: Order, shape: tuple[int, ...]) -> bool:
 def _wanted_order(rewriter: Rewriter, rank: int) -> Order:
     """As the transpose behind the product wants it, where its columns stay together."""
     wanted = set()
-    for reader in rewriter.readers(rewriter.variable):
-        name = getattr(getattr(reader and reader[1], "op", None), "name", "")
-        if name != "relax.permute_dims" or reader[1].attrs.axes is None:
+    for reader in rewriter.readers():
+        if operator_of(reader) != "relax.permute_dims" or reader.attrs.axes is None:
             return identity(rank)
-        wanted.add(tuple(ints(reader[1].attrs.axes)))
+        wanted.add(tuple(ints(reader.attrs.axes)))
     if len(wanted) == 1 and (axes := wanted.pop())[-1] == rank - 1:
         return axes
     return identity(rank)

@@ -7,17 +7,15 @@ from typing import Any
 from rivulet.graph.layout.order import without
 from rivulet.graph.layout.rewrite import Rewriter, Rule, Value
 from rivulet.graph.layout.rules.attributes import axes_of, axis_of
-from rivulet.graph.layout.stored import Stored
 
 _REDUCTIONS = ("max", "mean", "min", "prod", "std", "sum", "variance")
 
 
 def reduction(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Over axes, which are gone then or of extent 1."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     axes = axes_of(call.attrs.axis, data.rank)
     keep = bool(call.attrs.keepdims)
     operator = getattr(rewriter.relax.op, call.op.name.removeprefix("relax."))
@@ -27,10 +25,9 @@ def reduction(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | 
 
 def position(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Of the largest or smallest along one axis."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None or call.attrs.axis is None:
+    data = rewriter.activation(arguments[0])
+    if data is None or call.attrs.axis is None:
         return None
-    data = rewriter.unmerged(data)
     axis = axis_of(call.attrs.axis, data.rank)
     keep = bool(call.attrs.keepdims)
     operator = getattr(rewriter.relax.op, call.op.name.removeprefix("relax."))
@@ -40,10 +37,9 @@ def position(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | N
 
 def softmax(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Along one axis, all of which stay."""
-    (data,) = arguments
-    if not isinstance(data, Stored) or data.weight is not None:
+    data = rewriter.activation(arguments[0])
+    if data is None:
         return None
-    data = rewriter.unmerged(data)
     axis = data.order.index(axis_of(call.attrs.axis, data.rank))
     operator = getattr(rewriter.relax.op.nn, call.op.name.removeprefix("relax.nn."))
     return rewriter.emit(operator(data.value, axis), data.order)

@@ -15,14 +15,14 @@ _SPACE = {3: "W", 4: "HW", 5: "DHW"}
 def convolution(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Data with channels last, weights with outputs last and inputs before them."""
     data, kernel = arguments
-    assert isinstance(data, Stored)
-    assert isinstance(kernel, Stored)
+    if not (isinstance(data, Stored) and isinstance(kernel, Stored)):
+        return None
     attributes, rank = call.attrs, data.rank
     if attributes.data_layout != f"NC{_SPACE[rank]}":
         return None
     space = _SPACE[rank]
     weights = rewriter.place(kernel, (*range(2, rank), 1, 0))
-    if rank == 4 and rewriter.is_input(data):
+    if rank == 4 and rewriter.is_input(data) and not attributes.out_dtype:
         new = rewriter.builder.call_te(
             te_image_convolution,
             data.value,
@@ -82,44 +82,39 @@ def te_image_convolution(
 
 def pooling(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Poolings over windows."""
-    (data,) = arguments
-    assert isinstance(data, Stored)
-    attributes, rank = call.attrs, data.rank
-    if attributes.layout != f"NC{_SPACE[rank]}":
-        return None
-    new = getattr(rewriter.relax.op.nn, call.op.name.removeprefix("relax.nn."))(
-        rewriter.place(data, channels_last(rank)),
+    attributes = call.attrs
+    return _pooled(
+        rewriter,
+        call,
+        arguments[0],
         pool_size=ints(attributes.pool_size),
         strides=ints(attributes.strides),
         padding=ints(attributes.padding),
         dilation=ints(attributes.dilation),
         ceil_mode=bool(attributes.ceil_mode),
         count_include_pad=bool(attributes.count_include_pad),
-        layout=f"N{_SPACE[rank]}C",
     )
-    return rewriter.emit(new, channels_last(rank))
 
 
 def adaptive_pooling(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Poolings to a size."""
-    (data,) = arguments
-    assert isinstance(data, Stored)
-    attributes, rank = call.attrs, data.rank
-    if attributes.layout != f"NC{_SPACE[rank]}":
+    size = None if call.attrs.output_size is None else ints(call.attrs.output_size)
+    return _pooled(rewriter, call, arguments[0], output_size=size)
+
+
+def _pooled(rewriter: Rewriter, call: Any, data: Value, **settings: Any) -> Value | None:
+    if not isinstance(data, Stored) or call.attrs.layout != f"NC{_SPACE[data.rank]}":
         return None
-    size = None if attributes.output_size is None else ints(attributes.output_size)
-    new = getattr(rewriter.relax.op.nn, call.op.name.removeprefix("relax.nn."))(
-        rewriter.place(data, channels_last(rank)), size, layout=f"N{_SPACE[rank]}C"
-    )
-    return rewriter.emit(new, channels_last(rank))
+    pool = getattr(rewriter.relax.op.nn, call.op.name.removeprefix("relax.nn."))
+    placed = rewriter.place(data, channels_last(data.rank))
+    new = pool(placed, layout=f"N{_SPACE[data.rank]}C", **settings)
+    return rewriter.emit(new, channels_last(data.rank))
 
 
 def resize(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
     """Resizes of images."""
-    data = arguments[0]
-    assert isinstance(data, Stored)
-    attributes = call.attrs
-    if attributes.layout != "NCHW":
+    data, attributes = arguments[0], call.attrs
+    if not isinstance(data, Stored) or attributes.layout != "NCHW":
         return None
     new = rewriter.relax.op.image.resize2d(
         rewriter.place(data, channels_last(4)),

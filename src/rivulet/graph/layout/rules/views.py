@@ -14,9 +14,9 @@ from rivulet.graph.layout.order import (
     same_memory,
     segments,
 )
-from rivulet.graph.layout.rewrite import Rewriter, Rule, Value
+from rivulet.graph.layout.rewrite import Rewriter, Rule, Value, operator_of
 from rivulet.graph.layout.rules.attributes import axes_of, ints, shape_of
-from rivulet.graph.layout.stored import Merged, Stored
+from rivulet.graph.layout.stored import Merged, Stored, weight
 
 
 def transpose(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -28,7 +28,7 @@ def transpose(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | 
     axes = tuple(reversed(range(data.rank))) if given is None else tuple(ints(given))
     shape = tuple(data.shape[axis] for axis in axes)
     if data.weight is not None:
-        return rewriter.known(data.weight.transpose(axes))
+        return weight(data.weight.transpose(axes))
     data = rewriter.unmerged(data)
     places = inverse(axes)
     order = tuple(places[axis] for axis in data.order)
@@ -40,7 +40,7 @@ def reshape(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | No
     data = arguments[0]
     if not isinstance(data, Stored) or not hasattr(call.args[1], "values"):
         return None
-    return to_shape(rewriter, data, shape_of(call.args[1]), rewriter.readers(rewriter.variable))
+    return to_shape(rewriter, data, shape_of(call.args[1]), rewriter.readers())
 
 
 def expand_dims(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -73,7 +73,7 @@ def to_shape(rewriter: Rewriter, data: Stored, shape: Shape, readers: list[Any])
     if shape == data.shape:
         return data
     if data.weight is not None:
-        return rewriter.known(data.weight.reshape(shape))
+        return weight(data.weight.reshape(shape))
     data = rewriter.unmerged(data)
     if not math.prod(shape):
         return rewriter.reshaped(
@@ -115,12 +115,7 @@ def _merged(data: Stored, shape: Shape) -> Merged | None:
 
 def _only_products_read(readers: list[Any]) -> bool:
     """Is every reader a product with weights, which takes rows in any order?"""
-    return bool(readers) and all(
-        reader is not None and getattr(reader[1].op, "name", "") == "relax.matmul"
-        if reader is not None and hasattr(reader[1], "op")
-        else False
-        for reader in readers
-    )
+    return bool(readers) and all(operator_of(reader) == "relax.matmul" for reader in readers)
 
 
 RULES: dict[str, Rule] = {
