@@ -50,7 +50,7 @@ def publish(
     if page:
         write_markdown(page, block)
         for kind in ("csv", "svg"):
-            shutil.copyfile(out / f"league.{kind}", page.with_suffix(f".{kind}"))
+            shutil.copyfile(out / f"league.{kind}", page.parent / f"league.{kind}")
 
 
 def facts(settings: Settings, matches: Sequence[Match]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from rivulet.measure.ratios import Ratio
 from rivulet.report.blocks import NAMES
 from rivulet.tables import write_table
 
+CHART = "league.svg"
 BEGIN, END = "<!-- league: begin -->", "<!-- league: end -->"
 _METHODS = (ANSOR, DROPLET, *PEERS)
 
@@ -130,7 +132,8 @@ def markdown(
             f"{one.sum_to_model:.3f}" if one.sum_to_model else "–",
         ]
         lines.append(f"| {one.model} | " + " | ".join(cells) + " |")
-    lines += ["", f"In all: `{last}`."]
+    lines += ["", f"![Our latency over that of each of the others]({CHART})"]
+    lines += ["", f"In all: `{json.dumps(last)}`."]
     told = [(one.model, NAMES[m], why) for one in standings for m, why in one.failures.items()]
     told += [(name, "", why) for name, why in failed.items()]
     if told:
