@@ -45,12 +45,12 @@ def publish(
     """
     write_csv(out / "league.csv", standings, failed)
     write_chart(out / "league.svg", standings)
-    block = markdown(standings, failed, facts(settings, matches), summary(standings, failed))
-    (out / "league.md").write_text(block + "\n")
+    said = standings, failed, facts(settings, matches), summary(standings, failed)
+    (out / "league.md").write_text(markdown(*said, "league.svg") + "\n")
     if page:
-        write_markdown(page, block)
+        write_markdown(page, markdown(*said, page.with_suffix(".svg").name))
         for kind in ("csv", "svg"):
-            shutil.copyfile(out / f"league.{kind}", page.parent / f"league.{kind}")
+            shutil.copyfile(out / f"league.{kind}", page.with_suffix(f".{kind}"))
 
 
 def facts(settings: Settings, matches: Sequence[Match]) -> dict[str, str]:

@@ -15,7 +15,6 @@ from rivulet.measure.ratios import Ratio
 from rivulet.report.blocks import NAMES
 from rivulet.tables import write_table
 
-CHART = "league.svg"
 BEGIN, END = "<!-- league: begin -->", "<!-- league: end -->"
 _METHODS = (ANSOR, DROPLET, *PEERS)
 
@@ -108,6 +107,7 @@ def markdown(
     failed: Mapping[str, str],
     facts: Mapping[str, str],
     last: Mapping[str, Any],
+    chart: str,
 ) -> str:
     """The block of a page, between its marks.
 
@@ -116,6 +116,7 @@ def markdown(
         failed: Model to the reason why there is nothing of it.
         facts: What it was measured with, in words.
         last: The figures over all models.
+        chart: The figure's file, beside the page.
     """
     lines = [
         BEGIN, "", *(f"- {name}: {value}" for name, value in facts.items()), "",
@@ -132,7 +133,7 @@ def markdown(
             f"{one.sum_to_model:.3f}" if one.sum_to_model else "–",
         ]
         lines.append(f"| {one.model} | " + " | ".join(cells) + " |")
-    lines += ["", f"![Our latency over that of each of the others]({CHART})"]
+    lines += ["", f"![Our latency over that of each of the others]({chart})"]
     lines += ["", f"In all: `{json.dumps(last)}`."]
     told = [(one.model, NAMES[m], why) for one in standings for m, why in one.failures.items()]
     told += [(name, "", why) for name, why in failed.items()]

@@ -145,7 +145,9 @@ def test_a_league_without_any_ratio_has_a_figure_and_a_table(tmp_path):
     alone = replace(match("a", 8, 10), groups={"droplet": groups(8)})
     seen = [standing(alone, SAMPLING)]
     write_chart(tmp_path / "league.svg", seen)
-    assert "| a | – | 8.000 | – | – | – | – | – |" in markdown(seen, {}, {}, summary(seen, {}))
+    assert "| a | – | 8.000 | – | – | – | – | – |" in markdown(
+        seen, {}, {}, summary(seen, {}), "a.svg"
+    )
 
 
 @pytest.mark.parametrize("settings", [FULL, QUICK])
