@@ -11,6 +11,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.config.sections import Benchmark
+from rivulet.errors import UserError
 from rivulet.graph.errors import told
 from rivulet.graph.inspect import inspect_module
 from rivulet.graph.prepare import prepare_model
@@ -44,8 +45,10 @@ def extract(job, options):
             untuned = refuse_leftovers(model.module, target)
             if untuned:
                 job.tell(f"not tuned, because TVM has no loops to schedule: {listed(untuned)}")
+            kernels = extract_kernels(model, target)
+            if not kernels:
+                raise UserError("it has no kernel: nothing is computed from its inputs")
             error = verify(check_of(job, options, exported, name, threads), model, target)
-        kernels = extract_kernels(model, target)
     left = inspect_module(model.module)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)

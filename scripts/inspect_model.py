@@ -11,10 +11,12 @@ import tempfile
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.config.torchvision_names import classification_models
 from rivulet.errors import UserError
 from rivulet.graph.inspect import inspect_module
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
+from rivulet.models.description import check_onnx
 from rivulet.models.export import export_torchvision
 from rivulet.tvm_compat import load_tvm
 
@@ -58,8 +60,15 @@ def inspect(options):
     tvm = load_tvm()
     target = tvm.target.Target({"kind": "llvm", "num-cores": 1})
     with tempfile.TemporaryDirectory(prefix="rivulet-") as folder:
-        given = Path(options.model)
-        path = given if given.suffix == ".onnx" else exported(options.model, options.shape, folder)
+        path = Path(options.model)
+        if path.suffix == ".onnx":
+            check_onnx(path)  # says what keeps it from being prepared
+        elif options.model in classification_models():
+            path = exported(options.model, options.shape, folder)
+        else:
+            raise UserError(
+                f"{path}: neither an .onnx file nor a classification model of torchvision"
+            )
         model = prepare_model(path, target)
     show_steps(model.steps)
     show_inspection(inspect_module(model.module))

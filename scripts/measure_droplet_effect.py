@@ -41,7 +41,6 @@ COMPARISONS = {
 # Changes of a function below this share of the model's time explain nothing.
 TOLD = 0.005
 MOST_TOLD = 3
-PACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
 
 
 def effect(job, options):
@@ -128,9 +127,9 @@ def row_of(options, comparison, method, baseline, found, changed, sampling):
 def reason_of(found, baseline, method, changed):
     """The kernels with other schedules that make most of the difference."""
     changes = [
-        (kernel, *times)
+        (name, *times)
         for name, *times in function_changes(found, baseline, method, TOLD)
-        if (kernel := name.removesuffix(PACKED)) in changed
+        if name in changed
     ]
     told = [f"{name} {before:.0f} to {after:.0f} us" for name, before, after in changes[:MOST_TOLD]]
     if len(changes) > MOST_TOLD:

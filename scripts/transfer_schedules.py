@@ -22,6 +22,7 @@ from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.jobs.progress import duration
 from rivulet.kernels import load_kernels
+from rivulet.kernels.extract import refuse_others
 from rivulet.kernels.kernel import covered_flops
 from rivulet.kernels.naming import short_name
 from rivulet.kernels.rounding import allowed_error
@@ -135,8 +136,11 @@ def measure(job, options, folder):
 
 def subject_of(options, device, kernels, target, settings):
     """The target model, as it is run whole."""
+    model = prepare_model(options.model, target)
+    found = workloads_of(options, options.target)
+    refuse_others(model.module, (kernel.workload for kernel in kernels), found)
     return Subject(
-        prepare_model(options.model, target), kernels,
+        model, kernels,
         read_record(options.model.with_suffix(".json")).facts["inputs"], target, settings.seed,
         settings.significance, settings.tolerance, options.model, device.threads,
         linker=device.linker,
@@ -196,13 +200,15 @@ def prove(job, options, device, subject, settings, untuned, result, chosen, fold
 def mend(job, options, device, subject, settings, result, error, attempt, folder):
     """A log without the schedules that make the model's output wrong."""
     job.tell(f"the whole model's output is wrong ({error:.1e}); each kernel is checked alone")
-    with open_bench(job, options, device, subject.kernels, subject.target) as bench:
-        changed = [] if attempt else result.replace_wrong(settings, bench, job.logger)
+    changed = []
+    if not attempt:
+        with open_bench(job, options, device, subject.kernels, subject.target) as bench:
+            changed = result.replace_wrong(settings, bench, job.logger)
     log = TuningLog(folder / f"right-{attempt}", job.logger)
     if changed:
         job.tell(f"wrong, and replaced: {', '.join(short_name(task) for task in changed)}")
     else:
-        job.tell("each kernel is right when it runs alone: all keep their default schedule")
+        job.tell("no kernel is wrong when it runs alone: all keep their default schedule")
         for kernel in subject.kernels:
             result.put_back(kernel.task, "the whole model is wrong, each kernel alone is right")
     result.record(log, subject.target)

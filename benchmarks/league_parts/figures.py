@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from league_parts.graph_facts import GraphFacts
-from league_parts.match import Match
+from league_parts.match import LEFT, Match
 from league_parts.settings import ANSOR, DROPLET, ORT, PEERS
 from rivulet.benchmark.estimates import Estimate, Sampling, estimate_latency, estimate_ratio
 from rivulet.measure.ratios import Ratio
@@ -28,7 +27,7 @@ class Standing:
         sum_to_model: Our latency over the sum of its kernels' recorded ones; None where unknown.
         failures: Method to the reason why it has no latency.
         complaints: Why the figures are to be read with care.
-        graph: What is left in the graph; None where nothing looked.
+        graph: How many kernels of each kind of `LEFT` are left.
     """
 
     model: str
@@ -38,7 +37,7 @@ class Standing:
     sum_to_model: float | None
     failures: dict[str, str]
     complaints: list[str]
-    graph: GraphFacts | None = None
+    graph: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def best_peer(self) -> str:
@@ -71,7 +70,7 @@ def standing(match: Match, sampling: Sampling) -> Standing:
         match.model, ours, latencies, ratios,
         # The sum is that of droplet's log.
         latencies[ours].value / total if ours == DROPLET and total else None,
-        match.failures, match.complaints, GraphFacts(**match.graph) if match.graph else None,
+        match.failures, match.complaints, match.graph,
     )  # fmt: skip
 
 
@@ -89,17 +88,14 @@ def summary(standings: Sequence[Standing], failed: Mapping[str, str]) -> dict[st
     runtime = {one.model: one.vs_ort.value for one in standings if one.vs_ort}
     peer = [one.vs_best_peer.value for one in standings if one.vs_best_peer]
     sums = [one.sum_to_model for one in standings if one.sum_to_model]
-    graphs = [one.graph for one in standings if one.graph]
     worst = max(runtime, key=lambda name: runtime[name], default=None)
-    looked = graphs and len(graphs) == len(standings)
     return {
         "geomean_vs_ort": geomean(runtime.values()),
         "worst_vs_ort": None if worst is None else [worst, round(runtime[worst], 4)],
         "geomean_vs_best_peer": geomean(peer),
         "slower_than_ort": [name for name, value in runtime.items() if value > 1],
         "models": len(runtime),
-        "transposes_inside": sum(len(g.transposes_inside) for g in graphs) if looked else None,
-        "weight_only_kernels": sum(len(g.weight_only) for g in graphs) if looked else None,
+        **{kind: sum(one.graph[kind] for one in standings) for kind in LEFT},
         "sum_to_model": geomean(sums),
         "failed": sorted({*failed, *(one.model for one in standings if not one.vs_ort)}),
     }

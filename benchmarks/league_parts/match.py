@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from league_parts.contestants import Contestant
-from league_parts.graph_facts import GraphFacts, graph_facts
 from league_parts.modules import build_module
 from league_parts.settings import (
     ANSOR,
@@ -39,6 +38,9 @@ from rivulet.provenance.checkout import versions
 from rivulet.provenance.code import stage_code
 from rivulet.workflow.stages import device_of
 
+# What should not run at inference, as the record of a model's kernels counts it.
+LEFT = ("transposes_inside", "weight_only_kernels")
+
 
 @dataclass(frozen=True)
 class Match:
@@ -51,7 +53,7 @@ class Match:
         failures: Method to the reason why it has no samples.
         complaints: Why the figures are to be read with care.
         runtimes: Other runtime to its configuration.
-        graph: What is left in the graph, as `GraphFacts` has it; None where nothing looked.
+        graph: How many kernels of each kind of `LEFT` there are.
         kernel_sum_ms: Sum over the kernels of runs times best recorded latency; None where a
             kernel has no record.
     """
@@ -62,7 +64,7 @@ class Match:
     failures: dict[str, str]
     complaints: list[str] = field(default_factory=list)
     runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
-    graph: dict[str, list[str]] | None = None
+    graph: dict[str, int] = field(default_factory=dict)
     kernel_sum_ms: float | None = None
 
 
@@ -100,9 +102,8 @@ def play(
         ),
     ):
         subject = _subject(one, settings, config, folder, Path(scratch))
-        looked = graph_facts(subject.onnx, subject.device.to_json())
         found = repeat_benchmark(subject, _stopping(config), _teller(say))
-    match = _match(one, settings, folder, subject, found, looked)
+    match = _match(one, settings, folder, subject, found)
     partial_file = kept.with_suffix(".partial")
     partial_file.write_text(json.dumps({"made_of": made_of, "match": asdict(match)}))
     partial_file.replace(kept)
@@ -119,6 +120,7 @@ def _made_of(one: Contestant, settings: Settings, config: Config, folder: Path) 
     """What the match depends on, in short."""
     parts: list[Any] = [
         *(digest_of(folder / library(m, one.name, settings)) for m in (ANSOR, DROPLET)),
+        digest_of(folder / f"results/models/{one.name}.onnx"),
         config.benchmark.model_dump(mode="json"), versions(), stage_code("benchmark"),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -165,15 +167,15 @@ def _match(
     folder: Path,
     subject: Subject,
     found: Repeated,
-    looked: GraphFacts | None,
 ) -> Match:
     facts = read_record(folder / log_record(DROPLET, one.name, settings)).facts
+    kernels = read_record(folder / f"results/{HARDWARE}/kernels/{one.name}.json").facts
     whole = facts["kernels_covered"] == facts["kernels_total"]
     runtimes: dict[str, dict[str, str]] = {}
     for result in found.results:
         runtimes |= result.runtimes
     return Match(
         one.name, {m: [list(g) for g in found.groups(m)] for m in subject.methods}, found.errors,
-        found.failures, found.complaints, runtimes, asdict(looked) if looked else None,
+        found.failures, found.complaints, runtimes, {name: kernels[name] for name in LEFT},
         facts["kernel_latency_sum_ms"] if whole else None,
     )  # fmt: skip

@@ -74,9 +74,7 @@ def _row(one: Standing, method: str) -> LeagueRow:
     if method == one.ours:
         if one.sum_to_model is not None:
             found["sum_to_model"] = round(one.sum_to_model, 4)
-        if one.graph is not None:
-            found["transposes_inside"] = len(one.graph.transposes_inside)
-            found["weight_only_kernels"] = len(one.graph.weight_only)
+        found |= one.graph
     return LeagueRow(
         one.model, method, **found, ours=one.ours, disturbed="; ".join(one.complaints),
         error=one.failures.get(method, ""),

@@ -168,3 +168,33 @@ def test_a_model_without_space_is_left_as_it_is(tmp_path, target):
     ours, theirs, left = run(path, target)
     assert_right(ours, theirs)
     assert [one.split(":")[0] for one in left.transposes] == ["input"]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "body"),
+    [
+        # An image that comes channels last, as from other frameworks.
+        (("1,8,6,4", "1,4,8,6"), "t = Transpose<perm=[0,3,1,2]>(x) y = Conv<kernel_shape=[3,3], "
+         "pads=[1,1,1,1]>(t, w0)"),
+        # A tensor and its transpose lie in the same memory, and are not the same.
+        (("5,5", "5,5"), "t = Transpose<perm=[1,0]>(x) y = Add(x, t)"),
+        (("5,5", "5,5"), "t = Transpose<perm=[1,0]>(x) s = Sub(x, t) y = Mul(s, x)"),
+        (("2,5,1", "2,5,5"), "t = Transpose<perm=[0,2,1]>(x) y = Sub(x, t)"),
+        # Two transposes of one tensor, each wanted as it is.
+        (("1,4,5,5", "20,10"), "a = Transpose<perm=[0,2,3,1]>(x) b = Transpose<perm=[0,3,2,1]>(x) "
+         "r = Reshape(a, rows) q = Reshape(b, rows) y = Concat<axis=1>(r, q)"),
+    ],
+)  # fmt: skip
+def test_what_lies_in_one_memory_is_not_mistaken_for_the_same(shapes, body, tmp_path, target):
+    text = (
+        f'<ir_version: 9, opset_import: ["" : 18]> m (float[{shapes[0]}] x) => '
+        f"(float[{shapes[1]}] y) {{ rows = Constant<value = int64[2] {{20, 5}}>() {body} }}"
+    )
+    model = onnx.parser.parse_model(text)
+    weight = np.random.default_rng(0).uniform(-1, 1, (4, 4, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w0"))
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    ours, theirs, left = run(path, target)
+    assert_right(ours, theirs)
+    assert left.transposes_inside == []

@@ -17,6 +17,7 @@ from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 
 _TRANSFORM = "main_transform_params"
+_PREPACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
 _FLAT_TRANSFORM = "main_transform_params_flat"
 _BUILTIN = "vm."  # functions of the virtual machine's own, such as those that allocate tensors
 _GO_ON, _SKIP_RUN = 0, 1  # what the virtual machine's instrument may answer before a call
@@ -139,6 +140,8 @@ class CompiledModel:
     def call_times(self, most_seconds: float = math.inf) -> dict[str, list[float]]:
         """Microseconds of each call of each function within one inference; see `function_times`.
 
+        A kernel goes by its own name, whether its weights are packed or not.
+
         Args:
             most_seconds: When so much time has passed, kernels that have not begun yet are left
                 out. The outputs are worth nothing then.
@@ -154,9 +157,10 @@ class CompiledModel:
             now = time.perf_counter()
             if before:
                 begin = now
-                kernel = not str(name).startswith(_BUILTIN)
-                return _SKIP_RUN if kernel and now - started > most_seconds else _GO_ON
-            times.setdefault(str(name), []).append((now - begin) * 1e6)
+                builtin = str(name).startswith(_BUILTIN)
+                return _SKIP_RUN if not builtin and now - started > most_seconds else _GO_ON
+            kernel = str(name).removesuffix(_PREPACKED)
+            times.setdefault(kernel, []).append((now - begin) * 1e6)
             return _GO_ON
 
         self._machine.set_instrument(instrument)

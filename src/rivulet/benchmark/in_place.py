@@ -27,6 +27,8 @@ from rivulet.records import TuningLog
 # clock's callbacks count.
 _CLEARLY = 2.0
 _QUICK_MS = 5.0
+# A model so slow without schedules is not run again where it took longer at all.
+_LONG_MS, _LONGER = 1000.0, 1.2
 _ROUNDS = 8
 _PROFILED_RUNS = 3
 _SLOWER = 1.05
@@ -140,7 +142,8 @@ def _time_both(
 ) -> tuple[list[float], list[float]]:
     """Latencies in milliseconds, interleaved; what is known is enough where one is far faster."""
     once = min(_run_ms(new), _run_ms(new))
-    if untuned.latency_ms >= max(_QUICK_MS, _CLEARLY * once):
+    clearly = _LONGER if untuned.latency_ms >= _LONG_MS else _CLEARLY
+    if untuned.cut or untuned.latency_ms >= max(_QUICK_MS, clearly * once):
         return [untuned.latency_ms], [once]
     old = subject.loaded(before)
     old.run()

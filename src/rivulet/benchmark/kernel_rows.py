@@ -11,7 +11,6 @@ import numpy as np
 from rivulet.benchmark.estimates import Sampling, estimate_latency
 from rivulet.benchmark.pair import PairResult
 
-_PACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
 OTHER = "(other)"
 COMPUTE, MEMORY = "compute", "memory"
 
@@ -130,8 +129,7 @@ def _by_kernel(
     """Microseconds of each kernel in an inference."""
     spent: dict[str, float] = {}
     for function, time in functions.items():
-        name = function.removesuffix(_PACKED)
-        name = name if name in kernels else OTHER
+        name = function if function in kernels else OTHER
         spent[name] = spent.get(name, 0.0) + time
     return spent
 

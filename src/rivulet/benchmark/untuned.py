@@ -6,6 +6,7 @@ are not run again, neither to compare outputs nor for a time that is known by no
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.benchmark.compile import CompiledModel
-from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.graph.prepare import PreparedModel
 from rivulet.hardware.place import Place
 from rivulet.kernels import Kernel
-from rivulet.kernels.extract import workload_hash
+from rivulet.kernels.extract import function_workloads
 from rivulet.models.inputs import input_values
+from rivulet.models.trial_run import open_onnx, run_onnx
 
 _MOST_SECONDS = 30.0
 _SHORT = 0.5  # seconds; the first run of such a model is slower than others
@@ -69,15 +70,8 @@ class Subject:
     def kernels_of_functions(self) -> dict[str, Kernel]:
         """Name of each function of the model that is a kernel to the kernel."""
         known = {kernel.workload: kernel for kernel in self.kernels}
-        found = {}
-        for name, function in self.model.module.functions_items():
-            if type(function).__name__ != "PrimFunc":
-                continue
-            body = function.with_attr("global_symbol", "main")
-            kernel = known.get(workload_hash({"main": body}))
-            if kernel is not None:
-                found[name.name_hint] = kernel
-        return found
+        functions = function_workloads(self.model.module).items()
+        return {name: known[workload] for name, workload in functions if workload in known}
 
 
 @dataclass(frozen=True)
@@ -88,11 +82,13 @@ class Untuned:
         outputs: The model's outputs for the subject's inputs.
         seconds: Seconds of one run of each kernel, by its task; those that were timed.
         latency_ms: Of the whole model; at least that where it was cut short.
+        cut: Whether it was.
     """
 
     outputs: Sequence[Any]
     seconds: dict[str, float] = field(default_factory=dict)
     latency_ms: float = 0.0
+    cut: bool = False
 
 
 def look_at_untuned(
@@ -112,16 +108,20 @@ def look_at_untuned(
         return Untuned(model.outputs(), {}, latency * 1e3)
     least: dict[str, float] = {}
     totals: list[float] = []
+    cut = False
     while not totals or (len(totals) < _RUNS and totals[-1] < _SHORT):
+        begun = time.perf_counter()
         calls = model.call_times(most_seconds)
+        # By the clock that cuts a run short; the kernels' times alone are a little less.
+        cut = cut or time.perf_counter() - begun > most_seconds
         totals.append(1e-6 * sum(map(sum, calls.values())))
         for name, times in calls.items():
             # Of several calls of one function each may be hindered.
             least[name] = min(least.get(name, times[0]), *times)
     outputs: Sequence[Any] = model.outputs()
-    if subject.onnx is not None and max(totals) >= most_seconds:
+    if subject.onnx is not None and cut:
         outputs = _right_outputs(subject.onnx, subject)
-    return Untuned(outputs, _by_task(least, subject), min(totals) * 1e3)
+    return Untuned(outputs, _by_task(least, subject), min(totals) * 1e3, cut)
 
 
 def _by_task(functions: dict[str, float], subject: Subject) -> dict[str, float]:
@@ -134,7 +134,4 @@ def _by_task(functions: dict[str, float], subject: Subject) -> dict[str, float]:
 
 
 def _right_outputs(onnx: Path, subject: Subject) -> Sequence[Any]:
-    reference = OnnxRuntimeModel(onnx, subject.threads)
-    reference.bind(subject.arrays())
-    reference.run()
-    return reference.outputs()
+    return run_onnx(open_onnx(onnx, subject.threads), subject.arrays())

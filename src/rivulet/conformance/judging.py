@@ -35,7 +35,7 @@ class Verdict:
 
 
 def judge(case: Case, target: Any) -> Verdict:
-    """Prepare, compile and run a node test as every model is.
+    """Prepare, compile and run a node test, its kernels without schedules.
 
     Args:
         case: The test.
@@ -66,6 +66,7 @@ def _run(case: Case, target: Any) -> list[np.ndarray]:
         path = Path(folder) / "model.onnx"
         onnx.save(case.model, str(path))
         prepared = prepare_model(path, target)
+    # In memory, and not as `verify` does: some tests have no kernel at all, hence no code to link.
     with tvm.transform.PassContext(opt_level=3):
         machine = relax.VirtualMachine(tvm.compile(prepared.module, target), tvm.cpu())
     given = [tvm.runtime.tensor(np.asarray(value, order="C")) for value in case.inputs]

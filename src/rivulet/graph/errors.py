@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rivulet.errors import UserError
 
-_REMEDY = "docs/operators.md lists what can be compiled"
+REMEDY = "docs/operators.md lists what can be compiled"
 _MOST_CHARACTERS = 200
 # TVM's checks show the condition as it stands in the source before they say what is wrong.
 _CONDITION = re.compile(r"^Check failed: .*? is false: ?")
@@ -39,7 +39,7 @@ def told(
         with suppress(Exception):  # a part of a model may fail in other ways than the whole
             where = culprit()
         what = f"TVM fails at {where}" if where else "TVM fails on this model"
-        raise UserError(f"{model}: {what}: {in_few_words(error)}; {_REMEDY}") from error
+        raise UserError(f"{model}: {what}: {in_few_words(error)}; {REMEDY}") from error
 
 
 def in_few_words(error: BaseException) -> str:
@@ -49,5 +49,7 @@ def in_few_words(error: BaseException) -> str:
         error: The error; TVM's may be pages long.
     """
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    text = _CONDITION.sub("", lines[-1] if lines else "") or type(error).__name__
+    checks = [line for line in lines if "Check failed" in line]
+    said = (checks or lines or [""])[-1].removeprefix("InternalError: ")
+    text = _CONDITION.sub("", said).rstrip(".") or type(error).__name__
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

@@ -8,8 +8,8 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.graph.converters import ConversionError, own_converters
+from rivulet.graph.errors import REMEDY
 
-_REMEDY = "docs/operators.md lists what can be compiled"
 # TVM's importer converts it without a converter. It does so with If too, but then leaves the whole
 # graph unfused, and `rivulet.graph.onnx.open_branches` resolves what can be.
 _BUILT_IN = {"Constant"}
@@ -39,7 +39,7 @@ def import_onnx(model: Any) -> tuple[Any, list[Any]]:
             _refuse_unknown(model.graph, operators | _BUILT_IN)
             module = from_onnx(model, keep_params_in_input=True)
     except ConversionError as error:
-        raise UserError(f"{error}; {_REMEDY}") from error
+        raise UserError(f"{error}; {REMEDY}") from error
     module, params = detach_params(module)
     return module, list(params.get("main", ()))
 

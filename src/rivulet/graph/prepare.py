@@ -47,7 +47,8 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
     5. Operators into loops (`rivulet.graph.legalisation`), and these fused into kernels by TVM.
 
     Raises:
-        UserError: TVM cannot import the model, or has no loops for an operator of it.
+        UserError: The model cannot be imported; the message names the node. What TVM raises
+            besides is of no common kind (`rivulet.graph.errors.told` tells it).
     """
     tvm = load_tvm()
     import onnx
@@ -58,9 +59,6 @@ def prepare_model(path: Path, target: Any) -> PreparedModel:
         module, params = import_onnx(cleaned)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise UserError(f"{path}: TVM cannot import this model: {reason}") from error
     passes = relax.transform
     with target, tvm.transform.PassContext(opt_level=3):
         module = tvm.transform.Sequential(

@@ -8,8 +8,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.tvm_compat import load_tvm
 
-_KERNELS = ("relax.call_tir", "relax.call_tir_inplace")
-# What TVM's runtime does by itself: views, and what is known of shapes.
+# Kernels, and what TVM's runtime does by itself: views, and what is known of shapes.
 _RUNTIME = (
     "relax.call_", "relax.builtin.", "relax.memory.", "relax.vm.", "relax.reshape",
     "relax.shape_of", "relax.shape_to_tensor", "relax.tensor_to_shape", "relax.null_value",
@@ -34,7 +33,7 @@ def operators_left(module: Any) -> Counter[str]:
     def look(expression: Any) -> None:
         if isinstance(expression, relax.Call) and isinstance(expression.op, tvm.ir.Op):
             name = str(expression.op.name)
-            if name not in _KERNELS and not name.startswith(_RUNTIME):
+            if not name.startswith(_RUNTIME):
                 found[name] += 1
 
     relax.analysis.post_order_visit(module["main"], look)

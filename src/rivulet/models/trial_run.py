@@ -11,11 +11,17 @@ import numpy as np
 _LEAST_SENSITIVITY = 1e-2
 
 
-def open_onnx(path: Path) -> Any:
-    """A session of ONNX Runtime for a few runs of an ONNX file."""
+def open_onnx(path: Path, threads: int = 0) -> Any:
+    """A session of ONNX Runtime for a few runs of an ONNX file.
+
+    Args:
+        path: ONNX file.
+        threads: Threads to run on; 0 for as many as there are cores.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors come as exceptions; warnings help nobody here
     # Two runs are not worth that its threads keep other jobs' CPUs busy while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

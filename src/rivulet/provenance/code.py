@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 _IMPORT = ("graph", "tvm_compat/vector_math")
+# A compiled model, run on its inputs and held against another runtime.
+_RUN = (
+    *_IMPORT, "hardware/memory.py", "measure/outputs.py", "models/inputs.py",
+    "models/precision.py",
+)  # fmt: skip
 # Rooms behind the stages whose artefacts are kept when their code changes.
 STAGE_ROOMS = {
     "export": ("models",),
-    "kernels": (*_IMPORT, "kernels"),
+    "kernels": (
+        "graph", "kernels", "verify", "measure/outputs.py", "models/inputs.py",
+        "models/precision.py",
+    ),
     "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
         "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
-        "tvm_compat",
+        "tvm_compat", "kernels/rounding.py",
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
-    "effect": ("benchmark", "measure/statistics.py", *_IMPORT),
+    "effect": ("benchmark", "measure/statistics.py", *_RUN),
     "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
-    "package": ("deploy", *_IMPORT, "benchmark"),
+    "package": ("deploy", "benchmark", *_RUN),
     "transfer": (
-        "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
+        "transfer", "kernels/structure.py", "kernels/rounding.py", "search/cost_model.py",
+        "search/features.py",
         "schedules", "measure", "records", "tvm_compat", *_IMPORT,
         "benchmark/compile.py", "benchmark/in_place.py", "benchmark/untuned.py",
-        "benchmark/onnxruntime_model.py", "models/inputs.py",
+        "models/inputs.py", "hardware/memory.py",
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
@@ -38,8 +48,8 @@ STAGE_ROOMS = {
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
         "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
-        "measure/statistics.py", "measure/ratios.py", "measure/outputs.py", "measure/roofline.py",
-        *_IMPORT, "models/export.py", "models/inputs.py", "records/curve.py",
+        "measure/statistics.py", "measure/ratios.py", "measure/roofline.py", "models/export.py",
+        "records/curve.py", *_RUN,
     ),
 }  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -55,16 +65,20 @@ def code_digest(*rooms: str) -> str:
     for room in rooms:
         place = _PACKAGE / room
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if path.suffix == ".py":
-                total.update(ast.dump(_bare(path)).encode())
-            elif path.is_file() and "__pycache__" not in path.parts:
-                total.update(path.read_bytes())
+            if path.is_file() and "__pycache__" not in path.parts:
+                total.update(_content(path, path.stat().st_mtime_ns))
     return total.hexdigest()[:16]
 
 
 def stage_code(stage: str) -> str:
     """Digest of the code that makes a stage's artefacts."""
     return code_digest(*STAGE_ROOMS[stage])
+
+
+@cache
+def _content(path: Path, _changed: int) -> bytes:
+    """What counts of a file; most are in the rooms of several stages."""
+    return ast.dump(_bare(path)).encode() if path.suffix == ".py" else path.read_bytes()
 
 
 def _bare(path: Path) -> ast.Module:

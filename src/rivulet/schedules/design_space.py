@@ -325,6 +325,8 @@ def open_design_space(
     try:
         context = tune_context(module, target, threads, seed)
         traces = [schedule.trace for schedule in context.generate_design_space()]
+    except MemoryError:
+        raise
     except Exception as error:  # TVM's own, of no common kind
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[-1] if lines else type(error).__name__

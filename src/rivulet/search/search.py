@@ -145,6 +145,9 @@ class _Search:
 
     def _require_a_valid_trial(self) -> None:
         """A search in which nothing ever runs has a cause outside the schedules."""
+        if self._kernels and len(self._spaceless) == len(self._kernels):
+            name, reason = next(iter(self._spaceless.items()))
+            raise UserError(f"no kernel has a design space; {short_name(name)}: {reason}")
         if problem := why_nothing_ran(self._log.trials, "candidates"):
             raise UserError(problem)
 

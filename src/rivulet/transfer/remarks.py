@@ -1,4 +1,4 @@
-"""What a transfer ends with: a line on each kernel that nothing valid was measured of."""
+"""What a transfer ends with: a line on each kernel of which no candidate ran."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from rivulet.records.failures import kernels_without_schedule
 from rivulet.records.trials import Trial
 from rivulet.transfer.case import Case
+from rivulet.transfer.transfer import STRATEGY
 
 
 def remarks(cases: Sequence[Case], trials: Iterable[Trial]) -> list[str]:
-    """The lines, for kernels without a valid trial, their default schedule's included.
+    """The lines, for kernels all of whose candidates failed, and those without a design space.
 
     Args:
         cases: The kernels.
@@ -19,10 +20,6 @@ def remarks(cases: Sequence[Case], trials: Iterable[Trial]) -> list[str]:
     spaceless = {
         case.kernel.task: case.candidates.spaceless for case in cases if case.candidates.spaceless
     }
-    ran = {case.kernel.task for case in cases if case.default.result.samples}
-    tasks = [case.kernel.task for case in cases]
-    return kernels_without_schedule(
-        [task for task in tasks if task not in ran or task in spaceless],
-        [trial for trial in trials if trial.kernel not in spaceless],
-        spaceless,
-    )
+    # A default schedule that runs is no candidate.
+    carried_over = [trial for trial in trials if trial.strategy == STRATEGY]
+    return kernels_without_schedule([case.kernel.task for case in cases], carried_over, spaceless)

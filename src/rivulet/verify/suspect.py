@@ -19,8 +19,8 @@ import numpy as np
 from rivulet.graph.prepare import PreparedModel
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.models.onnx_files import save_onnx
+from rivulet.models.trial_run import open_onnx, run_onnx
 from rivulet.verify.cutting import ancestors, cut, input_names, typed, untyped
-from rivulet.verify.reference import reference_outputs
 from rivulet.verify.running import prepared_outputs
 
 _CUTS = 8
@@ -73,7 +73,7 @@ class Cutter:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             path = Path(folder) / "part.onnx"
             save_onnx(part, path)
-            right = reference_outputs(path, inputs, self.threads)
+            right = run_onnx(open_onnx(path, self.threads), inputs)
             # Now their types are known, and steps of the preparation may ask for them.
             del part.graph.output[:]
             part.graph.output.extend(map(typed, names, right))

@@ -20,7 +20,7 @@ from rivulet.tvm_compat import installed_version
 # export needs an input, because Snakemake tells by the inputs' times what is out of date.)
 FORMATS = {
     "machine": 1,
-    "kernels": 1,
+    "kernels": 2,
     "search": 2,
     "droplet": 2,
     "gain": 1,
@@ -29,7 +29,7 @@ FORMATS = {
     "warm": 1,
     "ranking": 1,
     "similarity": 1,
-    "compile": 1,
+    "compile": 2,
     "benchmark": 2,
     "roofline": 1,
     "package": 1,

@@ -62,18 +62,6 @@ def _truncated(node: Node, raised: Any, dtype: str) -> Any:
 def _small_power(node: Node, x: Any, exponent: float, shape: tuple[int, ...]) -> Any:
     from tvm import relax
 
-    if exponent == 1:
-        return x
-    if exponent == 2:
-        return x * x
-    if exponent == 3:
-        return x * x * x
-    if exponent == 0.5:
-        return relax.op.sqrt(x)
-    if exponent == -1:
-        return node.scalar(1) / x
-    if exponent == -0.5:
-        return node.scalar(1) / relax.op.sqrt(x)
     if len(shape) > len(node.shape()):
         return relax.op.power(x, constant(np.full(shape, exponent), node.dtype()))
     return relax.op.power(x, node.scalar(exponent))

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from rivulet.graph.converters.node import TABLE, Converter, Node, RefusedError
+from rivulet.graph.errors import in_few_words
 
 _ROOMS = (
     "activations",
@@ -140,12 +141,4 @@ def _naming(node: str, operator: str) -> Iterator[None]:
     except RefusedError as error:
         raise ConversionError(node, operator, str(error)) from error
     except Exception as error:
-        raise ConversionError(node, operator, f"TVM: {few_words(error)}") from error
-
-
-def few_words(error: BaseException) -> str:
-    """The line of a TVM error that says what is wrong, without its place in the source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if "Check failed" in line), None)
-    said = said or (lines[-1] if lines else type(error).__name__)
-    return said.removeprefix("InternalError: ").rstrip(".")[:200]
+        raise ConversionError(node, operator, f"TVM: {in_few_words(error)}") from error

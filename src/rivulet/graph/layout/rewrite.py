@@ -118,14 +118,13 @@ class Rewriter:
             return self._weight(tensor.weight, order)
         if tensor.order == order:
             return tensor.value
-        key = (id(tensor.value), order)
+        axes = between(tensor.order, order)
+        key = (id(tensor.value), axes)
         if key not in self._moved:
-            operators = self.relax.op
             if same_memory(tensor.order, order, tensor.shape):
                 moved = self.view(tensor.value, stored_shape(tensor.shape, order))
             else:
-                axes = list(between(tensor.order, order))
-                moved = self.builder.emit(operators.permute_dims(tensor.value, axes))
+                moved = self.builder.emit(self.relax.op.permute_dims(tensor.value, list(axes)))
                 self._transposes.append(self._described(tensor))
             self._moved[key] = moved
             self._kept.append(tensor.value)

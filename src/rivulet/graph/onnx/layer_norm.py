@@ -69,7 +69,7 @@ class _Finder:
         difference = self.maker.get(quotient.input[0])
         if term is None or difference is None or not is_operator(difference, "Sub"):
             return None
-        variance, epsilon = self.split(term)
+        variance, epsilon, dtype = self.split(term)
         squares = self.mean_of(variance)
         square = None if squares is None else self.made_by(squares, "Mul")
         source = difference.input[0]
@@ -78,7 +78,7 @@ class _Finder:
         # The difference is read by the square, twice, and by the quotient.
         if list(square.input) != [difference.output[0]] * 2 or self.count[square.input[0]] != 3:
             return None
-        return self.node(quotient, source, epsilon)
+        return self.node(quotient, source, epsilon, dtype)
 
     def made_by(self, name: str, operator: str) -> Any:
         """The node that makes a value, where it is that operator and nothing else reads it."""
@@ -86,13 +86,14 @@ class _Finder:
         alone = node is not None and self.count[name] == 1 and is_operator(node, operator)
         return node if alone else None
 
-    def split(self, term: Any) -> tuple[str | None, float | None]:
-        """The variable and the constant part of a sum."""
+    def split(self, term: Any) -> tuple[str | None, float | None, Any]:
+        """The variable and the constant part of a sum, and the type of both."""
         for place in (0, 1):
-            constant = self.constants.scalar(term.input[1 - place])
-            if constant is not None:
-                return term.input[place], constant
-        return None, None
+            number = self.constants.scalar(term.input[1 - place])
+            constant = self.constants.value(term.input[1 - place])
+            if number is not None and constant is not None:
+                return term.input[place], number, constant.dtype
+        return None, None, None
 
     def mean_of(self, name: str | None) -> str | None:
         """What a value, which is read once, is the mean of over the last axis, keeping it."""
@@ -105,7 +106,9 @@ class _Finder:
         last = rank > 0 and [axis % rank for axis in axes] == [rank - 1]
         return str(node.input[0]) if last and options.get("keepdims", 1) else None
 
-    def node(self, quotient: Any, source: str, epsilon: float) -> tuple[str, Any] | None:
+    def node(
+        self, quotient: Any, source: str, epsilon: float, dtype: Any
+    ) -> tuple[str, Any] | None:
         """LayerNormalization with the factor and the term that follow a quotient."""
         import onnx
 
@@ -115,7 +118,6 @@ class _Finder:
         output, scale = self.following(quotient.output[0], "Mul", shape[-1])
         output, bias = self.following(output, "Add", shape[-1])
         if scale is None:
-            dtype = self.dtype_of(bias)
             scale = self.fresh(f"{output}/ones")
             self.graph.initializer.append(tensor(scale, np.ones(shape[-1], dtype)))
         inputs = [source, scale, *([bias] if bias else [])]
@@ -123,11 +125,6 @@ class _Finder:
             "LayerNormalization", inputs, [output], axis=-1, epsilon=epsilon
         )
         return output, made
-
-    def dtype_of(self, bias: str | None) -> np.dtype[Any]:
-        """Type of the numbers, which a bias has as well; float32 without one."""
-        value = self.constants.value(bias) if bias else None
-        return np.dtype(np.float32) if value is None else value.dtype
 
     def following(self, name: str, operator: str, channels: int) -> tuple[str, str | None]:
         """The value behind a factor or term for each channel, and that one's name."""

@@ -52,7 +52,7 @@ def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
         return None  # all weights: TVM works it out
     leading = max(moving, key=lambda t: _claim(rewriter, t))
     lead = leading
-    if not all(t is leading or t.value is leading.value or t.is_scalar for t in tensors):
+    if not all(t is leading or t.is_scalar for t in tensors):
         lead = rewriter.unmerged(leading)
     order = _extended(lead.order, rank)
     shape = tuple(np.broadcast_shapes(*(tensor.shape for tensor in tensors)))
@@ -61,9 +61,7 @@ def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
     operand = lead.value if broadcast else rewriter.computed(lead)
     extents = lying if broadcast else extents_of(operand)
     placed = [
-        operand
-        if tensor.value is not None and tensor.value is leading.value
-        else _placed(rewriter, tensor, order, lying, extents)
+        operand if tensor is leading else _placed(rewriter, tensor, order, lying, extents)
         for tensor in tensors
     ]
     new = type(call)(call.op, placed, call.attrs, call.ty_args)

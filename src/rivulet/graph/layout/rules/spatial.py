@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivulet.graph.layout.order import channels_last
+from rivulet.graph.layout.order import channels_last, identity
 from rivulet.graph.layout.rewrite import Rewriter, Rule, Value
 from rivulet.graph.layout.rules.attributes import ints
 from rivulet.graph.layout.stored import Stored
@@ -22,7 +22,8 @@ def convolution(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value 
         return None
     space = _SPACE[rank]
     weights = rewriter.place(kernel, (*range(2, rank), 1, 0))
-    if rank == 4 and rewriter.is_input(data) and not attributes.out_dtype:
+    as_it_comes = rewriter.is_input(data) and data.order == identity(rank)
+    if rank == 4 and as_it_comes and not attributes.out_dtype:
         new = rewriter.builder.call_te(
             te_image_convolution,
             data.value,
