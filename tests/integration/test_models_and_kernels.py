@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from conftest import ROOT, write_onnx
 from rivulet.errors import UserError
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels import load_kernels, save_kernels
-from rivulet.kernels.extract import extract_kernels
+from rivulet.kernels.extract import extract_kernels, refuse_others
 from rivulet.models import onnx_files
 from rivulet.models.adopt import adopt_onnx
 from rivulet.models.description import check_onnx
@@ -135,6 +136,13 @@ def test_equal_layers_of_other_models_are_the_same_workload(kernels, target, tmp
     wide = extract_kernels(prepare_model(write_onnx(tmp_path / "w.onnx", 16), target), target)
     assert not {k.workload for k in wide} & {k.workload for k in kernels}
     assert {k.kind for k in wide} == {k.kind for k in kernels}
+
+
+def test_a_model_with_other_kernels_than_those_searched_is_refused(kernels, small_model):
+    table = Path("results/local/kernels/small.csv")
+    refuse_others(small_model.module, [kernel.workload for kernel in kernels], table)
+    with pytest.raises(UserError, match=r"small\.csv: 1 of the model's kernels .* fused_image_conv2d"):
+        refuse_others(small_model.module, [k.workload for k in kernels[1:]], table)
 
 
 def test_kernels_come_back_as_saved(kernels, tmp_path):

@@ -1,7 +1,12 @@
 """What a job says at its end of kernels that nothing valid was measured of."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 from rivulet.records import Trial
 from rivulet.records.failures import kernels_without_schedule
+from rivulet.transfer.remarks import remarks
+from rivulet.transfer.transfer import DEFAULT_STRATEGY, STRATEGY
 
 
 def trial(kernel, error="", candidate="0"):
@@ -31,3 +36,17 @@ def test_lines_stay_readable_for_long_names_and_long_reasons():
     name = "fused_" + "_add" * 150
     (line,) = kernels_without_schedule([name], [trial(name, "x" * 5000)])
     assert len(line) < 320
+
+
+def test_a_transfer_names_kernels_none_of_whose_candidates_ran():
+    cases = [
+        SimpleNamespace(kernel=SimpleNamespace(task=task), candidates=SimpleNamespace(spaceless=""))
+        for task in ("conv", "pool")
+    ]
+    trials = [
+        replace(trial("conv", "run timeout"), strategy=STRATEGY),
+        replace(trial("conv"), strategy=DEFAULT_STRATEGY),
+        replace(trial("pool"), strategy=STRATEGY),
+    ]
+    (line,) = remarks(cases, trials)
+    assert line == "conv keeps its default loops: none of its 1 trial(s) ran, run timeout"
