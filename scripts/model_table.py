@@ -26,7 +26,7 @@ from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.progress import duration
 from rivulet.provenance import read_record
-from rivulet.tables import write_table
+from rivulet.tables import put_between, write_table
 from rivulet.tvm_compat import installed_version
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -194,16 +194,6 @@ def markdown(rows):
     return "\n".join([*lines, "", END])
 
 
-def write_markdown(path, rows):
-    """Put the table between its marks in a file."""
-    text = path.read_text()
-    head, begun, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    if not (begun and ended):
-        raise UserError(f"{path}: has no place for the table; it lies between {BEGIN} and {END}")
-    path.write_text(head + markdown(rows) + tail)
-
-
 def parse():
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -266,7 +256,7 @@ def main():
         print(f"{passed:>8} {number}/{len(todo)} {name}: {what}", flush=True)
     chosen = [rows[name] for name in sorted(options.models)]
     if options.markdown:
-        write_markdown(options.markdown, chosen)
+        put_between(options.markdown, BEGIN, END, markdown(chosen))
     failed = sum(bool(row.error) for row in chosen)
     print(f"{len(chosen) - failed} of {len(chosen)} models give kernels; table: {options.out}")
     return 0

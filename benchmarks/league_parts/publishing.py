@@ -12,11 +12,12 @@ from league_parts.contestants import CONTESTANTS, TORCHVISION
 from league_parts.figures import Standing, summary
 from league_parts.match import Match
 from league_parts.settings import HARDWARE, PEERS, Settings, configuration
-from league_parts.table import markdown, write_csv, write_markdown
+from league_parts.table import BEGIN, END, markdown, write_csv
 from rivulet.config.load import validate_config
 from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import environment
 from rivulet.provenance.checkout import commit, versions
+from rivulet.tables import put_between
 from rivulet.workflow.stages import device_of
 
 _PACKAGES = ("apache-tvm", "onnxruntime", "openvino", "torch")
@@ -48,7 +49,7 @@ def publish(
     said = standings, failed, facts(settings, matches), summary(standings, failed)
     (out / "league.md").write_text(markdown(*said, "league.svg") + "\n")
     if page:
-        write_markdown(page, markdown(*said, page.with_suffix(".svg").name))
+        put_between(page, BEGIN, END, markdown(*said, page.with_suffix(".svg").name))
         for kind in ("csv", "svg"):
             shutil.copyfile(out / f"league.{kind}", page.with_suffix(f".{kind}"))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from league_parts.figures import Standing
 from league_parts.settings import ANSOR, DROPLET, PEERS
-from rivulet.errors import UserError
 from rivulet.measure.ratios import Ratio
 from rivulet.report.blocks import NAMES
 from rivulet.tables import write_table
@@ -141,17 +140,3 @@ def markdown(
     disturbed = [one for one in standings if one.complaints]
     lines += [f"\n{one.model}: {'; '.join(one.complaints)}." for one in disturbed]
     return "\n".join([*lines, "", END])
-
-
-def write_markdown(path: Path, block: str) -> None:
-    """Put the block between its marks in a page.
-
-    Raises:
-        UserError: The page has no place for it.
-    """
-    text = path.read_text() if path.exists() else ""
-    head, begun, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    if not (begun and ended):
-        raise UserError(f"{path}: has no place for the table; it lies between {BEGIN} and {END}")
-    path.write_text(head + block + tail)

@@ -1,4 +1,4 @@
-"""Tables whose rows are dataclasses, as CSV files."""
+"""Tables whose rows are dataclasses, as CSV files; and tables within pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from rivulet.errors import UserError
 
 
 def columns_of(row_class: type[Any]) -> tuple[str, ...]:
@@ -21,3 +23,23 @@ def write_table(row_class: type[Any], rows: Iterable[Any], path: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(columns)
         writer.writerows([getattr(row, name) for name in columns] for row in rows)
+
+
+def put_between(path: Path, begin: str, end: str, block: str) -> None:
+    """Put a block into a page, in the place of what stands between two marks, and of these.
+
+    Args:
+        path: The page.
+        begin: Mark before the block.
+        end: Mark behind it.
+        block: The block, which begins and ends with the marks.
+
+    Raises:
+        UserError: The page has no such place.
+    """
+    text = path.read_text() if path.exists() else ""
+    head, begun, rest = text.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not (begun and ended):
+        raise UserError(f"{path}: has no place for the table; it lies between {begin} and {end}")
+    path.write_text(head + block + tail)

@@ -141,7 +141,9 @@ def test_equal_layers_of_other_models_are_the_same_workload(kernels, target, tmp
 def test_a_model_with_other_kernels_than_those_searched_is_refused(kernels, small_model):
     table = Path("results/local/kernels/small.csv")
     refuse_others(small_model.module, [kernel.workload for kernel in kernels], table)
-    with pytest.raises(UserError, match=r"small\.csv: 1 of the model's kernels .* fused_image_conv2d"):
+    with pytest.raises(
+        UserError, match=r"small\.csv: 1 of the model's kernels .* fused_image_conv2d"
+    ):
         refuse_others(small_model.module, [k.workload for k in kernels[1:]], table)
 
 

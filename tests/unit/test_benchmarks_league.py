@@ -19,10 +19,11 @@ from league_parts.figures import standing, summary
 from league_parts.match import Match
 from league_parts.publishing import facts, plain_config, publish
 from league_parts.settings import DROPLET, FULL, PEERS, QUICK, configuration, log_record, wanted
-from league_parts.table import BEGIN, END, markdown, terminal_lines, write_markdown
+from league_parts.table import BEGIN, END, markdown, terminal_lines
 from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.table import read_rows
 from rivulet.errors import UserError
+from rivulet.tables import put_between
 
 SAMPLING = Sampling(0.95, 200, 0)
 NOTHING = {"transposes_inside": 0, "weight_only_kernels": 0}
@@ -128,7 +129,7 @@ def test_tables_and_figure_are_written_and_the_page_keeps_the_rest(standings, tm
 def test_a_page_without_a_place_is_refused(tmp_path):
     (tmp_path / "page.md").write_text("# League\n")
     with pytest.raises(UserError, match="has no place for the table"):
-        write_markdown(tmp_path / "page.md", "block")
+        put_between(tmp_path / "page.md", BEGIN, END, "block")
 
 
 def test_one_line_per_model_on_the_terminal(standings):

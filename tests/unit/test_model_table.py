@@ -71,7 +71,7 @@ def test_rows_come_back_and_a_foreign_table_is_refused(tmp_path):
 def test_the_markdown_stands_between_its_marks(tmp_path):
     page = tmp_path / "models.md"
     page.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nafter\n")
-    command.write_markdown(page, [GOOD, BAD])
+    command.put_between(page, command.BEGIN, command.END, command.markdown([GOOD, BAD]))
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
@@ -79,11 +79,11 @@ def test_the_markdown_stands_between_its_marks(tmp_path):
     assert "1 of 2 models give kernels." in text
     assert "| alexnet | 1x3x224x224 | 61.1 | 14 | 7 | 1.43 | 0 | 2 | 0 | 5 | 4 | 2.5 |" in text
     assert "| vit_b_16 | kernels: takes more than 5 s |" in text
-    command.write_markdown(page, [GOOD])
+    command.put_between(page, command.BEGIN, command.END, command.markdown([GOOD]))
     assert "vit_b_16" not in page.read_text()
     page.write_text("no place")
     with pytest.raises(UserError, match="has no place for the table"):
-        command.write_markdown(page, [GOOD])
+        command.put_between(page, command.BEGIN, command.END, command.markdown([GOOD]))
 
 
 def test_finished_rows_are_kept_and_unknown_models_refused(tmp_path):

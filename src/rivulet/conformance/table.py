@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rivulet.conformance.judging import Verdict
+from rivulet.tables import put_between
 
 BEGIN, END = "<!-- operators: begin -->", "<!-- operators: end -->"
 _OUTCOMES = ("right", "refused", "wrong", "unclear")
@@ -48,9 +49,7 @@ def operator_table(verdicts: list[Verdict], releases: str) -> str:
 
 def write_page(page: Path, table: str) -> None:
     """Put the table into the page, between its two marks."""
-    text = page.read_text(encoding="utf-8")
-    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    page.write_text(f"{text[:begin]}\n{table}\n{text[end:]}", encoding="utf-8")
+    put_between(page, BEGIN, END, f"{BEGIN}\n{table}\n{END}")
 
 
 def _reasons(verdicts: list[Verdict]) -> str:

@@ -8,6 +8,18 @@ import numpy as np
 _ALIGNMENT = 64
 
 
+def aligned(size: int) -> int:
+    """The next multiple of `_ALIGNMENT`."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def aligned_block(size: int) -> np.ndarray:
+    """So many bytes of memory that begin where TVM takes them."""
+    block = np.empty(size + _ALIGNMENT, np.uint8)
+    skipped = -block.ctypes.data % _ALIGNMENT
+    return block[skipped : skipped + size]
+
+
 def in_one_block(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Copies of arrays side by side in one block of memory, in their order.
 
@@ -18,9 +30,8 @@ def in_one_block(arrays: list[np.ndarray]) -> list[np.ndarray]:
     Args:
         arrays: The arrays; the list is emptied, so that each is freed when it has been copied.
     """
-    starts = np.cumsum([0, *(-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays)])
-    block = np.empty(int(starts[-1]) + _ALIGNMENT, np.uint8)
-    block = block[-block.ctypes.data % _ALIGNMENT :]
+    starts = np.cumsum([0, *(aligned(array.nbytes) for array in arrays)])
+    block = aligned_block(int(starts[-1]))
     copies = []
     for start in starts[:-1]:
         array = arrays.pop(0)

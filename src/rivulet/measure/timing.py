@@ -11,18 +11,17 @@ from functools import cache
 from typing import Any
 
 from rivulet.hardware.cpu import last_level_cache_bytes
+from rivulet.hardware.memory import aligned, aligned_block
 from rivulet.hardware.place import CPU, Place
 from rivulet.measure.values import argument_values, fill_argument
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Argument, Call, argument_bytes
 from rivulet.tvm_compat.intervals import Interval
-from rivulet.tvm_compat.value_ranges import is_index
 
 # Weights smaller than this cost a run so little, wherever they are, that it cannot be measured.
 _WORTH_COOLING = 64 * 1024
 # Reading this many times the cache's size between two uses of a weight leaves nothing of it there.
 _CACHES = 2
-_ALIGNMENT = 64
 _PATTERN_BYTES = 2**20
 # Arguments kept between candidates. Schedules pack the same weights in ever other shapes, so it
 # is their size that has to be bounded and not their number.
@@ -93,7 +92,7 @@ class _Pool:
     """Memory for the copies of weights.
 
     Attributes:
-        array: Float32 numbers, beginning at a multiple of `_ALIGNMENT` bytes.
+        array: Float32 numbers, beginning where TVM takes memory of others.
         read: Bytes of it that lie before what was read longest ago.
     """
 
@@ -185,7 +184,7 @@ class Tensors:
         if sum(argument_bytes(kept) for _, kept, *_ in self._kept) > _CACHED_BYTES:
             self._kept.clear()
         cold = [i for i in call.weights if args[i][1] == "float32" and _suits_pool(call, i)]
-        size = sum(_aligned(argument_bytes(args[i])) for i in cold)
+        size = sum(aligned(argument_bytes(args[i])) for i in cold)
         cooled = measure["cold_weights"] and not measure["cache_flush"] and self._place.is_host_cpu
         if not cooled or size < _WORTH_COOLING:
             tensors = [self._filled(call, i) for i in range(len(args))]
@@ -208,9 +207,7 @@ class Tensors:
         wanted = max(size, min(model, beyond_caches))
         if self._pool is None or self._pool.array.nbytes < wanted:
             self._pool = None  # before the new one is made: they need not fit beside each other
-            array = np.empty((wanted + _ALIGNMENT) // 4, np.float32)
-            skipped = (-array.ctypes.data) % _ALIGNMENT // 4
-            array = array[skipped : skipped + wanted // 4]
+            array = aligned_block(wanted // 4 * 4).view(np.float32)
             pattern = np.random.default_rng(0).random(_PATTERN_BYTES // 4, np.float32)
             for begin in range(0, array.size, pattern.size):
                 part = array[begin : begin + pattern.size]
@@ -224,7 +221,7 @@ class Tensors:
         for position, argument in wanted.items():
             part = array[begin // 4 : (begin + argument_bytes(argument)) // 4]
             views[position] = load_tvm().runtime.from_dlpack(part.reshape(argument[0]))
-            begin += _aligned(argument_bytes(argument))
+            begin += aligned(argument_bytes(argument))
         return views
 
     def _filled(self, call: Call, position: int) -> Any:
@@ -252,8 +249,4 @@ class Tensors:
 
 def _suits_pool(call: Call, position: int) -> bool:
     """Whether an argument may have numbers between 0 and 1, of which the pool is made."""
-    return not is_index(call.range_of(position))
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+    return call.is_plain(position)

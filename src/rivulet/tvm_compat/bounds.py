@@ -81,7 +81,9 @@ class Bounds:
         if name == "Mul":
             return self._product(expression.a, expression.b)
         if name in _BINARY:
-            return _known(_BINARY[name], self.of(expression.a), self.of(expression.b))
+            found = _known(_BINARY[name], self.of(expression.a), self.of(expression.b))
+            whole = name == "Div" and "int" in str(expression.ty.dtype)
+            return iv.truncated(found) if whole else found
         return self._called(expression) if name == "Call" else iv.ANYTHING
 
     def _variable(self, variable: Any) -> Interval:

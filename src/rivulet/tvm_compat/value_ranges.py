@@ -42,7 +42,7 @@ _DOMAINS: dict[str, Holds] = {
     "log": _above_zero,
     "log2": _above_zero,
     "log10": _above_zero,
-    "log1p": lambda found: found.within(-1 + _TINY, math.inf) and found.low > -1,
+    "log1p": lambda found: found.within(-1, math.inf) and found.low > -1,
     "acos": lambda found: found.within(-1, 1),
     "asin": lambda found: found.within(-1, 1),
     "acosh": lambda found: found.within(1, math.inf),
