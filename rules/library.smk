@@ -24,8 +24,9 @@ rule package_own:
     output:
         library=f"{OWN_PACKAGE}/model.so",
         weights=f"{OWN_PACKAGE}/params.npz",
+        example=f"{OWN_PACKAGE}/example.npz",
         manifest=f"{OWN_PACKAGE}/manifest.json",
-        example=f"{OWN_PACKAGE}/run.py",
+        runner=f"{OWN_PACKAGE}/run.py",
         record=f"{OWN_PACKAGE}/package.json",
     log:
         "logs/{hardware}/library/{model}-{own_log}-{trials}.log",
@@ -59,8 +60,9 @@ rule package_transfer:
     output:
         library=f"{MOVED_PACKAGE}/model.so",
         weights=f"{MOVED_PACKAGE}/params.npz",
+        example=f"{MOVED_PACKAGE}/example.npz",
         manifest=f"{MOVED_PACKAGE}/manifest.json",
-        example=f"{MOVED_PACKAGE}/run.py",
+        runner=f"{MOVED_PACKAGE}/run.py",
         record=f"{MOVED_PACKAGE}/package.json",
     log:
         "logs/{hardware}/library/{target}-{moved}-from-{source}-{trials}.log",

@@ -27,7 +27,6 @@ from rivulet.errors import UserError
 from rivulet.hardware.place import PlaceUnreachable, at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
-from rivulet.models.inputs import range_of
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.checkout import commit, versions
@@ -69,7 +68,8 @@ def package(job, options):
     for reason in found.failures.values():
         raise UserError(f"{options.library} is not packaged: {reason}")
     latency = latency_of(found.samples[PACKAGED], chosen)
-    write_runner(folder)
+    names = [one["name"] for one in model["inputs"]]
+    write_runner(folder, dict(zip(names, subject.arrays(chosen["seed"]), strict=True)))
     log = read_record(options.log_record)
     made = read_record(options.library_record)
     facts = {
@@ -86,10 +86,7 @@ def package(job, options):
         "commit": commit(),
         "compiled": made.made["at"],
     }
-    inputs = [
-        Tensor(one["name"], tuple(one["shape"]), one["dtype"], range_of(one))
-        for one in model["inputs"]
-    ]
+    inputs = [Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in model["inputs"]]
     write_manifest(
         folder, inputs, outputs_of(subject, model["outputs"]), target, device.threads, facts
     )

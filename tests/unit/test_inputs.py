@@ -7,7 +7,7 @@ from onnx_text import model_of
 from rivulet.errors import UserError
 from rivulet.models.description import describe
 from rivulet.models.given_inputs import with_given
-from rivulet.models.inputs import input_values, range_of
+from rivulet.models.inputs import input_values
 from rivulet.models.onnx_files import values_beside
 
 TABLE = np.zeros((30, 4), np.float32)
@@ -70,13 +70,6 @@ def test_a_mask_is_mostly_ones_and_never_all_zeros_in_a_row():
     assert set(np.unique(array)) == {0, 1}
     assert 0.85 < array.mean() < 0.98
     assert array.max(axis=1).min() == 1
-
-
-def test_whoever_has_no_seed_is_told_the_range():
-    assert range_of(entry("float32")) is None
-    assert range_of(entry("bool")) == (0, 2)
-    assert range_of(entry("uint8")) == (0, 256)
-    assert range_of(entry("int64", range=[0, 30])) == (0, 30)
 
 
 # --- What the graph tells ------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from rivulet.hardware.place import CPU, Place
 from rivulet.hardware.target import needed_features
 from rivulet.tvm_compat.targets import CUDA, is_gpu
 
-LIBRARY, WEIGHTS, MANIFEST, RUN = "model.so", "params.npz", "manifest.json", "run.py"
-FILES = (LIBRARY, WEIGHTS, MANIFEST, RUN)
+LIBRARY, WEIGHTS, MANIFEST = "model.so", "params.npz", "manifest.json"
+EXAMPLE, RUN = "example.npz", "run.py"
+FILES = (LIBRARY, WEIGHTS, MANIFEST, EXAMPLE, RUN)
 _TEMPLATE = Path(__file__).with_name("run_template.py")
 _FORMAT = 1
 
@@ -30,19 +31,11 @@ class Tensor:
         name: Its name.
         shape: Its shape.
         dtype: Its dtype.
-        range: Of an input, the least value and the end of the range of example values; None for
-            any.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    range: tuple[float, float] | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """As the manifest has it."""
-        told = {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
-        return told if self.range is None else {**told, "range": list(self.range)}
 
 
 def pack_weights(library: Path, params: Sequence[Any], path: Path, place: Place) -> None:
@@ -78,8 +71,8 @@ def write_manifest(
     manifest = {
         "format": _FORMAT,
         **facts,
-        "inputs": [one.facts() for one in inputs],
-        "outputs": [one.facts() for one in outputs],
+        "inputs": [asdict(one) for one in inputs],
+        "outputs": [asdict(one) for one in outputs],
         "target": str(target),
         "device": CUDA if is_gpu(target) else CPU,
         "threads": threads,
@@ -88,7 +81,13 @@ def write_manifest(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def write_runner(folder: Path) -> None:
-    """Write the example that runs the package."""
+def write_runner(folder: Path, example: Mapping[str, np.ndarray]) -> None:
+    """Write the example that runs the package, and inputs for it.
+
+    Args:
+        folder: The package.
+        example: Values that the model is good for, by the inputs' names.
+    """
+    np.savez(folder / EXAMPLE, **example)  # type: ignore[arg-type]
     shutil.copyfile(_TEMPLATE, folder / RUN)
     (folder / RUN).chmod(0o755)

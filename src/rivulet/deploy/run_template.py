@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run this model: run.py [INPUTS.npz [OUTPUTS.npz]]; inputs that are not given are random."""
+"""Run this model: run.py [INPUTS.npz [OUTPUTS.npz]]; without inputs it takes example.npz."""
 
 import json
 import os
@@ -18,14 +18,10 @@ from tvm import relax, runtime  # noqa: E402
 
 device = runtime.device(ABOUT["device"])
 machine = relax.VirtualMachine(runtime.load_module(str(HERE / "model.so")), device)
-given = dict(np.load(sys.argv[1])) if sys.argv[1:] else {}
-if given and set(given) != {i["name"] for i in ABOUT["inputs"]}:
-    sys.exit(f"{sys.argv[1]}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
-for i in ABOUT["inputs"]:
-    low, high = i.get("range", (0, 1))
-    drawn = np.random.uniform(low, high, i["shape"])
-    drawn = drawn if "float" in i["dtype"] else np.floor(drawn)
-    given[i["name"]] = np.asarray(given.get(i["name"], drawn), i["dtype"])
+source = sys.argv[1] if sys.argv[1:] else HERE / "example.npz"
+given = dict(np.load(source))
+if set(given) != {i["name"] for i in ABOUT["inputs"]}:
+    sys.exit(f"{source}: holds {', '.join(given)}; the model's inputs: {ABOUT['inputs']}")
 weights = list(np.load(HERE / "params.npz").values())
 if ABOUT["device"] == "cpu":
     # All in one array: numpy asks for huge pages for it, out of which they are read faster.
@@ -38,9 +34,8 @@ if ABOUT["device"] == "cpu":
         weights[n] = runtime.from_dlpack(part)
 else:
     weights = [runtime.tensor(w, device) for w in weights]
-found = machine["main"](
-    *(runtime.tensor(given[i["name"]], device) for i in ABOUT["inputs"]), *weights
-)
+arrays = (np.asarray(given[i["name"]], i["dtype"]) for i in ABOUT["inputs"])
+found = machine["main"](*(runtime.tensor(array, device) for array in arrays), *weights)
 found = [found.numpy()] if hasattr(found, "numpy") else [one.numpy() for one in found]
 outputs = {o["name"]: array for o, array in zip(ABOUT["outputs"], found, strict=True)}
 if sys.argv[2:]:

@@ -29,20 +29,6 @@ def default_range(dtype: np.dtype[Any]) -> tuple[int, int]:
     return _FULL.get(dtype.name, _UNKNOWN)
 
 
-def range_of(one: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The least value of an input and the end of the range of its values; None for any.
-
-    Args:
-        one: What the model's record says of the input.
-    """
-    dtype = np.dtype(one["dtype"])
-    if dtype.kind == "b":
-        return 0, 2
-    if "range" in one:
-        return one["range"][0], one["range"][1]
-    return default_range(dtype) if dtype.kind in "iu" else None
-
-
 def input_values(inputs: Sequence[Mapping[str, Any]], seed: int) -> list[np.ndarray]:
     """Seeded values for a model's inputs.
 

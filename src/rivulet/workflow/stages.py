@@ -32,7 +32,7 @@ FORMATS = {
     "compile": 2,
     "benchmark": 2,
     "roofline": 1,
-    "package": 1,
+    "package": 2,
     "collect": 1,
     "collect-droplet": 1,
     "report": 1,
