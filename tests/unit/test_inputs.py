@@ -5,7 +5,7 @@ import pytest
 
 from onnx_text import model_of
 from rivulet.errors import UserError
-from rivulet.models.description import describe
+from rivulet.models.description import depending_outputs, describe
 from rivulet.models.given_inputs import with_given
 from rivulet.models.inputs import input_values
 from rivulet.models.onnx_files import values_beside
@@ -241,3 +241,27 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "mine.npz").write_text("no zip")
     with pytest.raises(UserError, match=r"not readable as an \.npz file"):
         given(tmp_path, entry("int64"), str(tmp_path / "mine.npz"))
+
+
+def test_what_a_node_leaves_out_makes_no_output_depend_on_an_input():
+    import onnx
+    from onnx import TensorProto, helper
+
+    def value(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4])
+
+    graph = helper.make_graph(
+        [
+            helper.make_node("TopK", ["x", "k"], ["y", ""]),
+            helper.make_node("Clip", ["c", "", "one"], ["z"]),
+        ],
+        "m",
+        [value("x")],
+        [value("y"), value("z")],
+        [
+            onnx.numpy_helper.from_array(np.array([4], np.int64), "k"),
+            onnx.numpy_helper.from_array(np.ones((1, 4), np.float32), "c"),
+            onnx.numpy_helper.from_array(np.float32(1), "one"),
+        ],
+    )
+    assert depending_outputs(helper.make_model(graph)) == {"y"}

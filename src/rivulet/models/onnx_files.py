@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _MOST_BYTES = (1 << 31) - (1 << 24)  # a protobuf message holds 2 GB, the graph included
-_MOST_ELEMENTS_OF_A_SHAPE = 1024
+# A constant of this size says how a node works (a shape, axes, a bound), larger ones are weights.
+MOST_ELEMENTS_OF_A_SHAPE = 1024
 # The start of an entry `location: FILE`, as protobuf writes it.
 _LOCATION = b"\x0a\x08location\x12"
 
@@ -104,7 +105,7 @@ def _tensors_of_graph(graph: Any) -> Iterator[Any]:
 
 def names_read(node: Any) -> Iterator[str]:
     """Names that a node reads, those within its own graphs included."""
-    yield from node.input
+    yield from filter(None, node.input)  # an empty name stands for what is left out
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
             for inner in graph.node:
@@ -122,7 +123,7 @@ def _tensors_of_nodes(nodes: Any) -> Iterator[Any]:
 
 
 def without_weights(model: Any) -> Any:
-    """A copy whose large weights have a shape and no data: inference needs no more of them.
+    """A copy whose large weights have a shape and no data: inference of shapes needs no more.
 
     With them it would copy the whole model, and fail beyond the 2 GB of a protobuf message.
     """
@@ -133,7 +134,7 @@ def without_weights(model: Any) -> Any:
     graph.input.extend(model.graph.input)
     graph.output.extend(model.graph.output)
     for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) <= _MOST_ELEMENTS_OF_A_SHAPE:
+        if math.prod(tensor.dims) <= MOST_ELEMENTS_OF_A_SHAPE:
             graph.initializer.append(tensor)
         else:
             stub = graph.initializer.add(

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from rivulet.graph.onnx.editing import (
-    MOST_ELEMENTS_OF_A_SHAPE,
     constant,
     constant_value,
     copy_of,
@@ -19,6 +18,7 @@ from rivulet.graph.onnx.editing import (
     replace_nodes,
     tensor,
 )
+from rivulet.models.onnx_files import MOST_ELEMENTS_OF_A_SHAPE
 
 
 def constants_to_weights(model: Any) -> int:

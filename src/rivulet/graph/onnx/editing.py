@@ -9,18 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from rivulet.models.onnx_files import MOST_ELEMENTS_OF_A_SHAPE, names_read
+
 DEFAULT_DOMAIN = ("", "ai.onnx")
-# A constant of this kind says how a node works (a shape, axes, a bound), the others are weights.
-MOST_ELEMENTS_OF_A_SHAPE = 1024
-
-
-def reads(node: Any) -> Iterator[str]:
-    """Names that a node reads, those within its own graphs included."""
-    yield from filter(None, node.input)
-    for graph in graphs_within(node):
-        for inner in graph.node:
-            yield from reads(inner)
-        yield from (value.name for value in graph.output)
 
 
 def graphs_within(node: Any) -> Iterator[Any]:
@@ -44,7 +35,7 @@ def all_nodes(graph: Any) -> Iterator[Any]:
 
 def readers(graph: Any) -> Counter[str]:
     """How often each value is read; being an output of the graph counts as one."""
-    count = Counter(name for node in graph.node for name in reads(node))
+    count = Counter(name for node in graph.node for name in names_read(node))
     count.update(value.name for value in graph.output)
     return count
 
@@ -226,7 +217,7 @@ def drop_unread(graph: Any) -> None:
     for place in reversed(range(len(graph.node))):
         node = graph.node[place]
         if not any(count[name] for name in node.output if name):
-            count.subtract(reads(node))
+            count.subtract(names_read(node))
             del graph.node[place]
     kept = {value.name for value in graph.input}
     for place in reversed(range(len(graph.initializer))):

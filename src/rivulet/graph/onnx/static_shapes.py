@@ -23,10 +23,10 @@ from rivulet.graph.onnx.editing import (
     drop_unread,
     is_operator,
     named,
-    reads,
     tensor,
 )
 from rivulet.graph.onnx.weightless import without_weights
+from rivulet.models.onnx_files import names_read
 
 # Masks, and tables of positions, are smaller; what larger weights go through is work for the
 # compiler, which packs them anyway.
@@ -106,7 +106,7 @@ def _fold_once(model: Any) -> int:
         return 0
     kept = [node for place, node in enumerate(graph.node) if place not in known.folded]
     made = {name for place in known.folded for name in graph.node[place].output}
-    needed = {name for node in kept for name in reads(node)}
+    needed = {name for node in kept for name in names_read(node)}
     needed.update(value.name for value in graph.output)
     constants = []
     for name, value in _evaluate(model, known, sorted(needed & made - {""})).items():

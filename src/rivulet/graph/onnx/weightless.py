@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rivulet.graph.onnx.editing import MOST_ELEMENTS_OF_A_SHAPE
+from rivulet.models.onnx_files import MOST_ELEMENTS_OF_A_SHAPE
 
 
 def without_weights(graph: Any) -> Any:
