@@ -139,8 +139,9 @@ def draw(profiles, path):
             axis.step(profile.edges[:-1], shown * 1e7, where="post", label=label, linewidth=1)
         axis.axhline(BOUND * 1e7, color="black", linewidth=0.6, linestyle=":")
         axis.set_title(name, fontsize=10, loc="left")
-    for axis in axes.flat[len(profiles) :]:
-        axis.set_axis_off()
+    for place in range(len(profiles), rows * columns):
+        axes.flat[place].set_axis_off()
+        axes.flat[place - columns].tick_params(labelbottom=True)  # the last one of its column
     axes.flat[0].legend(frameon=False, fontsize=8)
     axes[0, 0].set_ylim(0, 11)
     figure.supxlabel("log2 |x|", fontsize=10)

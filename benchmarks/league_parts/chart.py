@@ -48,7 +48,10 @@ def write_chart(path: Path, standings: Sequence[Standing]) -> None:
         axes.grid(axis="x", color=GRID, alpha=0.35, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
         if any(one.ratios for one in standings):
-            axes.legend(loc="lower right", frameon=False, fontsize=9)
+            # Above the axes: anywhere within, it would lie on some model's intervals.
+            axes.legend(
+                loc="lower left", bbox_to_anchor=(0, 1), ncols=len(PEERS), frameon=False, fontsize=9
+            )
         figure.tight_layout()
         told = "; ".join(
             f"{one.model}, over {NAMES[peer]}: {ratio.value:.2f} "
