@@ -7,7 +7,7 @@ rule compile_untuned:
         record="results/models/{model}.json",
         # A model that is refused there is not compiled either, and told once.
         # Not `ancient`: Snakemake would look no further at a job all of whose producers are.
-        checked="results/{hardware}/kernels/{model}.json",
+        kernels="results/{hardware}/kernels/{model}.json",
     output:
         library="results/{hardware}/libraries/untuned/{model}.so",
         record="results/{hardware}/libraries/untuned/{model}.json",

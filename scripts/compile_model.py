@@ -32,6 +32,8 @@ def compile_one(job, options):
     options.library.parent.mkdir(parents=True, exist_ok=True)
     log = None
     inputs = [options.model_record, *options.machine]
+    if options.kernels_record is not None:
+        inputs.append(options.kernels_record)
     if options.source_log is not None:
         stored = read_log(options.source_log)
         log = open_thinned(stored, job.scratch / "best", BEST, logger=job.logger)
@@ -65,6 +67,7 @@ def main():
     command = Command("Compile a model, each kernel with its best schedule of a log.", "compile")
     command.add("--onnx", type=Path, required=True, help="exported model")
     command.add("--model-record", type=Path, required=True, help="record of the exported model")
+    command.add("--kernels-record", type=Path, help="record of the model's kernels, without a log")
     command.add("--source-log", type=Path, help="folder of the log; none for the untuned model")
     command.add("--source-record", type=Path, help="record of that log")
     command.add("--kernels", type=Path, help="table of the model's kernels, with a log")
