@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
-from rivulet.jobs.failures import collect_failures
+from rivulet.jobs.failures import collect_failures, note_failures_in
 from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.models.onnx_files import user_files
 from rivulet.records.files import RECORDS, WORKLOADS
@@ -207,7 +207,20 @@ def all_pair_tables(wildcards):
     return FILES.pair_tables
 
 
-collect_failures(Path("logs/failures.jsonl"), workflow.is_main_process)
+def leaves_others():
+    """Does a failing job keep Snakemake from the other models?"""
+    execution = workflow.execution_settings  # not known yet when this file is read
+    return len(MODELS) > 1 and execution is not None and not execution.keep_going
+
+
+note_failures_in(Path("logs/failures.jsonl"))
+
+
+onstart:
+    # Of neither a dry run nor a job, which read this file as well.
+    collect_failures(Path("logs/failures.jsonl"), leaves_others)
+
+
 if workflow.is_main_process:
     released = release_stale_lock()
     if released:

@@ -3,6 +3,7 @@
 
 import argparse
 import re
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 
 
 def main() -> int:
-    """Judge the tests; 1 if any is wrong or ends in any other way."""
+    """Judge the tests; 1 if any is wrong or ends in any other way, 2 if nothing was judged."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="REGEX", help="tests whose name matches")
     parser.add_argument(
@@ -26,6 +27,13 @@ def main() -> int:
     parser.add_argument("--light", action="store_true", help="also the package's light_* models")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     args = parser.parse_args()
+    if args.only and args.write:
+        print(
+            f"error: --only {args.only}: with --write, {PAGE.name} would lose the rows of all "
+            "other operators; leave one of the two out",
+            file=sys.stderr,
+        )
+        return 2
     cases = [
         case
         for case in usable_cases()

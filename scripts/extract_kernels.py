@@ -12,6 +12,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.config.sections import Benchmark
 from rivulet.errors import UserError
+from rivulet.figures import operations
 from rivulet.graph.errors import told
 from rivulet.graph.inspect import inspect_module
 from rivulet.graph.prepare import prepare_model
@@ -52,19 +53,19 @@ def extract(job, options):
     left = inspect_module(model.module)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)
-    gflops = sum(k.flops * k.weight for k in kernels) / 1e9
+    flops = sum(k.flops * k.weight for k in kernels)
     classes = len({k.kind for k in kernels})
-    job.tell(f"{len(kernels)} kernels in {classes} classes, {gflops:.3f} GFLOP")
+    job.tell(f"{len(kernels)} kernels in {classes} classes, {operations(flops)}")
     facts = {
         "code": stage_code("kernels"),
         "target": str(target),
         "kernels": len(kernels),
         "classes": classes,
-        "gflop": round(gflops, 6),
+        "gflop": round(flops / 1e9, 6),
         "transposes_inside": len(left.transposes_inside),
         "transposes_written": len(left.transposes_written),
         "weight_only_kernels": len(left.weight_only),
-        "max_rel_error_unscheduled": error,
+        "max_rel_error_against_onnxruntime": error,
     }
     write_record(
         options.record,
@@ -86,8 +87,10 @@ def culprit(job, options, target):
 def check_of(job, options, exported, name, threads):
     """What the prepared model is held against."""
     tolerance, key = tolerance_for(options.benchmark, exported.facts)
+    seed, count = options.benchmark["seed"], options.benchmark["inputs"]
+    draws = [input_values(exported.facts["inputs"], seed + number) for number in range(count)]
     return Check(
-        options.onnx, name, input_values(exported.facts["inputs"], options.benchmark["seed"]),
+        options.onnx, name, draws,
         exported.facts["outputs"], threads, tolerance, key, job.scratch, job.logger.info,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 import _bootstrap  # noqa: F401
+from rivulet.config.sections import Benchmark
 from rivulet.config.torchvision_names import classification_models
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
@@ -32,6 +33,8 @@ from rivulet.tvm_compat import installed_version
 SCRIPTS = Path(__file__).resolve().parent
 OTHER_SIZES = {"inception_v3": 299}
 SIZE = 224
+# Largest relative error against ONNX Runtime: a tenth of what other models may have.
+TOLERANCE = 1e-4
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10
 
@@ -49,6 +52,7 @@ class ModelRow:
     transposes_inside: int | str = ""
     transposes_written: int | str = ""
     weight_only_kernels: int | str = ""
+    max_rel_error: float | str = ""
     export_seconds: float | str = ""
     export_gib: float | str = ""
     extract_seconds: float | str = ""
@@ -148,6 +152,7 @@ def make_row(name, device, limits, folder):
             sys.executable, SCRIPTS / "extract_kernels.py", "--subject", f"model={name}",
             "--settings", json.dumps(settings), "--onnx", model, "--model-record", record,
             "--table", folder / "kernels.csv", "--workloads", folder / "workloads.json.gz",
+            "--benchmark", Benchmark(tolerance=TOLERANCE).model_dump_json(),
             "--record", kernels, "--log", folder / "kernels.log",
         ],
         limits,
@@ -160,6 +165,7 @@ def make_row(name, device, limits, folder):
         transposes_inside=found["transposes_inside"],
         transposes_written=found["transposes_written"],
         weight_only_kernels=found["weight_only_kernels"],
+        max_rel_error=float(f"{found['max_rel_error_against_onnxruntime']:.2e}"),
         extract_seconds=round(seconds, 1), extract_gib=round(peak, 2),
     )  # fmt: skip
 
@@ -176,8 +182,8 @@ def markdown(rows):
         BEGIN, "",
         f"{len(good)} of {len(rows)} models give kernels.", "",
         "| model | input | parameters, millions | kernels | classes | GFLOP | transposes "
-        "| written | of weights alone | export s | extraction s | memory GiB |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| written | of weights alone | error | export s | extraction s | memory GiB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for row in good:
         memory = max(float(row.export_gib), float(row.extract_gib))
@@ -185,7 +191,7 @@ def markdown(rows):
             f"| {row.model} | {row.input} | {int(row.parameters) / 1e6:.1f} | {row.kernels} "
             f"| {row.classes} | {float(row.gflop):.2f} "
             f"| {row.transposes_inside} | {row.transposes_written} | {row.weight_only_kernels} "
-            f"| {float(row.export_seconds):.0f} "
+            f"| {float(row.max_rel_error):.1e} | {float(row.export_seconds):.0f} "
             f"| {float(row.extract_seconds):.0f} | {memory:.1f} |"
         )
     if len(good) < len(rows):

@@ -24,6 +24,7 @@ from rivulet.deploy.package import (
     write_runner,
 )
 from rivulet.errors import UserError
+from rivulet.figures import milliseconds
 from rivulet.hardware.place import PlaceUnreachable, at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
@@ -91,7 +92,8 @@ def package(job, options):
         folder, inputs, outputs_of(subject, model["outputs"]), target, device.threads, facts
     )
     where = "" if device.is_here else f" on a device such as '{device.name}'"
-    job.tell(f"{folder}: {latency['median']:.3f} ms; try it{where}: python {folder / 'run.py'}")
+    took = milliseconds(latency["median"])
+    job.tell(f"{folder}: {took}; try it{where}: python {folder / 'run.py'}")
     write_record(
         options.record, "package", options.subject, settings,
         [options.model_record, options.library_record, options.log_record, *options.machine],

@@ -19,9 +19,10 @@ from rivulet.droplet.settle import GainRow, kernels_without_start, settle_all
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.kernels import load_kernels
-from rivulet.kernels.rounding import allowed_error
 from rivulet.measure.bench import Bench
+from rivulet.models.precision import allowed_error
 from rivulet.provenance import read_record, write_record
+from rivulet.provenance.behind import model_record_of
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
@@ -65,7 +66,9 @@ def measure(job, options, folder):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
-        settings = replace(settings, tolerance=allowed_error(settings.tolerance, kernels))
+        told = options.settings.get("benchmark", {})
+        facts = read_record(model_record_of(options.kernels_record)).facts
+        settings = replace(settings, tolerance=allowed_error(settings.tolerance, told, facts))
         walk = TuningLog.resume(folder, job.logger)
         done = sum(trial.strategy == "droplet" for trial in walk.trials)
         progress = job.progress(settings.trials, "trials", done)
@@ -101,9 +104,7 @@ def describe(job, kernels, folder, settled, settling):
     optimal = sum(one.row.ended == "local optimum" for one in settled)
     for remark in kernels_without_start(settled):
         job.tell(remark)
-    job.tell(
-        f"{gained} of {len(kernels)} kernels got faster; {optimal} descent(s) came to their end"
-    )
+    job.tell(f"{gained} of {len(kernels)} kernels got faster; {optimal} came to a local optimum")
     return {
         **facts,
         # The last comparison is part of what it takes to know the schedules.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import read_rows
+from rivulet.figures import fixed
 from rivulet.measure.statistics import median
 
 ORDER = (
@@ -38,14 +39,14 @@ def summary_lines(rows):
         cells.append(
             (
                 hardware, target, str(trials), ORDER[order], origin,
-                errors[0][:40] if errors else middle(group, "latency_ms", "{:.3f}"),
+                errors[0][:40] if errors else middle(group, "latency_ms", lambda ms: fixed(ms, 3)),
                 interval(group),
-                middle(group, "speedup_vs_untuned", "{:.1f}x"),
-                middle(group, "speedup_vs_onnxruntime", "{:.2f}x"),
-                middle(group, "share_of_ansor_speedup", "{:.0%}"),
+                middle(group, "speedup_vs_untuned", "{:.1f}x".format),
+                middle(group, "speedup_vs_onnxruntime", "{:.2f}x".format),
+                middle(group, "share_of_ansor_speedup", "{:.0%}".format),
                 ratio(group, "share_of_ansor_speedup"),
-                middle(group, "search_seconds", "{:.0f}"),
-                middle(group, "flops_covered", "{:.0%}"),
+                middle(group, "search_seconds", "{:.0f}".format),
+                middle(group, "flops_covered", "{:.0%}".format),
             )
         )  # fmt: skip
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
@@ -69,17 +70,17 @@ def ratio(group, column):
     return f"{min(low for low, _ in known):.0%}-{max(high for _, high in known):.0%}"
 
 
-def middle(group, column, form):
-    """Median of a column over the group's rows, formatted; empty without values."""
+def middle(group, column, shown):
+    """Median of a column over the group's rows, as ``shown`` words it; empty without values."""
     values = [float(row[column]) for row in group if row[column]]
-    return form.format(median(values)) if values else ""
+    return shown(median(values)) if values else ""
 
 
 def interval(group):
     """Interval of one run, or the hull of several runs' intervals."""
     lows = [float(row["latency_ms_low"]) for row in group if row["latency_ms_low"]]
     highs = [float(row["latency_ms_high"]) for row in group if row["latency_ms_high"]]
-    return f"{min(lows):.3f}-{max(highs):.3f}" if lows else ""
+    return f"{fixed(min(lows), 3)}-{fixed(max(highs), 3)}" if lows else ""
 
 
 def main():

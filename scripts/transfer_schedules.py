@@ -16,6 +16,7 @@ import _bootstrap  # noqa: F401
 from rivulet.benchmark.in_place import prove_in_place
 from rivulet.benchmark.untuned import Subject, look_at_untuned
 from rivulet.errors import UserError
+from rivulet.figures import milliseconds
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.place import at_place
 from rivulet.hardware.target import resolve_target
@@ -25,9 +26,9 @@ from rivulet.kernels import load_kernels
 from rivulet.kernels.extract import refuse_others
 from rivulet.kernels.kernel import covered_flops
 from rivulet.kernels.naming import short_name
-from rivulet.kernels.rounding import allowed_error
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import median
+from rivulet.models.precision import allowed_error
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of
 from rivulet.provenance.code import stage_code
@@ -96,7 +97,8 @@ def measure(job, options, folder):
         load_tvm(device.threads)  # before anything else does, with another number of threads
         target = resolve_target(device)
         kernels = load_kernels(workloads_of(options, options.target))
-        settings = replace(settings, tolerance=allowed_error(settings.tolerance, kernels))
+        told, facts = options.settings.get("benchmark", {}), model_facts(options)
+        settings = replace(settings, tolerance=allowed_error(settings.tolerance, told, facts))
         for pattern in ("chosen", "kept-*", "right-*"):
             for attempt in folder.glob(pattern):
                 shutil.rmtree(attempt)  # cut off
@@ -141,10 +143,15 @@ def subject_of(options, device, kernels, target, settings):
     refuse_others(model.module, (kernel.workload for kernel in kernels), found)
     return Subject(
         model, kernels,
-        read_record(options.model.with_suffix(".json")).facts["inputs"], target, settings.seed,
+        model_facts(options)["inputs"], target, settings.seed,
         settings.significance, settings.tolerance, options.model, device.threads,
         linker=device.linker,
     )  # fmt: skip
+
+
+def model_facts(options):
+    """What the record of the target's export says."""
+    return read_record(options.model.with_suffix(".json")).facts
 
 
 def open_bench(job, options, device, kernels, target):
@@ -175,8 +182,8 @@ def prove(job, options, device, subject, settings, untuned, result, chosen, fold
         if attempt == ATTEMPTS - 1:
             raise UserError(
                 f"the model's output is wrong without any transferred schedule ({found.error:.1e}, "
-                f"transfer.tolerance allows {settings.tolerance:g}); its default loops, or what "
-                "they are compiled to, change from one run to the next"
+                f"allowed by transfer.tolerance or the benchmark's: {settings.tolerance:g}); its "
+                "default loops, or what they are compiled to, change from one run to the next"
             )
         begun = time.monotonic()
         chosen = mend(job, options, device, subject, settings, result, found.error, attempt, folder)
@@ -184,8 +191,8 @@ def prove(job, options, device, subject, settings, untuned, result, chosen, fold
     result.is_right()
     for task in found.put_back:
         result.put_back(task)
-    before, after = median(found.before_ms), median(found.after_ms)
-    job.tell(f"the whole model: {before:.3f} ms without, {after:.3f} ms with what was taken")
+    before, after = (milliseconds(median(ms)) for ms in (found.before_ms, found.after_ms))
+    job.tell(f"the whole model: {before} without, {after} with what was taken")
     return {
         "taken": kept.folder.name,
         "output_error": found.error,

@@ -24,7 +24,7 @@ class Standing:
             empty where neither has.
         latencies: Method to its latency in milliseconds.
         ratios: Peer to our latency over its own; below 1 we are faster.
-        sum_to_model: Our latency over the sum of its kernels' recorded ones; None where unknown.
+        sum_to_model: Our latency over the sum of its kernels' alone; None where unknown.
         failures: Method to the reason why it has no latency.
         complaints: Why the figures are to be read with care.
         graph: How many kernels of each kind of `LEFT` are left.
@@ -65,12 +65,9 @@ def standing(match: Match, sampling: Sampling) -> Standing:
     for peer in PEERS:
         if ours and _both(groups[ours], groups.get(peer, [])):
             ratios[peer] = estimate_ratio(groups[ours], groups[peer], sampling)
-    total = match.kernel_sum_ms
     return Standing(
         match.model, ours, latencies, ratios,
-        # The sum is that of droplet's log.
-        latencies[ours].value / total if ours == DROPLET and total else None,
-        match.failures, match.complaints, match.graph,
+        match.sum_to_model, match.failures, match.complaints, match.graph,
     )  # fmt: skip
 
 

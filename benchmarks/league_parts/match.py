@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from league_parts.contestants import Contestant
+from league_parts.kernel_sums import sum_to_model
 from league_parts.modules import build_module
 from league_parts.settings import (
     ANSOR,
@@ -22,7 +23,6 @@ from league_parts.settings import (
     ROOFLINE,
     Settings,
     library,
-    log_record,
 )
 from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
@@ -54,8 +54,8 @@ class Match:
         complaints: Why the figures are to be read with care.
         runtimes: Other runtime to its configuration.
         graph: How many kernels of each kind of `LEFT` there are.
-        kernel_sum_ms: Sum over the kernels of runs times best recorded latency; None where a
-            kernel has no record.
+        sum_to_model: Our latency over the sum of its kernels', each timed alone; None where ours
+            does not run.
     """
 
     model: str
@@ -65,7 +65,7 @@ class Match:
     complaints: list[str] = field(default_factory=list)
     runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
     graph: dict[str, int] = field(default_factory=dict)
-    kernel_sum_ms: float | None = None
+    sum_to_model: float | None = None
 
 
 def play(
@@ -103,7 +103,13 @@ def play(
     ):
         subject = _subject(one, settings, config, folder, Path(scratch))
         found = repeat_benchmark(subject, _stopping(config), _teller(say))
-    match = _match(one, settings, folder, subject, found)
+        ratio = None
+        if found.groups(DROPLET):
+            say("  the model beside the sum of its kernels")
+            ratio = sum_to_model(
+                subject, subject.libraries[DROPLET], config.measure.model_dump(mode="json")
+            )
+    match = _match(one, folder, subject, found, ratio)
     partial_file = kept.with_suffix(".partial")
     partial_file.write_text(json.dumps({"made_of": made_of, "match": asdict(match)}))
     partial_file.replace(kept)
@@ -121,7 +127,8 @@ def _made_of(one: Contestant, settings: Settings, config: Config, folder: Path) 
     parts: list[Any] = [
         *(digest_of(folder / library(m, one.name, settings)) for m in (ANSOR, DROPLET)),
         digest_of(folder / f"results/models/{one.name}.onnx"),
-        config.benchmark.model_dump(mode="json"), versions(), stage_code("benchmark"),
+        config.benchmark.model_dump(mode="json"),
+        config.measure.model_dump(mode="json"), versions(), stage_code("benchmark"),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -162,20 +169,14 @@ def _teller(say: Callable[[str], None]) -> Callable[[int, int, str], None]:
 
 
 def _match(
-    one: Contestant,
-    settings: Settings,
-    folder: Path,
-    subject: Subject,
-    found: Repeated,
+    one: Contestant, folder: Path, subject: Subject, found: Repeated, ratio: float | None
 ) -> Match:
-    facts = read_record(folder / log_record(DROPLET, one.name, settings)).facts
     kernels = read_record(folder / f"results/{HARDWARE}/kernels/{one.name}.json").facts
-    whole = facts["kernels_covered"] == facts["kernels_total"]
     runtimes: dict[str, dict[str, str]] = {}
     for result in found.results:
         runtimes |= result.runtimes
     return Match(
         one.name, {m: [list(g) for g in found.groups(m)] for m in subject.methods}, found.errors,
         found.failures, found.complaints, runtimes, {name: kernels[name] for name in LEFT},
-        facts["kernel_latency_sum_ms"] if whole else None,
+        ratio,
     )  # fmt: skip

@@ -75,11 +75,6 @@ def library(method: str, model: str, settings: Settings) -> str:
     return f"results/{HARDWARE}/libraries/{method}-{settings.trials}/{model}.so"
 
 
-def log_record(method: str, model: str, settings: Settings) -> str:
-    """Where the workflow puts the record of a log."""
-    return f"results/{HARDWARE}/logs/{method}-{settings.trials}/{model}/log.json"
-
-
 ROOFLINE = f"results/{HARDWARE}/roofline.csv"
 
 

@@ -32,7 +32,7 @@ class LeagueRow:
         ours_over_it_low: Lower end of the interval.
         ours_over_it_high: Upper end.
         ours: Which of our methods stands for us.
-        sum_to_model: Latency over the sum of the kernels' recorded ones, in the row of ours.
+        sum_to_model: Latency over the sum of the kernels' alone, in the row of ours.
         transposes_inside: Layout transposes between kernels, in the row of ours.
         weight_only_kernels: Kernels that compute from weights alone, in the row of ours.
         disturbed: Why the figures are to be read with care.

@@ -203,6 +203,23 @@ def test_what_is_no_kernel_is_recorded_as_such(good, target, tmp_path):
     assert result.error.startswith("build error: no kernel 'main' to build")
 
 
+def test_a_kernel_that_is_nested_too_deeply_says_so(good, target, tmp_path):
+    tvm = load_tvm()
+    from tvm import te
+
+    def deep(i):
+        value = argument[i]
+        for _ in range(3000):
+            value = value + 1.0
+        return tvm.tirx.sqrt(value)
+
+    argument = te.placeholder((8,), "float32", name="A")
+    function = te.create_prim_func([argument, te.compute((8,), deep)])
+    nested = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
+    result, _ = measured_beside(good, target, tmp_path, nested)
+    assert result.error == "build error: its expressions are nested too deeply"
+
+
 @pytest.mark.parametrize(("gib", "replaced"), [(0.75, True), (2, False)])
 def test_a_worker_that_keeps_memory_is_replaced_between_requests(target, tmp_path, gib, replaced):
     # Two arrays of a quarter GiB, which the worker keeps for the next candidate.

@@ -259,6 +259,18 @@ def test_bounds_that_are_computed_clip_as_well(target, tmp_path):
     compare(graph_of(nodes, {"x": [3, 4]}, {}), target, tmp_path)
 
 
+@pytest.mark.parametrize("exponent", [np.float32(0.5), np.float32(-1), np.int64(-2), np.int64(3)])
+def test_a_power_of_integers_is_an_integer(exponent, target, tmp_path):
+    nodes = [
+        helper.make_node("Clip", ["x", "one"], ["least"]),
+        helper.make_node("Cast", ["least"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["whole", "whole"], ["squares"]),
+        helper.make_node("Pow", ["squares", "exponent"], ["y"]),
+    ]
+    weights = {"one": np.float32(1), "exponent": exponent}
+    compare(graph_of(nodes, {"x": [64]}, weights), target, tmp_path, 0.0)
+
+
 def test_an_operator_without_a_converter_is_refused_with_its_node():
     model = graph_of(
         [node("GRU", ["x", "w", "r"], hidden_size=4)],
@@ -275,3 +287,29 @@ def test_a_node_that_cannot_be_converted_is_named_and_nothing_is_printed(capfd):
     with pytest.raises(UserError, match=r"node 'n' \(NonZero\): the size of its output depends"):
         operators(model)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("block", "settings"),
+    [
+        ([2, 3], {"strides": [2, 3]}),  # side by side
+        ([3, 3], {"strides": [2, 2], "pads": [1, 1, 1, 1]}),  # over each other, as timm's volo
+        ([2, 2], {"dilations": [2, 3]}),
+        ([3, 2], {"strides": [2, 1], "dilations": [2, 1], "pads": [0, 1, 2, 0]}),
+        ([2, 2], {"strides": [5, 7]}),  # apart from each other
+    ],
+)
+def test_blocks_are_added_up_into_an_image(block, settings, target, tmp_path):
+    size = [12, 18]
+    dilations, strides = settings.get("dilations", [1, 1]), settings.get("strides", [1, 1])
+    pads = settings.get("pads", [0] * 4)
+    counts = [
+        (size[k] + pads[k] + pads[k + 2] - dilations[k] * (block[k] - 1) - 1) // strides[k] + 1
+        for k in range(2)
+    ]
+    model = graph_of(
+        [helper.make_node("Col2Im", ["x", "size", "block"], ["y"], **settings)],
+        {"x": [2, 3 * block[0] * block[1], counts[0] * counts[1]]},
+        {"size": np.array(size), "block": np.array(block)},
+    )
+    compare(model, target, tmp_path)

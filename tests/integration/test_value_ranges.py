@@ -6,6 +6,7 @@ import onnx.parser
 import pytest
 
 from rivulet.measure.values import argument_values
+from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import kernel_call
 from rivulet.tvm_compat.intervals import Interval
 from rivulet.tvm_compat.kernel_code import read_code
@@ -17,8 +18,6 @@ PLAIN, POSITIVE = Interval(-1, 1), Interval(0.5, 1.5)
 @pytest.fixture(scope="module")
 def module_of(target):
     """Makes a kernel's module of TVMScript: arguments, and statements after a loop's heads."""
-    from rivulet.tvm_compat import load_tvm
-
     tvm = load_tvm()
 
     def make(arguments, body):
@@ -114,6 +113,24 @@ for i in range(8):
 """
     module = module_of('x: T.Buffer((8,), "float32"), out: T.Buffer((8,), "float32")', body)
     assert ranges(module)[0] == wanted
+
+
+def test_deeply_nested_expressions_are_read():
+    tvm = load_tvm()
+    from tvm import te
+
+    def deep(i):
+        value = argument[i] / argument[i + 8]
+        for _ in range(3000):
+            value = value + argument[i + 16]
+        return value
+
+    argument = te.placeholder((24,), "float32", name="A")
+    module = tvm.IRModule({"main": te.create_prim_func([argument, te.compute((8,), deep)])})
+    code = read_code(module["main"])
+    assert len(code.accesses) == 3003
+    assert code.written == (1,)
+    assert value_ranges(code) == (POSITIVE, PLAIN)
 
 
 def test_whole_numbers_are_not_divided_by_zero(module_of):

@@ -1,7 +1,10 @@
 """A model is held against ONNX Runtime before anything is searched."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -19,22 +22,22 @@ from rivulet.verify.loops import with_plain_schedules
 def check_of(path, folder, prepare=prepare_model):
     model = onnx.load(str(path))
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
-    inputs = [np.random.default_rng(0).standard_normal(shape).astype(np.float32)]
+    draws = [[np.random.default_rng(k).standard_normal(shape).astype(np.float32)] for k in (0, 1)]
     outputs = [value.name for value in model.graph.output]
     return Check(
-        path, "mine/model.onnx", inputs, outputs, 1, 1e-3, "benchmark.tolerance", folder,
+        path, "mine/model.onnx", draws, outputs, 1, 1e-3, "benchmark.tolerance", folder,
         lambda _: None, prepare,
     )  # fmt: skip
 
 
-def importer_that_errs_at(result):
-    """Preparation as by an importer that takes one node for a Neg."""
+def importer_that_errs_at(result, operator="Neg"):
+    """Preparation as by an importer that takes one node for another."""
 
     def prepare(path, target):
         model = onnx.load(str(path))
         for node in model.graph.node:
             if result in node.output:
-                node.op_type = "Neg"
+                node.op_type = operator
         path = path.with_suffix(".wrong.onnx")
         onnx.save(model, str(path))
         return prepare_model(path, target)
@@ -86,6 +89,27 @@ def test_a_wrong_output_is_told_with_the_operator_that_it_comes_from(small_onnx,
         r"operator that differs is Relu 'r2' \(by \S+ relative\): export the model without it",
     ):
         verify(check_of(path, tmp_path, prepare), prepare(path, target), target)
+
+
+def test_an_error_that_some_inputs_alone_show_is_found_and_traced_with_these(target, tmp_path):
+    text = """
+    <ir_version: 8, opset_import: ["" : 18]>
+    small (float[1, 4] input) => (float[1, 4] output)
+    {
+        positive = Relu (input)
+        output = Tanh (positive)
+    }
+    """
+    path = tmp_path / "model.onnx"
+    onnx.save(onnx.parser.parse_model(text), str(path))
+    prepare = importer_that_errs_at("positive", "Abs")
+    wrong = prepare(path, target)
+    positive = np.full((1, 4), 0.5, np.float32)
+    check = check_of(path, tmp_path, prepare)
+    assert verify(replace(check, draws=[[positive]]), wrong, target) < 1e-4
+    draws = [[positive], [-positive], [positive]]
+    with pytest.raises(UserError, match="first operator that differs is Relu 'positive'"):
+        verify(replace(check, draws=draws), wrong, target)
 
 
 @pytest.mark.parametrize("wrong", ["a7", "b0"])

@@ -15,7 +15,7 @@ import model_table as command
 
 LIMITS = SimpleNamespace(memory_gib=1.0, timeout=60.0)
 GOOD = command.ModelRow(
-    "alexnet", "1x3x224x224", 61_100_840, 14, 7, 1.43, 0, 2, 0, 5.2, 1.25, 3.9, 2.5
+    "alexnet", "1x3x224x224", 61_100_840, 14, 7, 1.43, 0, 2, 0, 1.23e-6, 5.2, 1.25, 3.9, 2.5
 )  # fmt: skip
 BAD = command.ModelRow("vit_b_16", "1x3x224x224", error="kernels: takes more than 5 s")
 
@@ -77,7 +77,10 @@ def test_the_markdown_stands_between_its_marks(tmp_path):
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert "1 of 2 models give kernels." in text
-    assert "| alexnet | 1x3x224x224 | 61.1 | 14 | 7 | 1.43 | 0 | 2 | 0 | 5 | 4 | 2.5 |" in text
+    assert (
+        "| alexnet | 1x3x224x224 | 61.1 | 14 | 7 | 1.43 | 0 | 2 | 0 | 1.2e-06 | 5 | 4 | 2.5 |"
+        in text
+    )
     assert "| vit_b_16 | kernels: takes more than 5 s |" in text
     command.put_between(page, command.BEGIN, command.END, command.markdown([GOOD]))
     assert "vit_b_16" not in page.read_text()

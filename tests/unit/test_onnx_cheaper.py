@@ -112,6 +112,20 @@ def test_powers_of_other_ranks_types_and_exponents_stay_right():
     assert changed(model, powers_to_products)[1] == ["Pow", "Mul", "Pow"]
 
 
+@pytest.mark.parametrize(
+    "exponent",
+    [np.array(-1), np.array(-2), *(np.array(e, np.float32) for e in (0.5, -0.5, -1.0, -2.0))],
+)
+def test_roots_and_reciprocals_of_integers_stay_powers(exponent):
+    model = model_of(
+        "g (float[6] x) => (int64[6] y) { f = Abs(x) p = Add(f, one) n = Cast<to = 7>(p) "
+        "m = Mul(n, n) y = Pow(m, e) }",
+        one=np.array(1, np.float32),
+        e=exponent,
+    )
+    assert changed(model, powers_to_products)[1] == ["Abs", "Add", "Cast", "Mul", "Pow"]
+
+
 def test_a_quotient_by_constants_is_a_product():
     model = model_of(
         "g (float[2,3] x) => (float[2,3] y) { a = Div(x, c) b = Div(a, w) y = Div(two, b) }",

@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 
 from rivulet.graph.onnx.open_branches import choose_between_branches
+from rivulet.graph.onnx.static_shapes import static_shapes
 
 TEXT = """<ir_version: 8, opset_import: ["" : 18]>
 g (bool[{condition}] c, float[2,3] x) => (float[{out}] y) {{
@@ -37,8 +38,63 @@ def test_branches_of_different_shapes_stay():
     assert [node.op_type for node in model.graph.node] == ["If"]
 
 
-def run(model, given):
+NESTED = """<ir_version: 8, opset_import: ["" : 18]>
+g (bool[1] c, bool[1] d, float[2,3] x) => (float[2,3] y, float[N,M] z) {{
+  p = If (c) <
+    then_branch = a () => (float[2,3] t) {{
+      t = If (d) <
+        then_branch = aa () => (float[2,3] tt) {{ tt = Relu(x) }},
+        else_branch = ab () => (float[2,3] te) {{ te = Abs(x) }}
+      >
+    }},
+    else_branch = b () => (float[2,3] e) {{ e = Exp(x) }}
+  >
+  y = Neg(p)
+  z = If (d) <
+    then_branch = f () => (float[N,M] u) {{ u = {then}(p) }},
+    else_branch = h () => (float[2,3] v) {{ v = Sin(p) }}
+  >
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("then", "opened", "left"), [("Cos", 3, []), ("Transpose", 1, ["If", "If"])]
+)
+def test_branches_within_and_behind_others_are_opened_up_to_what_stays(then, opened, left):
+    model = onnx.parser.parse_model(NESTED.format(then=then))
+    x = np.random.default_rng(0).standard_normal((2, 3)).astype("float32")
+    truths = [np.array([value]) for value in (True, False)]
+    given = [{"c": c, "d": d, "x": x} for c in truths for d in truths]
+    wanted = [run(model, values, output) for values in given for output in (0, 1)]
+    assert choose_between_branches(model) == opened
+    assert [node.op_type for node in model.graph.node if node.op_type == "If"] == left
+    onnx.checker.check_model(model)
+    results = [run(model, values, output) for values in given for output in (0, 1)]
+    for result, expected in zip(results, wanted, strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_many_branches_are_opened_at_once(monkeypatch):
+    one = "v{n} = If (c) <then_branch = a{n} () => (float[2] t) {{ t = Relu(v{m}) }}, "
+    one += "else_branch = b{n} () => (float[2] e) {{ e = Neg(v{m}) }}>"
+    body = " ".join(one.format(n=n, m=n - 1) for n in range(1, 21))
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 18]> g (bool[1] c, float[2] v0) => (float[2] v20) '
+        f"{{ {body} }}"
+    )
+    given = {"c": np.array([False]), "v0": np.array([1, -2], "float32")}
+    looks = []
+    monkeypatch.setattr(
+        "rivulet.graph.onnx.open_branches.static_shapes",
+        lambda model: looks.append(model) or static_shapes(model),
+    )
+    assert choose_between_branches(model) == 20
+    assert len(looks) == 1
+    np.testing.assert_array_equal(run(model, given), given["v0"])
+
+
+def run(model, given, output=0):
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    return session.run(None, given)[0]
+    return session.run(None, given)[output]

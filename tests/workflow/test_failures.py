@@ -82,6 +82,20 @@ def test_a_failing_model_does_not_stop_the_others(checkout):
     assert [(checkout.folder / log).exists() for log in logs] == [True, True, False]
 
 
+def test_a_dry_run_leaves_the_failures_of_a_running_workflow_alone(checkout):
+    checkout.configure(small_models(checkout.folder))
+    noted = checkout.folder / "logs/failures.jsonl"
+    noted.parent.mkdir(exist_ok=True)
+    noted.write_text('"a model failed"\n')
+    run = checkout.plan("results/models/wide.onnx")
+    assert "a model failed" not in run.text
+    assert noted.read_text() == '"a model failed"\n'
+    run = checkout.snakemake("results/models/wide.onnx")
+    assert run.code == 0, run.text
+    assert "a model failed" not in run.text
+    assert not noted.exists()
+
+
 def test_an_unforeseen_failure_leaves_its_traceback_in_the_log(checkout):
     checkout.configure(small_models(checkout.folder))
     assert checkout.snakemake("results/local/kernels/wide.csv").code == 0

@@ -4,6 +4,21 @@ from conftest import write_onnx
 from workflow.conftest import small_models
 
 
+def test_who_did_not_ask_to_keep_going_is_told_how(checkout):
+    models = small_models(checkout.folder)
+    (checkout.folder / "mine/broken.onnx").write_bytes(b"not a model")
+    broken = {"broken": {"onnx": "mine/broken.onnx"}}
+    checkout.configure({**models, **broken})
+    run = checkout.snakemake("results/models/broken.json")
+    assert run.code != 0
+    *_, reason, advice = run.text.strip().splitlines()
+    assert reason.startswith("export broken: mine/broken.onnx: not a valid ONNX model")
+    assert "the same command with --keep-going makes all that does not need" in advice
+    # There is nothing to go on with where there is no other model.
+    checkout.configure(broken)
+    assert "--keep-going" not in checkout.snakemake("results/models/broken.json").text
+
+
 def test_each_failed_model_is_named_at_the_end(checkout):
     models = {"wide": small_models(checkout.folder)["wide"]}
     # TVM has no converter for it.

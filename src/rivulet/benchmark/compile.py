@@ -15,6 +15,7 @@ from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.measure.linking import export_library
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.arguments import Call
 
 _TRANSFORM = "main_transform_params"
 _PREPACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
@@ -72,6 +73,10 @@ def _with_flat_transform(module: Any) -> Any:
         )
         builder.emit_func_output(packed)
     return builder.get()
+
+
+def _address(tensor: Any) -> int:
+    return int(np.from_dlpack(tensor).ctypes.data)
 
 
 def _ignore(*_: Any) -> int:
@@ -169,6 +174,31 @@ class CompiledModel:
         finally:
             self._machine.set_instrument(_ignore)
         return times
+
+    def kernel_calls(self) -> dict[str, list[Call]]:
+        """The calls that one inference makes of each kernel of the library, by its name there.
+
+        A kernel takes its weights as its schedule has packed them.
+        """
+        packed = {_address(param) for param in self._params}
+        calls: dict[str, list[Call]] = {}
+
+        def instrument(_: Any, name: Any, before: bool, __: Any, *args: Any) -> int:
+            if before and not str(name).startswith(_BUILTIN):
+                tensors = [one for one in args if hasattr(one, "shape")]
+                infos = [(tuple(int(n) for n in one.shape), str(one.dtype)) for one in tensors]
+                weights = [i for i, one in enumerate(tensors) if _address(one) in packed]
+                calls.setdefault(str(name), []).append(
+                    Call(infos, tuple(weights), written=(len(infos) - 1,))
+                )
+            return _GO_ON
+
+        self._machine.set_instrument(instrument)
+        try:
+            self.run()
+        finally:
+            self._machine.set_instrument(_ignore)
+        return calls
 
     def outputs(self) -> list[Any]:
         """Outputs of the last run, as arrays."""

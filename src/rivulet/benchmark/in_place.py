@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.untuned import Subject, Untuned
+from rivulet.figures import milliseconds
 from rivulet.kernels import Kernel
 from rivulet.kernels.naming import short_name
 from rivulet.measure.outputs import largest_relative_error
@@ -113,10 +114,10 @@ def prove_in_place(
         if not slower:
             break
         found.put_back += [kernel.task for kernel in offenders]
+        with_new, without = (milliseconds(median(m)) for m in (found.after_ms, found.before_ms))
         say(
-            f"the whole model is slower with the schedules ({median(found.after_ms):.3f} ms) than "
-            f"without ({median(found.before_ms):.3f} ms); put back: "
-            + ", ".join(short_name(kernel.task) for kernel in offenders)
+            f"the whole model is slower with the schedules ({with_new}) than without ({without}); "
+            "put back: " + ", ".join(short_name(kernel.task) for kernel in offenders)
         )
         chosen = _without(chosen, offenders, scratch / f"kept-{attempt}", subject)
     return found, chosen

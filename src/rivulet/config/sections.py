@@ -264,7 +264,7 @@ class Droplet(Settings):
     tolerance: Tolerance = Field(
         default=0.001,
         description="Largest relative error of a kernel's output against the schedule that the "
-        "descent began from",
+        "descent began from; the benchmark's tolerance for the model where that is larger",
     )
 
 
@@ -316,7 +316,8 @@ class Transfer(Settings):
     tolerance: Tolerance = Field(
         default=1e-3,
         description="Largest relative error of the model's output against that without schedules; "
-        "where it is larger, of each kernel's against the unscheduled kernel",
+        "where it is larger, of each kernel's against the unscheduled kernel; the benchmark's "
+        "tolerance for the model where that is larger",
     )
 
 
@@ -351,8 +352,8 @@ class Benchmark(Settings):
         default=3,
         ge=1,
         le=100,
-        description="Seeded inputs on which each method's output is compared with ONNX Runtime's "
-        "before it is timed [inputs]",
+        description="Seeded inputs on which a model's outputs are compared with ONNX Runtime's: "
+        "before its kernels are searched, and each method's before it is timed [inputs]",
     )
     processes: int = Field(
         default=4,

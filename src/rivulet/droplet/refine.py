@@ -14,6 +14,7 @@ from rivulet.droplet.recording import RecordedBench
 from rivulet.droplet.settings import DropletSettings
 from rivulet.droplet.source import SourceKernel
 from rivulet.errors import UserError
+from rivulet.figures import microseconds, milliseconds
 from rivulet.kernels import Kernel
 from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import MeasuringBench
@@ -67,7 +68,8 @@ def refine_model(
     if settings.trials:
         _choose_starts(descents, recorded)
     if not recorded.replaying:
-        report(recorded.measured, f"model {_known_ms(descents):.3f} ms, the log's best in turns")
+        known = milliseconds(_known_ms(descents))
+        report(recorded.measured, f"model {known}, the log's best in turns")
     while recorded.measured < settings.trials:
         chosen = max(descents, key=lambda d: d.worth, default=None)
         if chosen is None or chosen.worth <= 0:
@@ -109,8 +111,8 @@ def _end_round(
 
 def _standing(chosen: KernelDescent, descents: Sequence[KernelDescent]) -> str:
     return (
-        f"{short_name(chosen.kernel.task)} best {chosen.latency * 1e6:.1f} us, "
-        f"{chosen.moves} move(s) | model {_known_ms(descents):.3f} ms"
+        f"{short_name(chosen.kernel.task)} best {microseconds(chosen.latency)}, "
+        f"moves: {chosen.moves} | model {milliseconds(_known_ms(descents))}"
     )
 
 

@@ -24,7 +24,7 @@ def compute_from_weights(module: Any, weights: list[np.ndarray]) -> tuple[Any, l
     tvm = load_tvm()
     from tvm import relax
 
-    if not _any_from_weights(module["main"]):
+    if not computed_from_weights(module["main"]):
         return module, weights
     passes = relax.transform
     lifted = passes.LiftTransformParams()(module)
@@ -38,19 +38,18 @@ def compute_from_weights(module: Any, weights: list[np.ndarray]) -> tuple[Any, l
     return passes.DeadCodeElimination(["main"])(_without(lifted, _TRANSFORM)), computed
 
 
-def _any_from_weights(function: Any) -> bool:
-    """Does anything read weights and numbers only?"""
+def computed_from_weights(function: Any) -> set[Any]:
+    """Variables of an inference function that are computed of weights and numbers alone."""
     from tvm import relax
 
-    known = set(function.params[int(function.attrs["num_input"]) :])
-    found = False
+    weights = set(function.params[int(function.attrs["num_input"]) :])
+    known = set(weights)
     for block in function.body.blocks:
         for binding in block.bindings:
             value = binding.value
             if isinstance(value, relax.Call) and (read := _variables(value)) and read <= known:
                 known.add(binding.var)
-                found = True
-    return found
+    return known - weights
 
 
 def _variables(expression: Any) -> set[Any]:

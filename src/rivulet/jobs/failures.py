@@ -10,25 +10,35 @@ import atexit
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # File that failing jobs write to, one line of JSON each; without it nobody waits for them.
 FAILURES = "RIVULET_FAILURES"
 
 
-def collect_failures(path: Path, main: bool) -> None:
+def note_failures_in(path: Path) -> None:
     """Let the jobs of a workflow write down why they fail.
 
     Args:
         path: File to write to.
-        main: Whether this is the process of the workflow, and none of its jobs: it forgets the
-            failures of an earlier run, and tells those of this one when it ends, after all that
-            Snakemake says.
     """
     os.environ[FAILURES] = str(path.resolve())
-    if main:
-        path.unlink(missing_ok=True)
-        atexit.register(_tell, path)
+
+
+def collect_failures(path: Path, stopped: Callable[[], bool]) -> None:
+    """Forget the failures of an earlier run, and tell those of this one when the process ends.
+
+    For the process of a workflow whose jobs are about to start: one that only plans, or that waits
+    for another one's lock, has no failures, and those of the other one are not its own.
+
+    Args:
+        path: The file of `note_failures_in`.
+        stopped: Whether work that does not need what failed was left undone; asked at the end,
+            after all that Snakemake says.
+    """
+    path.unlink(missing_ok=True)
+    atexit.register(_tell, path, stopped)
 
 
 def note_failure(text: str) -> None:
@@ -49,9 +59,14 @@ def failures(path: Path) -> list[str]:
     return list(dict.fromkeys(json.loads(line) for line in lines))
 
 
-def _tell(path: Path) -> None:
+def _tell(path: Path, stopped: Callable[[], bool]) -> None:
     found = failures(path)
     if len(found) > 1:
         print(f"{len(found)} jobs failed; what needs their results was not made:", file=sys.stderr)
     for text in found:
         print(text, file=sys.stderr, flush=True)
+    if found and stopped():
+        print(
+            "the run stopped there, for the other models, too: the same command with --keep-going "
+            "makes all that does not need what failed", file=sys.stderr, flush=True,
+        )  # fmt: skip

@@ -267,6 +267,8 @@ class Bench(MeasuringBench):
         started = time.monotonic()
         try:
             call = kernel_call(module, packed=not whole)
+        except RecursionError:
+            return _Built(path, Call([]), 0.0, "build error: its expressions are nested too deeply")
         except Exception as error:  # TVM raises all kinds for a module that is no kernel
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             return _Built(path, Call([]), 0.0, f"build error: no kernel 'main' to build: {reason}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rivulet.config.sections import Benchmark
+
 FLOAT32, FLOAT16, QDQ = "float32", "float16", "qdq"
 _KEYS = {FLOAT32: "tolerance", FLOAT16: "tolerance_float16", QDQ: "tolerance_qdq"}
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -36,6 +38,19 @@ def tolerance_for(benchmark: Mapping[str, Any], facts: Mapping[str, Any]) -> tup
     """
     key = _KEYS[facts.get("precision", FLOAT32)]
     return float(benchmark[key]), f"benchmark.{key}"
+
+
+def allowed_error(own: float, told: Mapping[str, Any], facts: Mapping[str, Any]) -> float:
+    """Largest relative error by which schedules of a model may change an output.
+
+    What the benchmark lets pass is not thrown away before it gets there.
+
+    Args:
+        own: Tolerance of the stage that judges them.
+        told: The benchmark's tolerances, as far as they are not the default.
+        facts: What the record of the exported model says.
+    """
+    return max(own, tolerance_for({**Benchmark().model_dump(), **told}, facts)[0])
 
 
 def _has_halves(model: Any, nodes: list[Any]) -> bool:

@@ -24,18 +24,17 @@ STAGE_ROOMS = {
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
         "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
-        "tvm_compat", "kernels/rounding.py",
+        "tvm_compat", "models/precision.py",
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", *_RUN),
     "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
     "package": ("deploy", "benchmark", *_RUN),
     "transfer": (
-        "transfer", "kernels/structure.py", "kernels/rounding.py", "search/cost_model.py",
-        "search/features.py",
+        "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
         "schedules", "measure", "records", "tvm_compat", *_IMPORT,
         "benchmark/compile.py", "benchmark/in_place.py", "benchmark/untuned.py",
-        "models/inputs.py", "hardware/memory.py",
+        "models/inputs.py", "models/precision.py", "hardware/memory.py",
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",

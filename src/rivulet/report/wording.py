@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rivulet.figures import decimals
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with some significant digits, never in exponent form; an en dash for none."""
     if value is None:
         return "–"
-    return f"{value:.{_decimals(value, digits)}f}"
+    return f"{value:.{decimals(value, digits)}f}"
 
 
 def percent(value: float | None) -> str:
@@ -34,7 +36,7 @@ def duration(seconds: float) -> str:
 
 def latency_text(middle: float, low: float, high: float) -> tuple[str, str, str]:
     """Three latencies with equal decimals, enough of them to tell the ends apart."""
-    return _with_ends(middle, low, high, _decimals(middle, 3))
+    return _with_ends(middle, low, high, decimals(middle, 3))
 
 
 def ratio_text(middle: float, low: float, high: float) -> tuple[str, str, str]:
@@ -49,16 +51,10 @@ def interval_text(middle: float, low: float, high: float) -> str:
 
 
 def _with_ends(middle: float, low: float, high: float, least: int) -> tuple[str, str, str]:
-    for decimals in range(least, least + 4):
-        if f"{low:.{decimals}f}" != f"{high:.{decimals}f}" or low == high:
+    for places in range(least, least + 4):
+        if f"{low:.{places}f}" != f"{high:.{places}f}" or low == high:
             break
-    return (f"{middle:.{decimals}f}", f"{low:.{decimals}f}", f"{high:.{decimals}f}")
-
-
-def _decimals(value: float, digits: int) -> int:
-    """Decimals that leave a number so many significant digits, but at most nine."""
-    exponent = int(f"{value:e}".partition("e")[2])
-    return min(max(digits - 1 - exponent, 0), 9) if value else 0
+    return (f"{middle:.{places}f}", f"{low:.{places}f}", f"{high:.{places}f}")
 
 
 def range_text(values: Iterable[float | None], form: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.figures import microseconds, milliseconds
 from rivulet.kernels import Kernel
 from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import Measurement, MeasuringBench
@@ -204,10 +205,10 @@ class _Search:
         if proposals:
             proposer.learn(proposals, [r.latency if r.samples else None for r in results])
         place = f"{short_name(kernel.task)} ({index + 1}/{len(self._kernels)})"
-        shown = f"best {state.best * 1e6:.1f} us" if math.isfinite(state.best) else "none valid yet"
+        best = f"best {microseconds(state.best)}" if math.isfinite(state.best) else "none valid yet"
         model = self._model_ms()
-        detail = f"{place} {shown}" + (f" | model {model:.3f} ms" if model is not None else "")
-        self._report(len(self._log.trials), detail)
+        whole = f" | model {milliseconds(model)}" if model is not None else ""
+        self._report(len(self._log.trials), f"{place} {best}{whole}")
 
     def _record(
         self,

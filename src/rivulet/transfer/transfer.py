@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
+from rivulet.figures import milliseconds
 from rivulet.kernels import Kernel
 from rivulet.kernels.naming import short_name
 from rivulet.measure.protocol import Measurement, MeasuringBench, logged_seconds
@@ -387,7 +388,7 @@ class _Transfer:
 
     def _model_text(self) -> str:
         total = sum(choice.weight * choice.best for choice in self._choices)
-        return f" | model {total * 1e3:.3f} ms" if math.isfinite(total) else ""
+        return f" | model {milliseconds(total * 1e3)}" if math.isfinite(total) else ""
 
     def _out_of_time(self) -> bool:
         return bool(self._settings.seconds) and self._elapsed() >= self._settings.seconds

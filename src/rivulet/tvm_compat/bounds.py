@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rivulet.tvm_compat import intervals as iv
@@ -178,27 +178,29 @@ def values_in(expression: Any, bindings: Mapping[int, Any]) -> list[Any]:
         bindings: Value of each variable that is bound to one.
     """
     found: list[Any] = []
-    _collect(expression, bindings, found.append)
+    waiting = [expression]
+    while waiting:  # not by recursion: expressions may be nested deeply
+        one = waiting.pop()
+        if kind(one) == "TensorLoad":
+            found.append(one)
+        else:
+            waiting += reversed(_operands(one, bindings))
     return found
 
 
-def _collect(expression: Any, bindings: Mapping[int, Any], take: Callable[[Any], None]) -> None:
+def _operands(expression: Any, bindings: Mapping[int, Any]) -> list[Any]:
+    """The expressions within another one that its value is made of."""
     name = kind(expression)
-    if name == "TensorLoad":
-        take(expression)
-    elif name == "Var":
-        if identity(expression) in bindings:
-            _collect(bindings[identity(expression)], bindings, take)
-    elif name == "Select":
-        for side in (expression.true_value, expression.false_value):
-            _collect(side, bindings, take)
-    elif name == "Call":
-        chosen = operator(expression) == "if_then_else"
-        for argument in list(expression.args)[1 if chosen else 0 :]:
-            _collect(argument, bindings, take)
-    elif name == "Cast":
-        _collect(expression.value, bindings, take)
-    elif name not in ("LT", "LE", "GT", "GE", "EQ", "NE", "And", "Or", "Not"):
-        for side in ("a", "b"):
-            if (inner := getattr(expression, side, None)) is not None:
-                _collect(inner, bindings, take)
+    if name == "Var":
+        known = identity(expression) in bindings
+        return [bindings[identity(expression)]] if known else []
+    if name == "Select":
+        return [expression.true_value, expression.false_value]
+    if name == "Call":
+        return list(expression.args)[1 if operator(expression) == "if_then_else" else 0 :]
+    if name == "Cast":
+        return [expression.value]
+    if name in ("LT", "LE", "GT", "GE", "EQ", "NE", "And", "Or", "Not"):
+        return []
+    sides = (getattr(expression, side, None) for side in ("a", "b"))
+    return [side for side in sides if side is not None]

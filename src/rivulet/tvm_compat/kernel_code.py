@@ -74,11 +74,16 @@ def read_code(function: Any) -> KernelCode:
     for position, buffer in enumerate(function.params):
         code.arguments[identity(buffer)] = position
         code.dtypes.append(str(getattr(buffer.ty, "dtype", "handle")))
-    _visit(function.body, code, 1)
+    waiting = [(function.body, 1)]
+    while waiting:  # not by recursion: expressions may be nested deeply
+        node, times = waiting.pop()
+        times = _note(node, code, times)
+        waiting += [(child, times) for child in reversed(list(children(node)))]
     return code
 
 
-def _visit(node: Any, code: KernelCode, times: int) -> None:
+def _note(node: Any, code: KernelCode, times: int) -> int:
+    """Note what a node is; returns how many values an element takes in within it."""
     name = kind(node)
     if name == "SBlock":
         times = math.prod(_length(v) for v in node.iter_vars if int(v.iter_type) == _REDUCTION)
@@ -95,8 +100,7 @@ def _visit(node: Any, code: KernelCode, times: int) -> None:
         code.accesses.append((node.source, list(node.indices)))
     elif name in ("Call", "Div", "Mod", "FloorDiv", "FloorMod"):
         code.operations.append(node)
-    for child in children(node):
-        _visit(child, code, times)
+    return times
 
 
 def children(node: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Run a prepared model on this machine's CPU, once."""
+"""Run a prepared model on this machine's CPU, a few times."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _NO_CHECKS = {"tirx.disable_assert": True}
 
 def prepared_outputs(
     model: PreparedModel,
-    inputs: Sequence[np.ndarray],
+    draws: Sequence[Sequence[np.ndarray]],
     target: Any,
     folder: Path,
     scheduled: bool = True,
-) -> list[np.ndarray]:
-    """Outputs of a prepared model.
+) -> list[list[np.ndarray]]:
+    """Outputs of a prepared model for each of some draws of its inputs.
 
     Args:
         model: The prepared model, of any target that has the kernels of a CPU.
-        inputs: Its inputs, in their order.
+        draws: Values for its inputs, each draw in their order.
         target: TVM target of this machine's CPU.
         folder: Where the compiled library is written for the moment.
         scheduled: Whether kernels get plain schedules; without, they run as the model has them.
@@ -46,8 +46,11 @@ def prepared_outputs(
         with quick, tvm.transform.PassContext(opt_level=3, config=_NO_CHECKS):
             export_library(tvm.compile(module, quick), library)
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
-    result = machine["main"](*(tvm.runtime.tensor(one) for one in inputs), *model.params)
-    return [one.numpy() for one in ([result] if hasattr(result, "numpy") else result)]
+    found = []
+    for inputs in draws:
+        result = machine["main"](*(tvm.runtime.tensor(one) for one in inputs), *model.params)
+        found.append([one.numpy() for one in ([result] if hasattr(result, "numpy") else result)])
+    return found
 
 
 def _attributes(target: Any) -> dict[str, Any]:

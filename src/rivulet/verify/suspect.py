@@ -80,7 +80,7 @@ class Cutter:
             save_onnx(part, path)
             del part
             model = self.prepare(path, self.target)
-            found = prepared_outputs(model, inputs, self.target, Path(folder))
+            (found,) = prepared_outputs(model, [inputs], self.target, Path(folder))
         pairs = zip(names, found, right, strict=True)
         return {name: largest_relative_error([ours], [theirs]) for name, ours, theirs in pairs}
 

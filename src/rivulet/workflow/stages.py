@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from rivulet.config.model import Config
+from rivulet.config.sections import Benchmark
 from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.hardware.place import CPU
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE
@@ -142,6 +143,21 @@ def _definition(data: dict[str, Any]) -> dict[str, Any]:
     return {k: value for k, value in data.items() if k != "family" and value is not None}
 
 
+def _benchmark_tolerances(data: dict[str, Any]) -> dict[str, Any]:
+    """What a search by droplet and a transfer know of the benchmark.
+
+    Tolerances that are the default are left out, so that what was made before they counted there
+    is not stale.
+    """
+    default = Benchmark()
+    told = {
+        key: value
+        for key, value in data["benchmark"].items()
+        if key.startswith("tolerance") and value != getattr(default, key)
+    }
+    return {"benchmark": told} if told else {}
+
+
 def stage_settings(
     config: Config,
     stage: str,
@@ -184,6 +200,7 @@ def stage_settings(
             settings |= {"search": data["search"], "warm_start": data["warm_start"]}
         else:
             settings[stage] = data[stage]
+            settings |= _benchmark_tolerances(data)
     if stage in ("search", "transfer", "warm") and hardware is not None:
         settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:

@@ -15,6 +15,7 @@ _ROOMS = (
     "arithmetic",
     "clipping",
     "einsum",
+    "folding",
     "indexing",
     "known",
     "normalization",

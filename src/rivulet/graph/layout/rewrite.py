@@ -18,6 +18,7 @@ from rivulet.graph.layout.order import (
     stored_shape,
 )
 from rivulet.graph.layout.stored import Opaque, Stored, weight
+from rivulet.graph.weights import computed_from_weights
 from rivulet.tvm_compat import load_tvm
 
 # A value of the old graph: a tensor, or what a tuple holds.
@@ -76,7 +77,7 @@ class Rewriter:
         self._kept: list[Any] = []
         self._used: dict[Any, tuple[Any, np.ndarray]] = {}
         self._moved: dict[tuple[int, Order], Any] = {}
-        self._transposes: list[str] = []
+        self._transposes: list[tuple[Any, str]] = []
         self._readers = _count_readers(self._old)
 
     def run(self) -> tuple[Any, list[np.ndarray]]:
@@ -100,7 +101,10 @@ class Rewriter:
             self.builder.emit_func_output(result, parameters)
         module = self.builder.get()
         main = module["main"].with_attr("num_input", count)
-        main = main.with_attr(TRANSPOSES, self._transposes)
+        # Those of weights are computed once, before the kernels are made.
+        once = computed_from_weights(main)
+        listed = [told for moved, told in self._transposes if moved not in once]
+        main = main.with_attr(TRANSPOSES, listed)
         module.update_func(module.get_global_var("main"), main)
         return module, [array for _, array in self._used.values()]
 
@@ -125,7 +129,7 @@ class Rewriter:
                 moved = self.view(tensor.value, stored_shape(tensor.shape, order))
             else:
                 moved = self.builder.emit(self.relax.op.permute_dims(tensor.value, list(axes)))
-                self._transposes.append(self._described(tensor))
+                self._transposes.append((moved, self._described(tensor)))
             self._moved[key] = moved
             self._kept.append(tensor.value)
         return self._moved[key]

@@ -15,7 +15,7 @@ from rivulet.graph.onnx.editing import (
     replace_nodes,
     tensor,
 )
-from rivulet.graph.onnx.static_shapes import static_shapes
+from rivulet.graph.onnx.static_shapes import static_types
 
 # By exponent, what follows what; "Mul" multiplies with the base.
 _CHAINS: dict[float, tuple[str, ...]] = {
@@ -28,6 +28,8 @@ _CHAINS: dict[float, tuple[str, ...]] = {
     -1.0: ("Reciprocal",),
     -2.0: ("Mul", "Reciprocal"),
 }
+# What integers have as well; ONNX has roots and reciprocals of floats alone.
+_WHOLE = {"Identity", "Mul", "Square"}
 
 # Behind these a last digit is a whole step: three thirds must not come out below one.
 _STEPS = (
@@ -39,7 +41,8 @@ _STEPS = (
 def powers_to_products(model: Any) -> int:
     """Write Pow with an exponent of 1, 2, 3, 4, -1, -2 or half of one as products and roots.
 
-    A library's ``pow`` is a call for each element. Differs from it in the last digit, and at minus
+    A library's ``pow`` is a call for each element. An integer's roots and reciprocals, which are
+    integers, stay powers. Differs from it in the last digit, and at minus
     infinity to the power of a half, which a root calls NaN.
 
     Args:
@@ -51,7 +54,8 @@ def powers_to_products(model: Any) -> int:
     graph = model.graph
     if not any(is_operator(node, "Pow") for node in graph.node):
         return 0
-    shapes, constants, fresh = static_shapes(model), Constants(graph), Fresh(graph)
+    shapes, elements = static_types(model)
+    constants, fresh, floats = Constants(graph), Fresh(graph), _floats()
     nodes: list[Any] = []
     written = 0
     for node in graph.node:
@@ -61,11 +65,21 @@ def powers_to_products(model: Any) -> int:
             rank = len(shapes.get(node.input[0], ()))
             if exponent is not None and exponent.size == 1 and exponent.ndim <= rank:
                 chain = _CHAINS.get(float(exponent.reshape(-1)[0]))
+            if chain and not _WHOLE.issuperset(chain) and elements.get(node.input[0]) not in floats:
+                chain = None
         nodes.extend([node] if chain is None else _operations(node, chain, fresh))
         written += chain is not None
     if written:
         replace_nodes(graph, nodes)
     return written
+
+
+def _floats() -> set[int]:
+    """ONNX's numbers of the floating-point types that a power may have."""
+    import onnx
+
+    kinds = onnx.TensorProto
+    return {kinds.FLOAT, kinds.FLOAT16, kinds.BFLOAT16, kinds.DOUBLE}
 
 
 def _operations(node: Any, chain: tuple[str, ...], fresh: Fresh) -> list[Any]:

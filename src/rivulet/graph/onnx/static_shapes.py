@@ -37,7 +37,6 @@ _NEVER = {
     "If", "Loop", "Scan",  # have graphs of their own
     "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceConstruct",
     "SequenceEmpty", "SplitToSequence",  # give or take no tensor
-    "DequantizeLinear", "QuantizeLinear",  # a compiler wants to see quantised weights as such
 }  # fmt: skip
 
 
@@ -64,6 +63,15 @@ def static_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     Args:
         model: ``onnx.ModelProto``; it is not changed.
     """
+    return static_types(model)[0]
+
+
+def static_types(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    """What `static_shapes` gives, and ONNX's number of the type of each value's elements.
+
+    Args:
+        model: ``onnx.ModelProto``; it is not changed.
+    """
     import onnx
 
     bare = onnx.ModelProto(
@@ -73,12 +81,14 @@ def static_shapes(model: Any) -> dict[str, tuple[int, ...]]:
         graph=without_weights(model.graph),
     )
     graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
-    found = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    shapes = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    elements = {weight.name: weight.data_type for weight in model.graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):
         kind = value.type.tensor_type
+        elements[value.name] = kind.elem_type
         if kind.HasField("shape") and all(d.HasField("dim_value") for d in kind.shape.dim):
-            found[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
-    return found
+            shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+    return shapes, elements
 
 
 @dataclass

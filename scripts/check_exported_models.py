@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Take models through that users export, as both of PyTorch's exporters write them.
+
+Each file is made and judged in a process of its own with a bound on memory and time. Rows that are
+in the table already are kept, so the same command goes on after an interruption.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+import _bootstrap  # noqa: F401
+from model_table import run_bounded
+from rivulet.conformance.exported.exporting import EXPORTERS
+from rivulet.conformance.exported.judging import UNCLEAR, Row
+from rivulet.conformance.exported.samples import SAMPLES
+from rivulet.conformance.exported.table import BEGIN, END, export_table, read_rows, totals
+from rivulet.errors import UserError
+from rivulet.hardware.cpu import cpu_info, usable_cpus
+from rivulet.tables import put_between, write_table
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "exported_models.md"
+WORKER = "rivulet.conformance.exported.worker"
+RELEASES = (
+    "torch", "torchvision", "timm", "transformers", "onnxscript", "onnx", "onnxruntime",
+    "apache-tvm",
+)  # fmt: skip
+
+
+def judge_apart(sample, exporter, limits):
+    """One row, from a process that may crash, hang or need too much."""
+    with tempfile.TemporaryDirectory(prefix="rivulet-exported-") as folder:
+        python = ["env", f"PYTHONPATH={ROOT / 'src'}", sys.executable]
+        _, _, problem = run_bounded([*python, "-m", WORKER, sample.name, exporter, folder], limits)
+        if problem:
+            return Row(sample.name, sample.package, exporter, UNCLEAR, message=problem)
+        return Row(**json.loads((Path(folder) / "row.json").read_text()))
+
+
+def made_with():
+    """Lines on the day, the machine and the releases."""
+    releases = ", ".join(f"{name} {version(name)}" for name in RELEASES)
+    return [
+        f"Date: {date.today()}",
+        f"Machine: {cpu_info()[0]}, {usable_cpus()} cores, of which a model takes one",
+        f"Packages: {releases}",
+    ]
+
+
+def parse():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--only", default="", metavar="REGEX", help="files whose MODEL-EXPORTER matches")
+    add(
+        "--out", type=Path, required=True, metavar="TABLE.csv", help="table to write and go on with"
+    )
+    add("--write", action="store_true", help=f"put the table into {PAGE.name}")
+    add("--timeout", type=float, default=600, metavar="S",
+        help="seconds for a file (default: %(default)g)")  # fmt: skip
+    add("--memory-gib", type=float, default=psutil.virtual_memory().total / 2**30 * 0.8,
+        metavar="GIB", help="memory for a file (default: 80 %% of the machine's)")  # fmt: skip
+    return parser.parse_args()
+
+
+def main():
+    """Judge the files; 1 if any is wrong or ends in any other way."""
+    options = parse()
+    files = {(sample.name, exporter): sample for sample in SAMPLES for exporter in EXPORTERS}
+    rows = read_rows(options.out)
+    for key, sample in files.items():
+        if key in rows or not re.search(options.only, "-".join(key)):
+            continue
+        row = rows[key] = judge_apart(sample, key[1], options)
+        write_table(Row, rows.values(), options.out)
+        print(f"{'-'.join(key)}: {row.result} {row.message or row.error}", flush=True)
+    chosen = [rows[key] for key in files if key in rows]
+    if options.write:
+        put_between(PAGE, BEGIN, END, export_table(chosen, made_with()))
+    count = totals(chosen)
+    print(", ".join(f"{number} {result}" for result, number in count.items()))
+    return 1 if count["wrong"] or count["unclear"] else 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
