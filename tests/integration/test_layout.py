@@ -159,6 +159,26 @@ def test_attention_reads_queries_and_values_where_they_lie(tmp_path, target):
     assert [one.split(":")[0] for one in left.transposes] == ["written"]
 
 
+def test_what_is_moved_to_meet_an_authors_transpose_counts_as_the_authors(tmp_path, target):
+    text = (
+        '<ir_version: 9, opset_import: ["" : 18]> m (float[1,9,3,16] u, float[1,3,9,16] v) => '
+        "(float[1,3,9,16] y) { n = Softmax<axis=-1>(u) t = Transpose<perm=[0,2,1,3]>(n) "
+        "p = MatMul(v, w) s = Add(t, p) y = LayerNormalization<axis=-1>(s, g, g) }"
+    )
+    model = onnx.parser.parse_model(text)
+    generator = np.random.default_rng(0)
+    for name, sizes in (("w", (16, 16)), ("g", (16,))):
+        array = generator.uniform(-1, 1, sizes).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    ours, theirs, left = run(path, target)
+    assert_right(ours, theirs)
+    assert left.transposes_inside == []
+    assert {one.split(":")[0] for one in left.transposes} <= {"written", "output"}
+    assert any(one.startswith("written") for one in left.transposes)
+
+
 def test_a_model_without_space_is_left_as_it_is(tmp_path, target):
     text = """<ir_version: 9, opset_import: ["" : 18]>
         m (float[2,3] x) => (float[3,2] y, float[2,3] z)

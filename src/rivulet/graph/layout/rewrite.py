@@ -115,8 +115,14 @@ class Rewriter:
         value = self._as_value(self.builder.emit(expression))
         return value if order is None else self.as_lying(value, order)
 
-    def place(self, tensor: Stored, order: Order) -> Any:
-        """A tensor's expression, lying in an order; a transpose is added where it has to be."""
+    def place(self, tensor: Stored, order: Order, beside: Stored | None = None) -> Any:
+        """A tensor's expression, lying in an order; a transpose is added where it has to be.
+
+        Args:
+            tensor: The tensor.
+            order: The order to lie in.
+            beside: Another tensor, whose order this is; that may be the author's doing, too.
+        """
         tensor = self.unmerged(tensor)
         if tensor.weight is not None:
             return self._weight(tensor.weight, order)
@@ -129,7 +135,7 @@ class Rewriter:
                 moved = self.view(tensor.value, stored_shape(tensor.shape, order))
             else:
                 moved = self.builder.emit(self.relax.op.permute_dims(tensor.value, list(axes)))
-                self._transposes.append((moved, self._described(tensor)))
+                self._transposes.append((moved, self._described(tensor, beside)))
             self._moved[key] = moved
             self._kept.append(tensor.value)
         return self._moved[key]
@@ -233,14 +239,15 @@ class Rewriter:
             return _marked(done) if _any_written(arguments) and not own else done
         return self._value_of(value)
 
-    def _described(self, tensor: Stored) -> str:
+    def _described(self, tensor: Stored, beside: Stored | None) -> str:
         """Why a tensor is transposed, and which."""
         if self.is_input(tensor):
             why = INPUT
         elif self.reader == OUTPUT:
             why = OUTPUT
         else:
-            why = WRITTEN if tensor.written else INSIDE
+            written = tensor.written or (beside is not None and beside.written)
+            why = WRITTEN if written else INSIDE
         return f"{why}: {'x'.join(map(str, tensor.shape))}, for {self.reader}"
 
     def _copied(self, call: Any, arguments: list[Value]) -> Value:

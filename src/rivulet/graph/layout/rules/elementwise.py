@@ -61,7 +61,7 @@ def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
     operand = lead.value if broadcast else rewriter.computed(lead)
     extents = lying if broadcast else extents_of(operand)
     placed = [
-        operand if tensor is leading else _placed(rewriter, tensor, order, lying, extents)
+        operand if tensor is leading else _placed(rewriter, tensor, lead, order, lying, extents)
         for tensor in tensors
     ]
     new = type(call)(call.op, placed, call.attrs, call.ty_args)
@@ -106,12 +106,15 @@ def _extended(order: Order, rank: int) -> Order:
     return (*range(missing), *(axis + missing for axis in order))
 
 
-def _placed(rewriter: Rewriter, tensor: Stored, order: Order, lying: Shape, extents: Shape) -> Any:
+def _placed(
+    rewriter: Rewriter, tensor: Stored, lead: Stored, order: Order, lying: Shape, extents: Shape
+) -> Any:
     """An operand in an order and of as many axes as the result has; one number needs none.
 
     Args:
         rewriter: The rewriter.
         tensor: The operand.
+        lead: The operand that it follows.
         order: Order of the result's axes.
         lying: Extents of the result in memory.
         extents: The same but for extents of 1: what the result is computed as.
@@ -128,7 +131,7 @@ def _placed(rewriter: Rewriter, tensor: Stored, order: Order, lying: Shape, exte
     tensor = rewriter.unmerged(tensor)
     if missing:
         tensor = rewriter.reshaped(tensor, shape, _extended(tensor.order, len(order)))
-    return rewriter.view(rewriter.place(tensor, order), fitted)
+    return rewriter.view(rewriter.place(tensor, order, lead), fitted)
 
 
 def _fitted(shape: Shape, lying: Shape, extents: Shape) -> Shape:
