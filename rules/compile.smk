@@ -21,7 +21,7 @@ rule compile_untuned:
         "python scripts/compile_model.py --subject what=untuned model={wildcards.model}"
         " hardware={wildcards.hardware} --settings {params.settings:q}"
         + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record}"
+        + " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
         " --library {output.library} --record {output.record} --log {log}"
 
 

@@ -85,6 +85,11 @@ def main():
         write_table(Row, rows.values(), options.out)
         print(f"{'-'.join(key)}: {row.result} {row.message or row.error}", flush=True)
     chosen = [rows[key] for key in files if key in rows]
+    if options.write and len(chosen) < len(files):
+        raise UserError(
+            f"--write: {options.out} has {len(chosen)} of {len(files)} files, and {PAGE.name} "
+            "would lose the others; leave out --only"
+        )
     if options.write:
         put_between(PAGE, BEGIN, END, export_table(chosen, made_with()))
     count = totals(chosen)

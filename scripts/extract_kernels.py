@@ -62,6 +62,7 @@ def extract(job, options):
         "kernels": len(kernels),
         "classes": classes,
         "gflop": round(flops / 1e9, 6),
+        **{key: value for key, value in exported.facts.items() if key == "precision"},
         "transposes_inside": len(left.transposes_inside),
         "transposes_written": len(left.transposes_written),
         "weight_only_kernels": len(left.weight_only),

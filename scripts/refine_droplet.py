@@ -22,7 +22,6 @@ from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.models.precision import allowed_error
 from rivulet.provenance import read_record, write_record
-from rivulet.provenance.behind import model_record_of
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
@@ -67,7 +66,7 @@ def measure(job, options, folder):
         target = resolve_target(device)
         kernels = load_kernels(options.workloads)
         told = options.settings.get("benchmark", {})
-        facts = read_record(model_record_of(options.kernels_record)).facts
+        facts = read_record(options.kernels_record).facts
         settings = replace(settings, tolerance=allowed_error(settings.tolerance, told, facts))
         walk = TuningLog.resume(folder, job.logger)
         done = sum(trial.strategy == "droplet" for trial in walk.trials)

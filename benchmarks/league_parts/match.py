@@ -103,17 +103,23 @@ def play(
     ):
         subject = _subject(one, settings, config, folder, Path(scratch))
         found = repeat_benchmark(subject, _stopping(config), _teller(say))
-        ratio = None
-        if found.groups(DROPLET):
-            say("  the model beside the sum of its kernels")
-            ratio = sum_to_model(
-                subject, subject.libraries[DROPLET], config.measure.model_dump(mode="json")
-            )
+        ratio = _sum_to_model(subject, config, say) if found.groups(DROPLET) else None
     match = _match(one, folder, subject, found, ratio)
     partial_file = kept.with_suffix(".partial")
     partial_file.write_text(json.dumps({"made_of": made_of, "match": asdict(match)}))
     partial_file.replace(kept)
     return match
+
+
+def _sum_to_model(subject: Subject, config: Config, say: Callable[[str], None]) -> float | None:
+    """What of the model its kernels are; nothing where that fails, which costs no other figure."""
+    say("  the model beside the sum of its kernels")
+    measure = config.measure.model_dump(mode="json")
+    try:
+        return sum_to_model(subject, subject.libraries[DROPLET], measure)
+    except Exception as error:
+        say(f"  it failed: {(str(error).strip().splitlines() or [type(error).__name__])[-1]}")
+        return None
 
 
 def sampling_of(config: Config) -> Sampling:

@@ -18,14 +18,14 @@ def fixed(value: float, least: int) -> str:
     return f"{value:.{max(least, decimals(value, 3))}f}"
 
 
-def milliseconds(latency: float) -> str:
-    """A latency in ms with its unit."""
-    return f"{fixed(latency, 3)} ms"
+def milliseconds(number: float) -> str:
+    """Milliseconds, with the unit."""
+    return f"{fixed(number, 3)} ms"
 
 
-def microseconds(seconds: float) -> str:
-    """A kernel's latency, in µs with the unit."""
-    return f"{fixed(seconds * 1e6, 1)} us"
+def microseconds(number: float) -> str:
+    """Microseconds, with the unit."""
+    return f"{fixed(number, 1)} us"
 
 
 def operations(flops: float) -> str:

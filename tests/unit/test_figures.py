@@ -24,7 +24,7 @@ def test_decimals_are_added_only_to_keep_three_digits(value, text):
 
 def test_latencies_carry_their_unit():
     assert milliseconds(0.00443) == "0.00443 ms"
-    assert (microseconds(204.31e-6), microseconds(1.2345e-7)) == ("204.3 us", "0.123 us")
+    assert (microseconds(204.31), microseconds(0.12345)) == ("204.3 us", "0.123 us")
 
 
 def test_a_small_models_arithmetic_is_not_rounded_to_nothing():

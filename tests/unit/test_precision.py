@@ -3,10 +3,7 @@
 import pytest
 
 from rivulet.config import validate_config
-from rivulet.errors import UserError
 from rivulet.models.precision import allowed_error, tolerance_for
-from rivulet.provenance import write_record
-from rivulet.provenance.behind import model_record_of
 from rivulet.workflow.stages import stage_settings
 
 BENCHMARK = validate_config({"models": {"a": {"torchvision": "resnet18"}}}).plain["benchmark"]
@@ -44,14 +41,8 @@ def test_tolerances_that_are_the_default_are_no_setting_of_a_search():
     assert allowed_error(1e-3, {}, {"precision": "qdq"}) == 5e-2
 
 
-def test_a_models_record_is_found_by_that_of_its_kernels(tmp_path):
-    for folder in ("models", "kernels"):
-        (tmp_path / folder).mkdir()
-    model, kernels, machine = (tmp_path / n for n in ("models/a.json", "kernels/a.json", "m.json"))
-    machine.write_text("{}")
-    write_record(model, "export", {}, {}, [], [])
-    write_record(kernels, "kernels", {}, {}, [model, machine], [])
-    assert model_record_of(kernels) == model
-    write_record(kernels, "kernels", {}, {}, [machine], [])
-    with pytest.raises(UserError, match="names no model"):
-        model_record_of(kernels)
+def test_a_search_knows_nothing_of_the_benchmarks_tolerances():
+    models = {"models": {"a": {"torchvision": "resnet18"}}}
+    config = validate_config({**models, "benchmark": {"tolerance_qdq": 0.08}})
+    assert stage_settings(config, "transfer")["benchmark"] == {"tolerance_qdq": 0.08}
+    assert stage_settings(config, "search") == stage_settings(validate_config(models), "search")

@@ -16,6 +16,8 @@ from rivulet.measure.linking import export_library
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Call
+from rivulet.tvm_compat.intervals import Interval
+from rivulet.tvm_compat.value_ranges import plain_range
 
 _TRANSFORM = "main_transform_params"
 _PREPACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
@@ -73,6 +75,14 @@ def _with_flat_transform(module: Any) -> Any:
         )
         builder.emit_func_output(packed)
     return builder.get()
+
+
+def _seen_range(tensor: Any, dtype: str) -> Interval:
+    """Of whole numbers the range that an argument has, for it may be indices."""
+    values = np.from_dlpack(tensor) if "int" in dtype else np.empty(0)
+    if values.size == 0:
+        return plain_range(dtype)
+    return Interval(float(values.min()), float(values.max()))
 
 
 def _address(tensor: Any) -> int:
@@ -188,8 +198,11 @@ class CompiledModel:
                 tensors = [one for one in args if hasattr(one, "shape")]
                 infos = [(tuple(int(n) for n in one.shape), str(one.dtype)) for one in tensors]
                 weights = [i for i, one in enumerate(tensors) if _address(one) in packed]
+                ranges = tuple(
+                    _seen_range(one, kind) for one, (_, kind) in zip(tensors, infos, strict=True)
+                )
                 calls.setdefault(str(name), []).append(
-                    Call(infos, tuple(weights), written=(len(infos) - 1,))
+                    Call(infos, tuple(weights), ranges, written=(len(infos) - 1,))
                 )
             return _GO_ON
 

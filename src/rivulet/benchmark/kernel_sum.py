@@ -26,8 +26,8 @@ class _Named:
 
     def __init__(self, library: Any, kernel: str) -> None:
         # TVM's timer finds a function only where it is, and not through what imports that.
-        holders = [one for one in library.imports if one.implements_function(kernel)]
-        self._library, self._kernel = holders[0], kernel
+        self._kernel = kernel
+        self._library = next(one for one in library.imports if one.implements_function(kernel))
 
     def __getitem__(self, _: str) -> Any:
         return self._library[self._kernel]
@@ -74,13 +74,21 @@ def model_and_kernels(
         (len(found), tensors.timer(_Named(library, name), found[0], dict(measure)))
         for name, found in calls.items()
     ]
+    model.run()
     count = max(1, math.ceil(_WHOLE_SECONDS / model.timed(1)))
-    return [_round(model, count, timers) for _ in range(rounds)]
+    return [one_round(model, count, timers) for _ in range(rounds)]
 
 
-def _round(
+def one_round(
     model: CompiledModel, count: int, timers: Sequence[tuple[int, Timer]]
 ) -> tuple[float, float]:
+    """Milliseconds of a model, and of all runs of its kernels.
+
+    Args:
+        model: The model, inputs bound.
+        count: Inferences of its sample.
+        timers: How often the model runs each kernel, and what times that.
+    """
     model.run()  # what the kernels have left in the caches is not the model's
     whole = model.timed(count)
     alone = sum(runs * timer.samples(1)[0] for runs, timer in timers)

@@ -264,7 +264,7 @@ class Droplet(Settings):
     tolerance: Tolerance = Field(
         default=0.001,
         description="Largest relative error of a kernel's output against the schedule that the "
-        "descent began from; the benchmark's tolerance for the model where that is larger",
+        "descent began from; less than the benchmark's tolerance for the model counts as that",
     )
 
 
@@ -316,8 +316,8 @@ class Transfer(Settings):
     tolerance: Tolerance = Field(
         default=1e-3,
         description="Largest relative error of the model's output against that without schedules; "
-        "where it is larger, of each kernel's against the unscheduled kernel; the benchmark's "
-        "tolerance for the model where that is larger",
+        "where it is larger, of each kernel's against the unscheduled kernel; less than the "
+        "benchmark's tolerance for the model counts as that",
     )
 
 

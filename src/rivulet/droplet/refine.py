@@ -111,7 +111,7 @@ def _end_round(
 
 def _standing(chosen: KernelDescent, descents: Sequence[KernelDescent]) -> str:
     return (
-        f"{short_name(chosen.kernel.task)} best {microseconds(chosen.latency)}, "
+        f"{short_name(chosen.kernel.task)} best {microseconds(chosen.latency * 1e6)}, "
         f"moves: {chosen.moves} | model {milliseconds(_known_ms(descents))}"
     )
 

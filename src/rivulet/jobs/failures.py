@@ -67,6 +67,6 @@ def _tell(path: Path, stopped: Callable[[], bool]) -> None:
         print(text, file=sys.stderr, flush=True)
     if found and stopped():
         print(
-            "the run stopped there, for the other models, too: the same command with --keep-going "
-            "makes all that does not need what failed", file=sys.stderr, flush=True,
+            "other models may be unfinished: the same command with --keep-going makes all that "
+            "does not need what failed", file=sys.stderr, flush=True,
         )  # fmt: skip

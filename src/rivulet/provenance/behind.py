@@ -23,18 +23,6 @@ def library_of(record: Path) -> Path:
     return found[0]
 
 
-def model_record_of(kernels: Path) -> Path:
-    """The record of the exported model whose kernels a record speaks for.
-
-    Raises:
-        UserError: It names none.
-    """
-    found = [Path(name) for name in read_record(kernels).inputs if Path(name).name == kernels.name]
-    if not found:
-        raise UserError(f"{kernels}: names no model; delete it, and it is made again")
-    return found[0]
-
-
 def log_record_of(record: Path) -> Path:
     """The record of the log whose schedules a compiled model has; a transfer's is its log's own.
 

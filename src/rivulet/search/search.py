@@ -205,7 +205,11 @@ class _Search:
         if proposals:
             proposer.learn(proposals, [r.latency if r.samples else None for r in results])
         place = f"{short_name(kernel.task)} ({index + 1}/{len(self._kernels)})"
-        best = f"best {microseconds(state.best)}" if math.isfinite(state.best) else "none valid yet"
+        best = (
+            f"best {microseconds(state.best * 1e6)}"
+            if math.isfinite(state.best)
+            else "none valid yet"
+        )
         model = self._model_ms()
         whole = f" | model {milliseconds(model)}" if model is not None else ""
         self._report(len(self._log.trials), f"{place} {best}{whole}")

@@ -200,6 +200,7 @@ def stage_settings(
             settings |= {"search": data["search"], "warm_start": data["warm_start"]}
         else:
             settings[stage] = data[stage]
+        if stage in ("droplet", "transfer"):
             settings |= _benchmark_tolerances(data)
     if stage in ("search", "transfer", "warm") and hardware is not None:
         settings["space"] = data["hardware"][hardware]["space"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rivulet.conformance.exported.samples import Sample
 
-# Whether each is the newer one; its own name of them is this flag.
+# By name, the flag `dynamo` of PyTorch's `torch.onnx.export` that chooses each.
 EXPORTERS = {"torchscript": False, "dynamo": True}
 
 

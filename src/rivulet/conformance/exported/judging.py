@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,9 @@ def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
     folder = source.parent
     path = folder / "adopted.onnx"
     model = onnx.load(str(source), load_external_data=False)
-    facts["opset"] = next(one.version for one in model.opset_import if not one.domain)
+    facts["opset"] = next(
+        one.version for one in model.opset_import if one.domain in ("", "ai.onnx")
+    )
     operators = {node.op_type for node in model.graph.node}
     target = this_cpu(threads=1)
     try:
@@ -91,7 +94,7 @@ def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
             refuse_leftovers(prepared.module, target)
             facts["kernels"] = len(extract_kernels(prepared, target))
     except UserError as error:
-        named = any(operator in str(error) for operator in operators)
+        named = any(re.search(rf"\b{name}\b", str(error)) for name in operators)
         return REFUSED if named else UNCLEAR, str(error)
     try:
         facts["error"] = verify(_check(adopted, path, source.name, folder), prepared, target)

@@ -42,8 +42,8 @@ def powers_to_products(model: Any) -> int:
     """Write Pow with an exponent of 1, 2, 3, 4, -1, -2 or half of one as products and roots.
 
     A library's ``pow`` is a call for each element. An integer's roots and reciprocals, which are
-    integers, stay powers. Differs from it in the last digit, and at minus
-    infinity to the power of a half, which a root calls NaN.
+    integers, stay powers. Products and roots differ from ``pow`` in the last
+    digit, and at minus infinity to the power of a half, which a root calls NaN.
 
     Args:
         model: ``onnx.ModelProto`` of opset 13 or newer, changed in place.
