@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# TVM's pool counts its threads once in a process, and folding a large constant starts it: a test
-# that only prepares a model would leave half of the CPUs to those after it that run one.
-os.environ.setdefault("TVM_NUM_THREADS", "2")
 MEASURE = {
     "warmup_runs": 1,
     "repeats": 3,

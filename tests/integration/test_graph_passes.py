@@ -20,7 +20,7 @@ def saved(path, text, **weights):
 
 
 def outputs(path, prepared, target, x):
-    tvm = load_tvm(2)
+    tvm = load_tvm()
     from tvm import relax
 
     with target, tvm.transform.PassContext(opt_level=3):

@@ -75,7 +75,7 @@ def model_of(body, shape):
 
 def run(path, target):
     """The prepared model's output and ONNX Runtime's, and what the preparation left."""
-    tvm = load_tvm(2)
+    tvm = load_tvm()
     from tvm import relax
 
     prepared = prepare_model(path, target)
