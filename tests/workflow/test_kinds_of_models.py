@@ -38,7 +38,7 @@ def test_every_kind_is_searched_refined_transferred_and_packaged(checkout):
     own = [f"{LIBRARY}/{name}-droplet-20" for name in models]
     moved = [f"{LIBRARY}/{target}-transfer-from-{source}-20" for source, target in PAIRS]
     run = checkout.snakemake(
-        "results/benchmarks.csv", *(f"{one}/manifest.json" for one in [*own, *moved])
+        "results/benchmarks.csv", *(f"{one}/manifest.json" for one in [*own, *moved]), timeout=1500
     )
     assert run.code == 0, run.text
     assert "Traceback" not in run.text
