@@ -6,9 +6,11 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from conftest import MEASURE, SEARCH, write_onnx
+from onnx_text import model_of
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.in_place import prove_in_place
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
@@ -257,6 +259,27 @@ def test_an_empty_log_and_one_with_nothing_in_common_are_said(
     assert rows[0].reason == (
         "the log of poor has no schedule of a kernel of this family (contraction)"
     )
+
+
+def test_a_light_kernel_that_no_source_knows_gets_schedules_of_its_own(
+    source, target, tmp_path, bench, logger
+):
+    path = tmp_path / "m.onnx"
+    graph = (
+        "m (float[1,96,64,64] u, float[1,32,64,64] v) => (float[1,128,64,64] y) "
+        "{ c = Concat<axis=1>(u, v) y = Relu(c) }"
+    )
+    onnx.save(model_of(graph), path)
+    (kernel,) = extract_kernels(prepare_model(path, target), target)
+    heavy = tuple(k for k in source.kernels if k.structure.family == "contraction")
+    rows, _, chosen = transfer(
+        [kernel], [Source("narrow", heavy)], target, tmp_path / "a", bench, logger,
+        untuned=slow_defaults([kernel]),
+    )  # fmt: skip
+    assert {row.kind for row in rows} == {"own", "default"}
+    (taken,) = (row for row in rows if row.chosen == "yes")
+    assert (taken.kind, taken.how, taken.source, taken.valid) == ("own", "sampled", "", "yes")
+    assert chosen.best_records(kernel, 1)
 
 
 def test_a_log_that_is_not_there_is_said(kernels, tmp_path, logger):

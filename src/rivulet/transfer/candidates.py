@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import math
+import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from itertools import count, islice
 from typing import Any
 
 from rivulet.kernels import Kernel
-from rivulet.kernels.structure import KernelStructure, kernel_structure
+from rivulet.kernels.structure import CONTRACTION, KernelStructure, kernel_structure
 from rivulet.schedules.design_space import (
     DesignSpace,
     NoDesignSpace,
@@ -34,16 +35,19 @@ from rivulet.tvm_compat.traces import ReplayFailure
 _SPEED_WEIGHT = 2.0
 _RANK_STEP = 0.35
 _SEED = 1
+# Schedules of its own that a light kernel gets where no source has any: there is little to decide.
+_OWN = 2
+SAMPLED = "sampled"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A source schedule on its way to a target kernel.
+    """A source schedule on its way to a target kernel, or one of the kernel's own.
 
     Attributes:
-        match: Source kernel, and how it is related.
+        match: Source kernel, and how it is related; None for a schedule of the kernel's own.
         rank: Place of the record among that kernel's, from 0.
-        how: How its tiles were carried over, see `rivulet.transfer.mapping`.
+        how: How its tiles were carried over, see `rivulet.transfer.mapping`, or `SAMPLED`.
         point: Where it lies in the target kernel's design space.
         schedule: The scheduled target kernel; None until it was applied.
         name: Structural hash of the scheduled kernel.
@@ -51,7 +55,7 @@ class Candidate:
         reason: Why it cannot be applied.
     """
 
-    match: Match
+    match: Match | None
     rank: int
     how: str
     point: Point
@@ -105,7 +109,7 @@ class KernelCandidates:
             self._matches = match_kernels(kernel.workload, self._structure, sources)
         except NoDesignSpace as reason:
             self.spaceless = str(reason)
-        self._points = self._promising()
+        self._points = self._promising() if self._matches else self._own()
         self._names: set[str] = set()
         self.ready: list[Candidate] = []
         self.fallen: list[Candidate] = []
@@ -115,7 +119,7 @@ class KernelCandidates:
         """Why there is no candidate; empty when there is one, or some were not tried yet."""
         if self.spaceless:
             return self.spaceless
-        if not self._matches:
+        if not self._matches and not self.ready:
             return _why_none(self._structure, self._sources)
         if self.fallen and not self.ready:
             return f"no schedule of the source applies: {self.fallen[0].reason}"
@@ -139,10 +143,10 @@ class KernelCandidates:
 
     def _place(self, one: Candidate) -> None:
         if one.reason:
-            source = one.match.kernel
-            self._logger.info(
-                "%s from %s %s: %s", self._kernel.task, source.source, source.task, one.reason
-            )
+            lender = "its own space"
+            if one.match is not None:
+                lender = f"{one.match.kernel.source} {one.match.kernel.task}"
+            self._logger.info("%s from %s: %s", self._kernel.task, lender, one.reason)
         elif one.name in self._names:
             one = replace(one, reason="the same code as another candidate")
         self._names.add(one.name)
@@ -174,6 +178,19 @@ class KernelCandidates:
                 made = Candidate(match, rank, how, point)
                 later = order + _RANK_STEP * variant
                 heapq.heappush(waiting, (inexact, later, next(numbers), match, rank, made))
+
+    def _own(self) -> Iterator[Candidate]:
+        """Points of a light kernel's own space, where there are sources and none has its like.
+
+        Concatenations and copies are in few models. Their default loops run on one core and cost
+        a model more than all that a transfer wins, while nearly any schedule is near the best.
+        """
+        given = any(source.kernels for source in self._sources)
+        if self._space is None or not given or self._structure.family == CONTRACTION:
+            return
+        rng = random.Random(_SEED)
+        for number in range(_OWN):
+            yield Candidate(None, number, SAMPLED, self._space.sample(rng))
 
     def _mapped(self, match: Match, rank: int) -> list[tuple[str, Point]]:
         assert self._space is not None

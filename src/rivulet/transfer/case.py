@@ -9,7 +9,7 @@ from rivulet.kernels import Kernel
 from rivulet.measure.protocol import Measurement
 from rivulet.records.trials import samples_text
 from rivulet.transfer.candidates import Candidate, KernelCandidates
-from rivulet.transfer.matching import DEFAULT
+from rivulet.transfer.matching import DEFAULT, OWN
 from rivulet.transfer.table import CandidateRow
 from rivulet.tvm_compat.names import candidate_name
 
@@ -102,7 +102,7 @@ class Case:
         default = self.default.result
         ratio = default.latency / self.winner.result.latency if default.samples else 0.0
         faster = f", {ratio:.1f}x" if ratio else ""
-        return f"takes one of {self.winner.row.source}{faster}"
+        return f"takes one of {self.winner.row.source or 'its own'}{faster}"
 
     def rows(self) -> list[CandidateRow]:
         """Rows of everything that was considered, the default last."""
@@ -134,6 +134,11 @@ def _row(kernel: Kernel, **values: str) -> CandidateRow:
 
 def _candidate_row(kernel: Kernel, candidate: Candidate, **values: str) -> CandidateRow:
     match = candidate.match
+    if match is None:
+        return _row(
+            kernel, kind=OWN, how=candidate.how, rank=str(candidate.rank + 1),
+            candidate=candidate.name, **values,
+        )  # fmt: skip
     return _row(
         kernel, source=match.kernel.source, source_kernel=match.kernel.task, kind=match.kind,
         how=candidate.how, rank=str(candidate.rank + 1), distance=f"{match.distance:.3f}",

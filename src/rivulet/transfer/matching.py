@@ -10,8 +10,8 @@ from rivulet.kernels.structure import BlockStructure, KernelStructure
 from rivulet.transfer.mapping import align_axes
 from rivulet.transfer.sources import Source, SourceKernel
 
-EXACT, SAME_CLASS, SAME_ANCHOR, RELATED, DEFAULT = (
-    "exact", "class", "anchor", "related", "default",
+EXACT, SAME_CLASS, SAME_ANCHOR, RELATED, OWN, DEFAULT = (
+    "exact", "class", "anchor", "related", "own", "default",
 )  # fmt: skip
 # Best first; each step is worth about as much as extents that differ by this factor.
 KINDS = (EXACT, SAME_CLASS, SAME_ANCHOR, RELATED)
