@@ -17,14 +17,14 @@ from pathlib import Path
 import psutil
 
 import _bootstrap  # noqa: F401
-from model_table import run_bounded
 from rivulet.conformance.exported.exporting import EXPORTERS
 from rivulet.conformance.exported.judging import UNCLEAR, Row
 from rivulet.conformance.exported.samples import SAMPLES
-from rivulet.conformance.exported.table import BEGIN, END, export_table, read_rows, totals
+from rivulet.conformance.exported.table import BEGIN, END, export_table, totals
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info, usable_cpus
-from rivulet.tables import put_between, write_table
+from rivulet.jobs.bounded import run_bounded
+from rivulet.tables import put_between, read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "exported_models.md"
@@ -39,7 +39,8 @@ def judge_apart(sample, exporter, limits):
     """One row, from a process that may crash, hang or need too much."""
     with tempfile.TemporaryDirectory(prefix="rivulet-exported-") as folder:
         python = ["env", f"PYTHONPATH={ROOT / 'src'}", sys.executable]
-        _, _, problem = run_bounded([*python, "-m", WORKER, sample.name, exporter, folder], limits)
+        command = [*python, "-m", WORKER, sample.name, exporter, folder]
+        problem = run_bounded(command, limits.timeout, limits.memory_gib).problem
         if problem:
             return Row(sample.name, sample.package, exporter, UNCLEAR, message=problem)
         return Row(**json.loads((Path(folder) / "row.json").read_text()))
@@ -77,7 +78,7 @@ def main():
     """Judge the files; 1 if any is wrong or ends in any other way."""
     options = parse()
     files = {(sample.name, exporter): sample for sample in SAMPLES for exporter in EXPORTERS}
-    rows = read_rows(options.out)
+    rows = {(row.model, row.exporter): row for row in read_table(Row, options.out)}
     for key, sample in files.items():
         if key in rows or not re.search(options.only, "-".join(key)):
             continue

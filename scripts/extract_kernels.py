@@ -22,8 +22,7 @@ from rivulet.jobs.cli import Command, configured_device, json_argument
 from rivulet.kernels import save_kernels
 from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.leftover import listed, refuse_leftovers
-from rivulet.models.inputs import input_values
-from rivulet.models.precision import tolerance_for
+from rivulet.models.precision import FLOAT32
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import load_tvm
@@ -49,7 +48,11 @@ def extract(job, options):
             kernels = extract_kernels(model, target)
             if not kernels:
                 raise UserError("it has no kernel: nothing is computed from its inputs")
-            error = verify(check_of(job, options, exported, name, threads), model, target)
+            check = Check.of_export(
+                options.onnx, name, exported.facts, options.benchmark, threads, job.scratch,
+                job.logger.info,
+            )  # fmt: skip
+            error = verify(check, model, target)
     left = inspect_module(model.module)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     save_kernels(kernels, options.table, options.workloads)
@@ -62,7 +65,7 @@ def extract(job, options):
         "kernels": len(kernels),
         "classes": classes,
         "gflop": round(flops / 1e9, 6),
-        **{key: value for key, value in exported.facts.items() if key == "precision"},
+        "precision": exported.facts.get("precision", FLOAT32),
         "transposes_inside": len(left.transposes_inside),
         "transposes_written": len(left.transposes_written),
         "weight_only_kernels": len(left.weight_only),
@@ -83,17 +86,6 @@ def culprit(job, options, target):
     """The operator at which preparation fails."""
     job.tell("TVM fails on this model; looking for the operator")
     return failing_node(options.onnx, target, prepare_model, job.scratch)
-
-
-def check_of(job, options, exported, name, threads):
-    """What the prepared model is held against."""
-    tolerance, key = tolerance_for(options.benchmark, exported.facts)
-    seed, count = options.benchmark["seed"], options.benchmark["inputs"]
-    draws = [input_values(exported.facts["inputs"], seed + number) for number in range(count)]
-    return Check(
-        options.onnx, name, draws,
-        exported.facts["outputs"], threads, tolerance, key, job.scratch, job.logger.info,
-    )  # fmt: skip
 
 
 def configured_benchmark():

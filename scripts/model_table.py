@@ -7,36 +7,33 @@ already are kept, so the same command goes on after an interruption.
 """
 
 import argparse
-import csv
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 import _bootstrap  # noqa: F401
-from rivulet.config.sections import Benchmark
 from rivulet.config.torchvision_names import classification_models
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
+from rivulet.jobs.bounded import run_bounded
 from rivulet.jobs.progress import duration
 from rivulet.provenance import read_record
-from rivulet.tables import put_between, write_table
+from rivulet.tables import put_between, read_table, write_table
 from rivulet.tvm_compat import installed_version
 
 SCRIPTS = Path(__file__).resolve().parent
 OTHER_SIZES = {"inception_v3": 299}
 SIZE = 224
-# Largest relative error against ONNX Runtime: a tenth of what other models may have.
-CLOSE = 1e-4  # what is told of outputs beside ONNX Runtime's; the config's tolerance judges
+# Errors against ONNX Runtime up to this are counted; it is the config's tolerance that judges.
+CLOSE = 1e-4
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
-_POLL_SECONDS, _GRACE_SECONDS = 0.1, 10
 
 
 @dataclass(frozen=True)
@@ -60,65 +57,6 @@ class ModelRow:
     error: str = ""
 
 
-def read_rows(path):
-    """Rows of a table that this command wrote, by model."""
-    if not path.exists():
-        return {}
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    expected = {field.name for field in fields(ModelRow)}
-    if any(set(row) != expected for row in rows):
-        raise UserError(f"{path}: its columns are not those of this command; name another file")
-    return {row["model"]: ModelRow(**row) for row in rows}
-
-
-def run_bounded(command, limits):
-    """Run a command; returns its seconds, its largest memory in GiB, and why it failed."""
-    started, peak, problem = time.monotonic(), 0, ""
-    with tempfile.TemporaryFile("w+", errors="replace") as heard:
-        child = subprocess.Popen(command, stdout=heard, stderr=heard)
-        try:
-            while child.poll() is None:
-                time.sleep(_POLL_SECONDS)
-                peak = max(peak, memory_of(child.pid))
-                if peak > limits.memory_gib * 2**30:
-                    problem = f"needs more than {limits.memory_gib:g} GiB of memory"
-                elif time.monotonic() - started > limits.timeout:
-                    problem = f"takes more than {limits.timeout:g} s"
-                if problem:
-                    break
-        finally:
-            end(child)
-        heard.seek(0)
-        lines = heard.read().strip().splitlines()
-    if child.returncode and not problem:
-        problem = lines[-1] if lines else f"exit status {child.returncode}"
-    return time.monotonic() - started, peak / 2**30, problem
-
-
-def memory_of(pid):
-    """Resident bytes of a process and all below it."""
-    total = 0
-    try:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            total += one.memory_info().rss
-    except psutil.Error:
-        pass
-    return total
-
-
-def end(child):
-    """End a command that still runs; it ends what it has started."""
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
 def make_row(name, device, limits, folder):
     """Take one model through both commands."""
     size = OTHER_SIZES.get(name, SIZE)
@@ -136,7 +74,7 @@ def make_row(name, device, limits, folder):
             "--format-file", SCRIPTS.parent / "rules/export_format.txt",
             "--log", folder / "export.log",
         ],
-        limits,
+        limits.timeout, limits.memory_gib,
     )  # fmt: skip
     if problem:
         return ModelRow(**facts, error=f"export: {reason_in(problem, name)}")
@@ -152,10 +90,9 @@ def make_row(name, device, limits, folder):
             sys.executable, SCRIPTS / "extract_kernels.py", "--subject", f"model={name}",
             "--settings", json.dumps(settings), "--onnx", model, "--model-record", record,
             "--table", folder / "kernels.csv", "--workloads", folder / "workloads.json.gz",
-            "--benchmark", Benchmark().model_dump_json(),
             "--record", kernels, "--log", folder / "kernels.log",
         ],
-        limits,
+        limits.timeout, limits.memory_gib,
     )  # fmt: skip
     if problem:
         return ModelRow(**facts, error=f"kernels: {reason_in(problem, name)}")
@@ -239,7 +176,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
     entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
     device = Device.from_settings("local", entry)
-    rows = read_rows(options.out)
+    rows = {row.model: row for row in read_table(ModelRow, options.out)}
     if options.again is not None:
         gone = options.again or [name for name, row in rows.items() if row.error]
         rows = {name: row for name, row in rows.items() if name not in gone}

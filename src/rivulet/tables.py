@@ -6,9 +6,11 @@ import csv
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rivulet.errors import UserError
+
+Row = TypeVar("Row")
 
 
 def columns_of(row_class: type[Any]) -> tuple[str, ...]:
@@ -23,6 +25,21 @@ def write_table(row_class: type[Any], rows: Iterable[Any], path: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(columns)
         writer.writerows([getattr(row, name) for name in columns] for row in rows)
+
+
+def read_table(row_class: type[Row], path: Path) -> list[Row]:
+    """Rows of a table that `write_table` wrote, each cell a text; none where there is no file.
+
+    Raises:
+        UserError: It is another table.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if any(tuple(row) != columns_of(row_class) for row in rows):
+        raise UserError(f"{path}: its columns are not those of this command; name another file")
+    return [row_class(**row) for row in rows]
 
 
 def put_between(path: Path, begin: str, end: str, block: str) -> None:

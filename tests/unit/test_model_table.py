@@ -1,8 +1,7 @@
-"""The table of models: bounds on commands, rows that are kept, the Markdown made of them."""
+"""The table of models: rows that are kept, and the Markdown made of them."""
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,59 +12,26 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import model_table as command
 
-LIMITS = SimpleNamespace(memory_gib=1.0, timeout=60.0)
 GOOD = command.ModelRow(
     "alexnet", "1x3x224x224", 61_100_840, 14, 7, 1.43, 0, 2, 0, 1.23e-6, 5.2, 1.25, 3.9, 2.5
 )  # fmt: skip
 BAD = command.ModelRow("vit_b_16", "1x3x224x224", error="kernels: takes more than 5 s")
 
 
-def python(text):
-    return [sys.executable, "-c", text]
-
-
-def test_a_command_is_timed_and_its_children_count_as_its_memory():
-    child = "x = b'x' * 300_000_000; import time; time.sleep(1)"
-    seconds, peak, problem = command.run_bounded(
-        python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"), LIMITS
-    )
-    assert problem == ""
-    assert seconds > 1
-    assert 0.27 < peak < 0.6
-
-
-def test_a_command_that_needs_too_much_memory_is_ended():
-    limits = SimpleNamespace(memory_gib=0.2, timeout=60.0)
-    seconds, _, problem = command.run_bounded(
-        python("x = b'x' * 500_000_000; import time; time.sleep(50)"), limits
-    )
-    assert problem == "needs more than 0.2 GiB of memory"
-    assert seconds < 40
-
-
-def test_a_command_that_takes_too_long_is_ended():
-    limits = SimpleNamespace(memory_gib=1.0, timeout=0.5)
-    seconds, _, problem = command.run_bounded(python("import time; time.sleep(50)"), limits)
-    assert problem == "takes more than 0.5 s"
-    assert seconds < 40
-
-
-def test_a_command_that_fails_says_why_with_its_last_line():
-    failing = "print('warning'); raise SystemExit('export alexnet: no such shape (log: /x/y.log)')"
-    problem = command.run_bounded(python(failing), LIMITS)[2]
+def test_the_reason_is_without_label_and_log():
+    problem = "export alexnet: no such shape (log: /x/y.log)"
     assert command.reason_in(problem, "alexnet") == "no such shape"
-    assert command.run_bounded(python("raise SystemExit(3)"), LIMITS)[2] == "exit status 3"
 
 
 def test_rows_come_back_and_a_foreign_table_is_refused(tmp_path):
     path = tmp_path / "models.csv"
     command.write_table(command.ModelRow, [GOOD, BAD], path)
-    rows = command.read_rows(path)
-    assert list(rows) == ["alexnet", "vit_b_16"]
-    assert command.markdown(list(rows.values())) == command.markdown([GOOD, BAD])
+    rows = command.read_table(command.ModelRow, path)
+    assert [row.model for row in rows] == ["alexnet", "vit_b_16"]
+    assert command.markdown(rows) == command.markdown([GOOD, BAD])
     path.write_text("model,latency\nalexnet,3\n")
     with pytest.raises(UserError, match="its columns are not those of this command"):
-        command.read_rows(path)
+        command.read_table(command.ModelRow, path)
 
 
 def test_the_markdown_stands_between_its_marks(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,6 @@ def _seen_range(tensor: Any, dtype: str) -> Interval:
 
 def _address(tensor: Any) -> int:
     return int(np.from_dlpack(tensor).ctypes.data)
-
-
-def _ignore(*_: Any) -> int:
-    return _GO_ON
 
 
 class CompiledModel:
@@ -178,11 +175,7 @@ class CompiledModel:
             times.setdefault(kernel, []).append((now - begin) * 1e6)
             return _GO_ON
 
-        self._machine.set_instrument(instrument)
-        try:
-            self.run()
-        finally:
-            self._machine.set_instrument(_ignore)
+        self._run_watched(instrument)
         return times
 
     def kernel_calls(self) -> dict[str, list[Call]]:
@@ -206,12 +199,17 @@ class CompiledModel:
                 )
             return _GO_ON
 
+        self._run_watched(instrument)
+        return calls
+
+    def _run_watched(self, instrument: Callable[..., int]) -> None:
+        """One inference with a function called before and after each call of a kernel."""
         self._machine.set_instrument(instrument)
         try:
             self.run()
         finally:
-            self._machine.set_instrument(_ignore)
-        return calls
+            # None at all: one that does nothing costs each later inference a call per kernel.
+            self._machine.set_instrument(None)
 
     def outputs(self) -> list[Any]:
         """Outputs of the last run, as arrays."""

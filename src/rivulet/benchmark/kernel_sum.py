@@ -57,15 +57,11 @@ def model_and_kernels(
     Returns:
         For each round the two, in milliseconds.
     """
-    watched = CompiledModel(path, list(params), place)
-    watched.bind(list(inputs))
-    calls = watched.kernel_calls()
-    del watched
-    # Another one is timed: a virtual machine that has once been watched stays slower.
-    model = CompiledModel(path, list(params), place)
+    model = CompiledModel(path, params, place)
     model.bind(list(inputs))
+    calls = model.kernel_calls()
     weights = sum(
-        argument_bytes(call.args[i]) for calls_ in calls.values() for call in calls_
+        argument_bytes(call.args[i]) for found in calls.values() for call in found
         for i in call.weights
     )  # fmt: skip
     tensors = Tensors(place, weights)

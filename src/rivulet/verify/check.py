@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from rivulet.errors import UserError
 from rivulet.graph.prepare import PreparedModel, prepare_model
 from rivulet.hardware.target import this_cpu
 from rivulet.measure.outputs import largest_relative_error
+from rivulet.models.inputs import input_values
+from rivulet.models.precision import tolerance_for
 from rivulet.models.trial_run import open_onnx, run_onnx
 from rivulet.verify.running import prepared_outputs
 from rivulet.verify.suspect import Cutter, Suspect, find_suspect
@@ -46,6 +48,33 @@ class Check:
     folder: Path
     note: Callable[[str], None]
     prepare: Callable[[Path, Any], PreparedModel] = prepare_model
+
+    @classmethod
+    def of_export(
+        cls,
+        onnx: Path,
+        told: str,
+        facts: Mapping[str, Any],
+        benchmark: Mapping[str, Any],
+        threads: int,
+        folder: Path,
+        note: Callable[[str], None],
+    ) -> Check:
+        """The check of an exported model.
+
+        Args:
+            onnx: As above, and so are the arguments that are not told of.
+            told: As above.
+            facts: What the record of the export says.
+            benchmark: The section ``benchmark`` of the config: seed, draws and tolerance.
+            threads: As above.
+            folder: As above.
+            note: As above.
+        """
+        tolerance, key = tolerance_for(benchmark, facts)
+        seeds = range(benchmark["seed"], benchmark["seed"] + benchmark["inputs"])
+        draws = [input_values(facts["inputs"], seed) for seed in seeds]
+        return cls(onnx, told, draws, facts["outputs"], threads, tolerance, key, folder, note)
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,14 @@ def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
     """The steps of the workflow; facts are told as they are found."""
     import onnx
 
+    from rivulet.config.sections import Benchmark
     from rivulet.graph.errors import told
     from rivulet.graph.prepare import prepare_model
     from rivulet.hardware.target import this_cpu
     from rivulet.kernels.extract import extract_kernels
     from rivulet.kernels.leftover import refuse_leftovers
     from rivulet.models.adopt import adopt_onnx
-    from rivulet.verify.check import verify
+    from rivulet.verify.check import Check, verify
     from rivulet.verify.culprit import failing_node
 
     folder = source.parent
@@ -97,22 +98,10 @@ def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
         named = any(re.search(rf"\b{name}\b", str(error)) for name in operators)
         return REFUSED if named else UNCLEAR, str(error)
     try:
-        facts["error"] = verify(_check(adopted, path, source.name, folder), prepared, target)
+        check = Check.of_export(
+            path, source.name, adopted, Benchmark().model_dump(), 1, folder, lambda _: None
+        )
+        facts["error"] = verify(check, prepared, target)
     except UserError as error:
         return WRONG, str(error)
     return RIGHT, ""
-
-
-def _check(adopted: dict[str, Any], path: Path, name: str, folder: Path) -> Any:
-    from rivulet.config.sections import Benchmark
-    from rivulet.models.inputs import input_values
-    from rivulet.models.precision import tolerance_for
-    from rivulet.verify.check import Check
-
-    settings = Benchmark()
-    tolerance, key = tolerance_for(settings.model_dump(), adopted)
-    draws = [input_values(adopted["inputs"], settings.seed + n) for n in range(settings.inputs)]
-    return Check(
-        path, name, draws, adopted["outputs"], threads=1, tolerance=tolerance,
-        tolerance_key=key, folder=folder, note=lambda _: None,
-    )  # fmt: skip

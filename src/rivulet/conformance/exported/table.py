@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rivulet.conformance.exported.judging import NO_FILE, REFUSED, RIGHT, UNCLEAR, WRONG, Row
-from rivulet.errors import UserError
-from rivulet.tables import columns_of
 
 BEGIN, END = "<!-- exported: begin -->", "<!-- exported: end -->"
 
@@ -18,21 +14,6 @@ def totals(rows: Iterable[Row]) -> dict[str, int]:
     """Number of files by result."""
     found = Counter(row.result for row in rows)
     return {result: found[result] for result in (RIGHT, REFUSED, WRONG, UNCLEAR, NO_FILE)}
-
-
-def read_rows(path: Path) -> dict[tuple[str, str], Row]:
-    """Rows of a table that an earlier run wrote, by model and exporter.
-
-    Raises:
-        UserError: It is another table.
-    """
-    if not path.exists():
-        return {}
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    if any(tuple(row) != columns_of(Row) for row in rows):
-        raise UserError(f"{path}: its columns are not those of this command; name another file")
-    return {(row["model"], row["exporter"]): Row(**row) for row in rows}
 
 
 def export_table(rows: Sequence[Row], made_with: Sequence[str]) -> str:
