@@ -7,7 +7,6 @@ in the table already are kept, so the same command goes on after an interruption
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from datetime import date
@@ -24,6 +23,7 @@ from rivulet.conformance.exported.table import BEGIN, END, export_table, totals
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info, usable_cpus
 from rivulet.jobs.bounded import run_bounded
+from rivulet.jobs.cli import pattern_argument
 from rivulet.tables import put_between, read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +62,8 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--only", default="", metavar="REGEX", help="files whose MODEL-EXPORTER matches")
+    add("--only", type=pattern_argument, default="", metavar="REGEX",
+        help="files whose MODEL-EXPORTER matches")  # fmt: skip
     add(
         "--out", type=Path, required=True, metavar="TABLE.csv", help="table to write and go on with"
     )
@@ -80,7 +81,7 @@ def main():
     files = {(sample.name, exporter): sample for sample in SAMPLES for exporter in EXPORTERS}
     rows = {(row.model, row.exporter): row for row in read_table(Row, options.out)}
     for key, sample in files.items():
-        if key in rows or not re.search(options.only, "-".join(key)):
+        if key in rows or not options.only.search("-".join(key)):
             continue
         row = rows[key] = judge_apart(sample, key[1], options)
         write_table(Row, rows.values(), options.out)

@@ -2,7 +2,6 @@
 """Put ONNX's own node tests through preparation, compilation and a run; write docs/operators.md."""
 
 import argparse
-import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from rivulet.conformance.judging import Verdict
 from rivulet.conformance.light import light_cases
 from rivulet.conformance.running import run_cases
 from rivulet.conformance.table import operator_table, totals, write_page
+from rivulet.jobs.cli import pattern_argument
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 
@@ -20,24 +20,30 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 def main() -> int:
     """Judge the tests; 1 if any is wrong or ends in any other way, 2 if nothing was judged."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", metavar="REGEX", help="tests whose name matches")
+    parser.add_argument(
+        "--only",
+        type=pattern_argument,
+        default="",
+        metavar="REGEX",
+        help="tests whose name matches",
+    )
     parser.add_argument(
         "--bodies", action="store_true", help="also those with the standard's body of an operator"
     )
     parser.add_argument("--light", action="store_true", help="also the package's light_* models")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     args = parser.parse_args()
-    if args.only and args.write:
+    if args.only.pattern and args.write:
         print(
-            f"error: --only {args.only}: with --write, {PAGE.name} would lose the rows of all "
-            "other operators; leave one of the two out",
+            f"error: --only {args.only.pattern}: with --write, {PAGE.name} would lose the rows of "
+            "all other operators; leave one of the two out",
             file=sys.stderr,
         )
         return 2
     cases = [
         case
         for case in usable_cases()
-        if re.search(args.only, case.name) and (args.bodies or case.operator != FUNCTION_BODIES)
+        if args.only.search(case.name) and (args.bodies or case.operator != FUNCTION_BODIES)
     ]
     if args.light:
         cases += light_cases()

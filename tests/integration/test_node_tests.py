@@ -64,3 +64,13 @@ def test_the_page_is_not_replaced_by_a_few_rows():
         "leave one of the two out\n"
     ) in run.stderr
     assert page.read_bytes() == before
+
+
+def test_a_pattern_that_is_none_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check_operators.py", "--only", "["])
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import check_operators
+
+    with pytest.raises(SystemExit):
+        check_operators.main()
+    assert "argument --only: '[' is no regular expression: unterminated" in capsys.readouterr().err

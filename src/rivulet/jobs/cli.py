@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,18 @@ def configured_device(settings: dict[str, Any]) -> Device:
             "installed here; use the same environment everywhere"
         )
     return device
+
+
+def pattern_argument(text: str) -> re.Pattern[str]:
+    """A regular expression on the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}") from error
 
 
 def json_argument(text: str) -> Any:
