@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.droplet.axes import OrderedAxis, Point, Space
-from rivulet.droplet.descent import Acceptance, Descent
+from rivulet.droplet.descent import Acceptance, Descent, Round
 from rivulet.droplet.walk import Walk
 from rivulet.measure.protocol import Measurement
+from rivulet.schedules.axes import OrderedAxis, Point, Space
 
 VALUES = 9  # of each coordinate
 _LOOK_SAMPLES = 3
@@ -64,7 +64,7 @@ class Bowl:
         return [None] * len(points)
 
     def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
-        """See `rivulet.droplet.descent.PointBench`."""
+        """A first measurement of the incumbent and of points, the incumbent's first."""
         self.looks.append([incumbent, *points])
         return self._measured([incumbent, *points], _LOOK_SAMPLES)
 
@@ -98,9 +98,15 @@ def descend(bowl: Bowl, seed: int, count: int = 16, acceptance: Acceptance | Non
     walk = Walk(bowl.space, bowl.start, random.Random(seed))
     descent = Descent(walk, bowl, acceptance or Acceptance(0.05, 8))
     for _ in range(_ENOUGH_ROUNDS):
-        if descent.round(count).ended:
+        if one_round(descent, bowl, count).ended:
             return walk
     raise AssertionError("the descent does not end")
+
+
+def one_round(descent: Descent, bowl: Bowl, count: int) -> Round:
+    """Have a descent propose up to ``count`` points, look at them, and race the best."""
+    points = descent.propose(count)
+    return descent.conclude(bowl.look(descent.walk.point, points) if points else [])
 
 
 @dataclass(frozen=True)

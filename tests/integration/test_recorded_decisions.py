@@ -1,8 +1,8 @@
 """Search, warm start, droplet and transfer decide what they decided when this was recorded.
 
-Every strategy runs on a machine that is made up, for a target that is none of this machine, so that
-its decisions depend on the code alone. ``tests/data/decisions.json.gz`` holds them; where they change
-on purpose, run this file as a script to record them again, and say why in the commit.
+Every strategy runs on a machine that is made up, for a target that is none of this machine, so
+that its decisions depend on the code alone. ``tests/data/decisions.json.gz`` holds them; where
+they change on purpose, run this file as a script to record them again, and say why in the commit.
 """
 
 import gzip
@@ -17,20 +17,21 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from conftest import ROOT, SEARCH, write_onnx
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.search import search_model
 from rivulet.search.warm_start import begin_from
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source
 from rivulet.tvm_compat import load_tvm
+from tuning_runs import run_droplet, run_search, run_transfer
 
 RECORDED = ROOT / "tests/data/decisions.json.gz"
 LOGGER = logging.getLogger("test")
 THREADS = 2
+ALL = 10**6
 
 
 class Killed(Exception):
@@ -41,16 +42,32 @@ def quiet(*_):
     pass
 
 
-def killed_after(trials):
-    def report(done, _):
-        if done >= trials:
+class Bench(ReplayBench):
+    """Answers a number of calls, and then the process is killed."""
+
+    calls, most = 0, ALL
+
+    def measure(self, *arguments, **more):
+        """As on any bench, but for the last call."""
+        self.calls += 1
+        if self.calls > self.most:
             raise Killed
+        return super().measure(*arguments, **more)
 
-    return report
+
+opened = []
 
 
-def bench(target):
-    return ReplayBench(surrogate=LoopSurrogate(target, THREADS))
+def bench(target, calls):
+    one = Bench(surrogate=LoopSurrogate(target, THREADS))
+    one.most = calls
+    opened.append(one)
+    return one
+
+
+def half_of_the_calls():
+    """Half of what the last run has asked of its bench."""
+    return opened[-1].calls // 2
 
 
 def decided(log):
@@ -65,46 +82,58 @@ def taken(log, kernels):
     return {task: candidate_name(module) for task, module in log.best_modules(kernels).items()}
 
 
-def search(kernels, target, folder, trials, report=quiet, **more):
+def search(kernels, target, folder, trials, calls=ALL, **more):
     log = TuningLog(folder)
-    settings = {**SEARCH, "population": 32, "generations": 2}
-    search_model(
-        kernels, target, trials, settings, THREADS, log, bench(target), report, LOGGER, **more
+    settings = {**SEARCH, "population": 12, "generations": 2}
+    run_search(
+        kernels,
+        target,
+        trials,
+        log,
+        bench(target, calls),
+        settings=settings,
+        threads=THREADS,
+        **more,
     )
     return log
 
 
-def droplet(kernels, target, folder, source, trials=40, report=quiet):
+def droplet(kernels, target, folder, source, calls=ALL):
     walk = TuningLog(folder / "walk")
     known = read_source(source, kernels, folder, True, LOGGER)
-    settings = DropletSettings(1, trials, 0.05, 6, 8, 2, 1e-3)
-    descents = refine_model(
-        kernels, target, settings, known, THREADS, walk, bench(target), report, LOGGER
+    settings = DropletSettings(1, 40, 0.05, 6, 8, 2, 1e-3)
+    descents = run_droplet(
+        kernels, target, settings, known, walk, bench(target, calls), threads=THREADS
     )
     return walk, descents
 
 
-def transfer(kernels, target, folder, sources, report=quiet):
-    opened = [
+def transfer(kernels, target, folder, sources, calls=ALL):
+    read = [
         load_source(name, log, known, folder, 3, LOGGER) for name, (log, known) in sources.items()
     ]
     moved, chosen = TuningLog(folder / "transfer"), TuningLog(folder / "chosen")
     settings = TransferSettings(1, 4, 8, 12, 3, 0, 0.05, 4, 1e-3)
-    result = transfer_schedules(
-        kernels, opened, target, "register-tiles", settings, THREADS, moved, chosen, bench(target),
-        folder, report, LOGGER,
-    )  # fmt: skip
-    result.record(chosen, target)
+    result = run_transfer(
+        kernels,
+        read,
+        target,
+        settings,
+        (moved, chosen),
+        bench(target, calls),
+        folder,
+        threads=THREADS,
+    )
     return moved, chosen, result
 
 
-def until_killed(run, *arguments, trials):
+def until_killed(run, *arguments, calls):
     with pytest.raises(Killed):
-        run(*arguments, report=killed_after(trials))
+        run(*arguments, calls=calls)
 
 
 def decide(folder):
-    """Run everything, and each strategy once more with an interruption; returns what was decided."""
+    """Run everything, each strategy once more with an interruption; what was decided."""
     load_tvm(THREADS)
     target = load_tvm().target.Target(
         {"kind": "llvm", "mcpu": "skylake-avx512", "num-cores": THREADS}
@@ -120,23 +149,26 @@ def decide(folder):
 
     one = search(first, target, folder / "one", 60, milestones=(18, 41))
     found["search"] = decided(one)
+    half = half_of_the_calls()
     found["search of another model"] = decided(search(second, target, folder / "two", 40))
     cut = folder / "cut"
-    until_killed(search, first, target, cut, 60, trials=30)
+    until_killed(search, first, target, cut, 60, calls=half)
     found["search resumed"] = decided(search(first, target, cut, 60))
 
     walk, descents = droplet(first, target, folder / "droplet", one.folder)
+    half = half_of_the_calls()
     found["droplet"] = decided(walk)
     found["droplet moves"] = [
         [d.kernel.task, d.moves, d.trials, d.finished, [at for at, _ in d.history]]
         for d in descents
     ]
     again = folder / "droplet-again"
-    until_killed(droplet, first, target, again, one.folder, trials=17)
+    until_killed(droplet, first, target, again, one.folder, calls=half)
     found["droplet resumed"] = decided(droplet(first, target, again, one.folder)[0])
 
     sources = {"one": (one.folder, first), "two": (folder / "two", second)}
     moved, chosen, result = transfer(aim, target, folder / "moved", sources)
+    half = half_of_the_calls()
     found["transfer"] = decided(moved)
     found["transfer takes"] = taken(chosen, aim)
     found["transfer table"] = [
@@ -145,9 +177,7 @@ def decide(folder):
         for row in result.rows
     ]  # fmt: skip
     again = folder / "moved-again"
-    calls = iter(range(99))
-    with pytest.raises(Killed):
-        transfer(aim, target, again, sources, report=lambda *_: killed_after(2)(next(calls), ""))
+    until_killed(transfer, aim, target, again, sources, calls=half)
     moved, chosen, _ = transfer(aim, target, again, sources)
     found["transfer resumed"] = decided(moved)
     found["transfer resumed takes"] = taken(chosen, aim)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rivulet.droplet.axes import Point, Space, Step
+from rivulet.schedules.axes import Point, Space, Step
 
 Order = Callable[[Sequence[Point]], Sequence[float]]
 """How promising points are; higher is tried earlier."""

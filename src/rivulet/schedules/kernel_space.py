@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.droplet.axes import Axis, OrderedAxis, Point, Space, TileAxis, Value
 from rivulet.kernels import Kernel
+from rivulet.schedules.axes import Axis, OrderedAxis, Point, Space, TileAxis, Value
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import (
     CATEGORICAL,
