@@ -17,7 +17,7 @@ import numpy as np
 
 from rivulet.droplet.walk import Order, Proposal, Walk
 from rivulet.measure.protocol import Measurement
-from rivulet.schedules.axes import Point
+from rivulet.schedules.axes import Values
 from rivulet.tuning.race import Sample, race, time_survivors
 
 _CHALLENGERS = 4
@@ -36,7 +36,7 @@ SAME_CODE = 1.0
 class PointBench(Protocol):
     """Knows what was measured of one space, and measures points of it against each other."""
 
-    def known(self, points: Sequence[Point]) -> list[float | None]:
+    def known(self, points: Sequence[Values]) -> list[float | None]:
         """What need not be measured.
 
         Returns:
@@ -46,7 +46,7 @@ class PointBench(Protocol):
             measured; None for one to be measured.
         """
 
-    def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
+    def in_turns(self, points: Sequence[Values], rounds: int) -> list[Measurement]:
         """Measure points against each other, ``rounds`` samples each."""
 
 
@@ -113,7 +113,7 @@ class Descent:
         self._second_looks = 0
         self._seconds: float | None = None  # of the incumbent, when it was looked at last
 
-    def propose(self, count: int) -> list[Point]:
+    def propose(self, count: int) -> list[Values]:
         """Up to ``count`` new points to look at, beside the incumbent; there may be none."""
         self._fresh, self._looked = self._gather(count)
         return [one.point for one in self._fresh]
@@ -193,7 +193,7 @@ class Descent:
         ran = [result.latency for result in others if result.samples]
         return float(np.median(ran)) if ran else 1.0
 
-    def _in_turns(self, points: Sequence[Point]) -> Sample:
+    def _in_turns(self, points: Sequence[Values]) -> Sample:
         return lambda numbers, rounds: self._bench.in_turns([points[n] for n in numbers], rounds)
 
     def _race(self, looked: list[tuple[float, Proposal]]) -> float:

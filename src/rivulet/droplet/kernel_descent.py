@@ -16,7 +16,7 @@ from rivulet.droplet.source import SourceKernel
 from rivulet.droplet.walk import Walk
 from rivulet.measure.protocol import Measurement
 from rivulet.records.log import record_latency
-from rivulet.schedules.axes import Point
+from rivulet.schedules.axes import Values
 from rivulet.schedules.kernel_space import KernelSpace
 from rivulet.tuning import Batch, Candidate, Role, Session
 from rivulet.tuning.race import race
@@ -226,7 +226,7 @@ class KernelDescent:
 
     # What the descent measures with.
 
-    def known(self, points: Sequence[Point]) -> list[float | None]:
+    def known(self, points: Sequence[Values]) -> list[float | None]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
         assert self._descent is not None
@@ -251,7 +251,7 @@ class KernelDescent:
         found = self._session.recorder.known(self.kernel.task, name)
         return found.latency if found else None
 
-    def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
+    def in_turns(self, points: Sequence[Values], rounds: int) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
         return self._in_turns([one.schedule for one in self._space.apply(points)], rounds)
@@ -262,7 +262,7 @@ class KernelDescent:
         ]
         return self._session.in_turns(again, rounds)
 
-    def _scores(self, points: Sequence[Point]) -> Sequence[float]:
+    def _scores(self, points: Sequence[Values]) -> Sequence[float]:
         """The cost model's scores; invalid points come last and cost nothing."""
         assert self._space is not None
         applied = self._space.apply(points)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from rivulet.kernels import Kernel
-from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
+from rivulet.schedules.design_space import DesignSpace, open_design_space
+from rivulet.schedules.points import Point
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.search.settings import SearchSettings
 from rivulet.tuning.candidate import Candidate

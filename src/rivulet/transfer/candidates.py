@@ -17,9 +17,9 @@ from rivulet.kernels.structure import CONTRACTION, KernelStructure, kernel_struc
 from rivulet.schedules.design_space import (
     DesignSpace,
     NoDesignSpace,
-    Point,
     open_design_space,
 )
+from rivulet.schedules.points import Point
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.transfer.mapping import AS_IS, Lent, map_schedule
 from rivulet.transfer.matching import EXACT, Match, match_kernels
