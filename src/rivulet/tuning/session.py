@@ -131,7 +131,9 @@ class Session:
         self.recorder.measured += sum(new)
         results = self.recorder.in_order(asked, self._column(Role.NEW))
         if results is None:
-            results = self._measure_unknown(batch, asked)
+            return self._measure_unknown(batch, asked)
+        for one, result in zip(candidates, results, strict=True):
+            self._take(one, result)
         return results
 
     def in_turns(self, candidates: Sequence[Candidate], rounds: int) -> list[Measurement]:
@@ -196,8 +198,7 @@ class Session:
             if one.role is not Role.CONFIRM and found is not None:
                 known[place] = found
                 self.recorder.measured -= one.role is Role.NEW
-                if self._counts(one):
-                    self.states[one.kernel].improve(found.latency, one.alternative)
+                self._take(one, found)
         missing = [place for place in range(len(asked)) if place not in known]
         chosen = [batch.candidates[place] for place in missing]
         best: dict[Hashable, float] = {one.kernel: self.states[one.kernel].best for one in chosen}
@@ -211,6 +212,11 @@ class Session:
             self.record(one, result, self._counts(one))
         found_now = dict(zip(missing, results, strict=True))
         return [known[n] if n in known else found_now[n] for n in range(len(asked))]
+
+    def _take(self, candidate: Candidate, result: Measurement) -> None:
+        """Take what the log has answered."""
+        if self._counts(candidate):
+            self.states[candidate.kernel].improve(result.latency, candidate.alternative)
 
     def _counts(self, candidate: Candidate) -> bool:
         """Does a measurement by itself tell what its kernel takes?"""
