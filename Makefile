@@ -62,14 +62,15 @@ lint: env ## check style, types, the workflow, and that generated files are up t
 	snakemake --lint text --configfile config/demo.yaml
 	mypy
 	.venv/bin/python scripts/generate_config_docs.py --check
-	.venv/bin/python envs/make_conda_env.py --check
+	.venv/bin/python envs/make_conda_env.py | diff envs/rivulet.yaml - || { \
+		echo "error: envs/rivulet.yaml does not match its pins; run: make lint-fix" >&2; exit 1; }
 
 lint-fix: env ## repair what can be repaired by itself, and write the generated files
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
 	.venv/bin/python scripts/generate_config_docs.py
-	.venv/bin/python envs/make_conda_env.py
+	.venv/bin/python envs/make_conda_env.py > envs/rivulet.yaml
 
 clean: ## remove .venv, caches and logs; keep all results
 	@rm -rf .venv logs build .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
