@@ -1,4 +1,7 @@
-"""Reading and checking of configurations, with one line per problem."""
+"""Reading and checking of configurations, with one line per problem.
+
+PyYAML reads the file, as it does for Snakemake, so that both see the same values.
+"""
 
 import math
 import re
