@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale bench-league test lint lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale bench-league test test-fast lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -54,6 +54,9 @@ bench-league: env ## time all models beside other runtimes, for hours (a rough a
 
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-fast: env ## run the tests that measure nothing and run no workflow, in two minutes
+	@.venv/bin/python -m pytest tests/unit -m "not slow" $(ARGS)
 
 lint: env ## check style, types, the workflow, and that generated files are up to date
 	ruff check .

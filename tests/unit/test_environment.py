@@ -323,6 +323,7 @@ def test_missing_requirements_file_is_named(tmp_path: Path) -> None:
     assert one_line(done.stderr).endswith("requirements.txt: No such file or directory")
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_kept_updated_and_repaired(tmp_path: Path) -> None:
     root = tmp_path / "a checkout"
     wheels = root / "wheels"
