@@ -19,12 +19,13 @@ def test_imports_within_the_work_count_once_and_neither_work_nor_workers_do(tmp_
     (tmp_path / "slow_library.py").write_text("import time\ntime.sleep(0.3)\nimport slow_part\n")
     (tmp_path / "slow_part.py").write_text("import time\ntime.sleep(0.2)\n")
     (tmp_path / "early.py").write_text("import time\ntime.sleep(0.1)\n")
+    late = "importlib.import_module('slow_library')"
     child = "subprocess.run([sys.executable, '-c', 'import slow_library'], check=True)"
-    body = f"{child}; import slow_library; time.sleep(1); import slow_part{ending}"
+    body = f"{child}; {late}; time.sleep(1); import slow_part{ending}"
     for name in ("scripts", "imports"):
         (tmp_path / name).mkdir()
     (tmp_path / "scripts/some_job.py").write_text(
-        "import subprocess, sys, time\n"
+        "import importlib, subprocess, sys, time\n"
         "from pathlib import Path\n"
         "import early\n"
         "from rivulet.jobs import run_job\n"
