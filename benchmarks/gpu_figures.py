@@ -50,6 +50,8 @@ from rivulet.measure.statistics import median
 from rivulet.models.description import check_onnx
 from rivulet.models.export import export_torchvision
 from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.search import search_model
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
 from rivulet.tvm_compat import installed_version, load_tvm
@@ -161,10 +163,10 @@ class Runs:
             report, LOGGER,
         )  # fmt: skip
         settled = settle_all(descents, settings, self.bench, quiet, LOGGER)
-        self.log("droplet", fresh=True)
-        combined, trials = self.folder / "droplet", self.folder / "walk" / "trials.csv"
-        combine_logs(settled, self.target, ansor, trials, self.folder, combined, LOGGER)
-        self.note("droplet", self.log("droplet"), walk.trials, earlier + time.monotonic() - started)
+        combined = self.folder / "droplet"
+        combine_logs(settled, self.target, ansor, walk.trials, self.folder, combined, LOGGER)
+        log = open_thinned(read_log(combined), self.folder / "best")
+        self.note("droplet", log, walk.trials, earlier + time.monotonic() - started)
         say(f"{self.name} droplet: {sum(d.moves for d in descents)} moves")
 
     def transfer(self, source):

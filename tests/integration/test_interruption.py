@@ -11,6 +11,7 @@ import time
 
 import psutil
 import pytest
+from rivulet.records.prefix import drop_unrecorded
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
 from rivulet.graph.prepare import prepare_model
@@ -19,7 +20,6 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.store import save_kernels
 from rivulet.provenance import read_record, write_record
 from rivulet.records.log import RECORDS, TRIALS
-from rivulet.records.prefix import drop_unrecorded
 from rivulet.records.trials import read_trials
 from rivulet.tvm_compat import installed_version
 

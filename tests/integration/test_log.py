@@ -9,19 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from rivulet.records.prefix import drop_unrecorded
 
 from conftest import MEASURE, SEARCH
 from rivulet.kernels.store import save_kernels
+from rivulet.log_tools.check import check_log, repair_log
+from rivulet.log_tools.cli import main
+from rivulet.log_tools.validate import sample_records, validate_records
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
-from rivulet.records.check import check_log, repair_log
-from rivulet.records.cli import main
 from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
 from rivulet.records.naming import load_workloads, name_workloads
-from rivulet.records.prefix import drop_unrecorded
 from rivulet.records.stored import read_log
 from rivulet.records.trials import HEADER
-from rivulet.records.validate import sample_records, validate_records
 from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name, measured_schedule

@@ -1,18 +1,48 @@
-"""Find the lines that look right but that TVM cannot use."""
+"""Have TVM load a database, and find the lines that look right but that it cannot use."""
 
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rivulet.records.files import RECORDS, WORKLOADS
-from rivulet.records.recover import DatabaseScan, renumbered, workload_of
+from rivulet.records.files import RECORDS, WORKLOADS, write_files
+from rivulet.records.scan import (
+    DatabaseScan,
+    mark_unloadable,
+    renumbered,
+    scan_database,
+    workload_of,
+)
 from rivulet.tvm_compat import load_tvm
 
 _AT_ONCE = 256
+
+
+def load_database(place: Path, logger: logging.Logger | None = None) -> Any:
+    """MetaSchedule's database of two files that no line of looks damaged.
+
+    Args:
+        place: A folder for this alone: lines that TVM refuses are taken out of its files.
+        logger: Told how many these were.
+    """
+    load_tvm()
+    from tvm.s_tir import meta_schedule as ms
+
+    try:
+        return ms.database.JSONDatabase(work_dir=str(place))
+    except Exception:
+        scan = scan_database(place)
+        mark_unloadable(scan, *find_unloadable(scan))
+        workloads, records = (b"".join(lines) for lines in scan.sound())
+        write_files(place, {WORKLOADS: workloads, RECORDS: records})
+        if logger is not None:
+            refused = len(scan.workloads.damage) + len(scan.records.damage)
+            logger.warning("%s: %d line(s) that TVM refuses are not used", place, refused)
+        return ms.database.JSONDatabase(work_dir=str(place))
 
 
 def find_unloadable(

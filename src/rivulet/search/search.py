@@ -230,8 +230,9 @@ class _Search:
             self._known[index].add(proposal.name)
             if result.samples:
                 self._log.commit(
-                    kernel, proposal.trace, result.latency, self._target, proposal.arguments
-                )
+                    kernel, proposal.trace, result.latency, self._target, proposal.arguments,
+                    candidate=proposal.name,
+                )  # fmt: skip
                 state.history[-1] = min(state.best, result.latency)
             else:
                 self._logger.info("%s %s: %s", kernel.task, proposal.name, result.error)

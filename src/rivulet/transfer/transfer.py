@@ -339,7 +339,7 @@ class _Transfer:
             if one.candidate is not None and one.result.samples:
                 self._measured.commit(
                     self._kernels[index], one.schedule.trace, one.result.latency, self._target,
-                    argument_infos(one.schedule.mod),
+                    argument_infos(one.schedule.mod), candidate=one.row.candidate,
                 )  # fmt: skip
         self._measured.append(
             [
