@@ -11,6 +11,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
+from rivulet.records.journal import publish
 from rivulet.records.stored import read_log
 from rivulet.search import search_model
 from rivulet.transfer import TransferSettings, load_source, transfer_schedules
@@ -29,8 +30,10 @@ def quiet(*_):
 def searched(kernels, target, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
-        search_model(kernels, target, 20, SEARCH, 1, TuningLog(folder), bench, quiet, LOGGER)
-    return folder
+        log = TuningLog(folder / "journal")
+        search_model(kernels, target, 20, SEARCH, 1, log, bench, quiet, LOGGER)
+    publish(folder / "journal", folder / "log")
+    return folder / "log"
 
 
 @pytest.fixture(scope="module")

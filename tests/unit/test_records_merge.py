@@ -244,7 +244,7 @@ def test_check_says_where_and_what_and_writes_the_rest_on_request(first, tmp_pat
     assert "database_tuning_record.json:4: not a record" in capsys.readouterr().out
     before, out = contents(first), tmp_path / "out"
     assert main(["check", str(first), "--quick", "--repair", str(out)]) == 1
-    assert f"{out}: 3 schedules, 3 trials" in capsys.readouterr().out
+    assert f"{out}: 3 of 3 schedules of 2 workloads kept" in capsys.readouterr().out
     assert contents(first) == before
     assert main(["check", str(out), "--quick"]) == 0
     assert "sound; 3 schedules, 3 trials" in capsys.readouterr().out

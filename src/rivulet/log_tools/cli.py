@@ -14,7 +14,7 @@ from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress
 from rivulet.kernels.naming import short_name
 from rivulet.log_tools.best import add_best
-from rivulet.log_tools.merge import merge_logs, prune_log, write_sound
+from rivulet.log_tools.merge import merge_logs, prune_log
 from rivulet.log_tools.overview import overview, overview_data, overview_lines
 from rivulet.records.files import FILES
 from rivulet.records.stored import StoredLog, read_log
@@ -198,8 +198,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.repair is None:
         _say("nothing was changed; 'check --repair OUT' writes a new log without these lines")
         return DAMAGED
-    write_sound(options.repair, log)
-    print(f"{options.repair}: {len(log.records)} schedules, {len(log.trials)} trials")
+    prune_log(options.repair, log, best=len(log.records), say=print)
     return DAMAGED
 
 

@@ -1,16 +1,20 @@
-"""Make a new log from others: several in one, the best of one, or what is sound; no TVM."""
+"""Make a new log from others: several in one, or the best of one; no TVM."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.records.derive import new_log, ranked, write_part, write_records
-from rivulet.records.files import RECORDS, TRIALS, WORKLOADS, write_files
+from rivulet.records.derive import ranked, write_part, write_records
+from rivulet.records.files import TRIALS
 from rivulet.records.stored import ORIGIN, StoredLog
 from rivulet.records.trials import Trial, write_trials
 
@@ -70,21 +74,26 @@ def prune_log(
     say(f"{out}: {len(kept)} of {len(log.records)} schedules of {workloads} workloads kept")
 
 
-def write_sound(out: Path, log: StoredLog) -> None:
-    """Write a log with all of another that is not damaged.
-
-    Args:
-        out: Folder to write; it must not hold anything.
-        log: The log.
+@contextmanager
+def new_log(out: Path) -> Iterator[Path]:
+    """A folder to write a log to, which becomes ``out`` when all of it is written.
 
     Raises:
-        UserError: ``out`` is in use.
+        UserError: ``out`` is there and not empty, or cannot be written.
     """
-    workloads, records = (b"".join(lines) for lines in log.database.sound())
-    with new_log(out) as folder:
-        write_files(folder, {WORKLOADS: workloads, RECORDS: records})
-        write_trials(folder / TRIALS, log.trials)
-        _write_origin(folder, "check", [log], {})
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: there already; name a folder that is not there, or an empty one")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror})") from error
+    try:
+        yield folder
+        folder.chmod(0o777 & ~_umask())
+        folder.replace(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_same_conditions(logs: list[StoredLog]) -> None:
@@ -184,3 +193,9 @@ def _setting(log: StoredLog, key: str) -> str:
 def _target(log: StoredLog) -> str:
     """The target that the log's records name; the records of one log share it."""
     return next((record.target for record in log.records if record.target), "")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

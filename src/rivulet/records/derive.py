@@ -3,40 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from rivulet.errors import UserError
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.scan import renumbered
 from rivulet.records.stored import StoredLog, StoredRecord
-
-
-def sample_log(out: Path, log: StoredLog, best: int, others: int) -> None:
-    """Write a log with the fastest schedules of another and some of all the rest, for learning.
-
-    Args:
-        out: Folder to write; it must not hold anything.
-        log: The log.
-        best: How many of the fastest schedules to keep of each workload.
-        others: How many more, evenly spread over the slower ones.
-
-    Raises:
-        UserError: ``out`` is in use.
-    """
-    kept = set()
-    for records in ranked(log).values():
-        rest = records[best:]
-        step = max(1.0, len(rest) / others) if others else 0.0
-        spread = [rest[int(step * n)] for n in range(min(others, len(rest)))]
-        kept |= {record.line for record in [*records[:best], *spread]}
-    with new_log(out) as folder:
-        write_part(folder, log, kept)
 
 
 def supersede_records(folder: Path, log: StoredLog, newer: StoredLog) -> None:
@@ -87,28 +59,6 @@ def write_part(folder: Path, log: StoredLog, kept: set[int]) -> None:
     )
 
 
-@contextmanager
-def new_log(out: Path) -> Iterator[Path]:
-    """A folder to write a log to, which becomes ``out`` when all of it is written.
-
-    Raises:
-        UserError: ``out`` is there and not empty, or cannot be written.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: there already; name a folder that is not there, or an empty one")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from error
-    try:
-        yield folder
-        folder.chmod(0o777 & ~_umask())
-        folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def write_records(folder: Path, parts: list[tuple[StoredLog, list[StoredRecord]]]) -> list[int]:
     """Write the workloads of some logs and some of their records, equal ones once.
 
@@ -137,9 +87,3 @@ def write_records(folder: Path, parts: list[tuple[StoredLog, list[StoredRecord]]
             counts.append(len(known) - before)
     (folder / WORKLOADS).write_bytes(b"".join(workloads))
     return counts
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

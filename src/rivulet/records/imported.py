@@ -17,7 +17,7 @@ from rivulet.records.files import FILES, TRIALS
 from rivulet.records.loading import find_unloadable
 from rivulet.records.scan import body_of, mark_unloadable, workload_of
 from rivulet.records.storage import JOURNAL, NewRecord, Storage, open_storage
-from rivulet.records.stored import StoredLog, read_files
+from rivulet.records.stored import StoredLog, read_files, read_log
 from rivulet.records.trials import Trial
 
 # Samples are written with four decimals of a microsecond.
@@ -25,16 +25,13 @@ _ROUNDING_US = 1e-3
 
 
 @contextmanager
-def open_log(
-    folder: Path, by_trial: bool, wanted: Callable[[Trial], bool] = lambda trial: True
-) -> Iterator[Storage]:
+def open_log(folder: Path, by_trial: bool) -> Iterator[Storage]:
     """A log's tables for reading, whether it grew in this folder or was published to it.
 
     Args:
         folder: The log's folder.
         by_trial: Whether it matters which record belongs to which trial; those of a published log
             that belong to none are left out then.
-        wanted: Which trials of a published log have records, where they ran.
 
     Raises:
         UserError: There is no log, or it cannot be read.
@@ -45,7 +42,7 @@ def open_log(
     else:
         with open_storage(None) as storage:
             log = read_files(folder)
-            _fill(storage, log, [trial for trial in log.trials if wanted(trial)], by_trial)
+            storage.add(log.trials, _records(log, log.trials, by_trial), _workloads(log))
             yield storage
 
 
@@ -63,17 +60,11 @@ def begin_log(
     if (folder / TRIALS).exists():
         return  # begun by an earlier version
     with open_storage(folder / JOURNAL) as storage:
-        if not storage.is_new:
-            return
-        with open_log(start, True, wanted) as other:
-            trials, owned = other.trials(), {one.trial: one for one in other.owned()}
-        places = [place for place, trial in enumerate(trials) if wanted(trial)]
-        records = [
-            replace(owned[place], trial=n)
-            for n, place in enumerate(places)
-            if place in owned and usable(trials[place])
-        ]
-        storage.add([trials[place] for place in places], records)
+        if storage.is_new:
+            log = read_log(start)
+            trials = [trial for trial in log.trials if wanted(trial)]
+            records = _records(log, trials, by_trial=True)
+            storage.add(trials, [r for r in records if usable(trials[r.trial or 0])])
 
 
 def take_over(folder: Path, logger: logging.Logger | None) -> None:
@@ -93,13 +84,14 @@ def take_over(folder: Path, logger: logging.Logger | None) -> None:
             return
         log = read_files(folder)
         mark_unloadable(log.database, *find_unloadable(log.database))
-        taken = _fill(storage, log, log.trials, by_trial=True)
-    aside = len(log.records) - taken + log.damaged()
+        records = _records(log, log.trials, by_trial=True)
+        storage.add(log.trials, records)
+    aside = len(log.records) - len(records) + log.damaged()
     if logger is not None and (log.trials or aside):
         logger.warning(
             "%s: the log of an earlier version is taken over: %d trial(s), %d schedule(s); "
             "%d line(s) of its files, damaged or of no trial, are not used",
-            folder, len(log.trials), taken, aside,
+            folder, len(log.trials), len(records), aside,
         )  # fmt: skip
 
 
@@ -136,18 +128,22 @@ def match_records(
     return found
 
 
-def _fill(storage: Storage, log: StoredLog, trials: Sequence[Trial], by_trial: bool) -> int:
-    """Add a log, with some of its trials; returns how many records were added."""
-    workloads, lines = log.database.sound()
-    names = [line.decode().strip() for line in workloads]
-    records = [NewRecord(names[workload_of(line)], body_of(line)) for line in lines]
-    if by_trial:
-        latencies = [record.seconds * 1e6 for record in log.records]
-        matched = match_records([trial.samples for trial in trials], latencies)
-        places = {number: place for place, number in enumerate(matched) if number is not None}
-        records = [replace(records[n], trial=place) for n, place in sorted(places.items())]
-    storage.add(trials, records, names)
-    return len(records)
+def _records(log: StoredLog, trials: Sequence[Trial], by_trial: bool) -> list[NewRecord]:
+    """Records of a log: all, or those of some of its trials, with these."""
+    names = _workloads(log)
+    records = [
+        NewRecord(names[workload_of(line)], body_of(line)) for line in log.database.sound()[1]
+    ]
+    if not by_trial:
+        return records
+    latencies = [record.seconds * 1e6 for record in log.records]
+    matched = match_records([trial.samples for trial in trials], latencies)
+    places = {number: place for place, number in enumerate(matched) if number is not None}
+    return [replace(records[number], trial=place) for number, place in sorted(places.items())]
+
+
+def _workloads(log: StoredLog) -> list[str]:
+    return [line.decode().strip() for line in log.database.sound()[0]]
 
 
 def _same(latency_us: float, median_us: float) -> bool:

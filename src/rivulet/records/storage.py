@@ -139,16 +139,7 @@ class Storage:
         rows = self._select(f"SELECT workload, body FROM record {where} ORDER BY id", first)
         return [f"[{position[workload]},{body}]\n".encode() for workload, body in rows]
 
-    def owned(self) -> list[NewRecord]:
-        """The records that belong to a trial, each with its place in `trials`."""
-        rows = self._select(
-            "SELECT line, body, place FROM record JOIN workload ON workload.id = record.workload JOIN "
-            "(SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM trial) AS numbered "
-            "ON numbered.id = trial ORDER BY record.id"
-        )
-        return [NewRecord(*row) for row in rows]
-
-    def _select(self, query: str, first: int | None = None) -> list[tuple[Any, ...]]:
+    def _select(self, query: str, first: int | None) -> list[tuple[Any, ...]]:
         if self.is_new:
             return []
         limit = [_EVERYTHING if first is None else first] if "?" in query else []

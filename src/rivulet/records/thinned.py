@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from rivulet.records.derive import sample_log
+from rivulet.records.derive import ranked, write_part
 from rivulet.records.loading import load_database
 from rivulet.records.schedules import Schedules
 from rivulet.records.stored import StoredLog
@@ -30,5 +30,12 @@ def open_thinned(
         logger: Told of what TVM refuses.
     """
     shutil.rmtree(place, ignore_errors=True)
-    sample_log(place, stored, best, others)
+    place.mkdir(parents=True)
+    kept = set()
+    for records in ranked(stored).values():
+        rest = records[best:]
+        step = max(1.0, len(rest) / others) if others else 0.0
+        spread = [rest[int(step * n)] for n in range(min(others, len(rest)))]
+        kept |= {record.line for record in [*records[:best], *spread]}
+    write_part(place, stored, kept)
     return Schedules(load_database(place, logger))
