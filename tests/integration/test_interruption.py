@@ -223,6 +223,24 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
         assert rows[milestone - 1].batch != rows[milestone].batch
 
 
+def test_a_journal_of_an_earlier_version_is_gone_on_with(tmp_path, device, few):
+    search = Search(tmp_path / "earlier", device, few)
+    search.run(8, milestones=[8, 16])
+    folder = search.journal()
+    kept = log_trials(folder)
+    publish(folder, folder)
+    (folder / JOURNAL).unlink()
+    with (folder / RECORDS).open("a") as stream:
+        stream.write('[0, [[["GetSBl')  # as a kill left it in the middle of a write
+    search.run(16, milestones=[8, 16])
+    assert search.log().count("the log of an earlier version is taken over: 8 trial(s), 8") == 1
+    trials = assert_consistent(folder, tmp_path / "seen")
+    assert trials[:8] == kept
+    assert len(trials) == 16
+    assert "taken over" not in search.run(8, milestones=[8, 16])
+    assert log_trials(search.folder / "out-8") == kept
+
+
 def test_a_second_search_waits_and_says_for_whom(tmp_path, device, few):
     searches = [Search(tmp_path / name, device, few) for name in ("first", "second")]
     holder = searches[0].start(1000)

@@ -119,17 +119,10 @@ def _kernels(log: StoredLog) -> dict[str, float]:
 
 def _show(options: argparse.Namespace) -> int:
     if options.log is not None:
-        _print_kernel(options, kernel_in(options.log, options.name, options.kernels), {})
+        _print_kernel(options, options.log, options.name, {})
     else:
         _show_of_all(options)
     return 0
-
-
-def kernel_in(folder: Path, kernel: str, table: Path | None = None) -> Any:
-    """The best schedule that one log has of a kernel; see `rivulet.log_tools.detail`."""
-    from rivulet.log_tools.detail import kernel_detail
-
-    return kernel_detail(read_log(folder), kernel, table)
 
 
 def _show_of_all(options: argparse.Namespace) -> None:
@@ -161,7 +154,7 @@ def _show_of_all(options: argparse.Namespace) -> None:
             "with --model"
         )
     best = known[having[0]][meant[having[0]] or options.name]
-    _print_kernel(options, kernel_in(Path(best.log), best.kernel), asdict(best))
+    _print_kernel(options, Path(best.log), best.kernel, asdict(best))
 
 
 def _chosen(places: list[Place], what: str, wanted: str | None, option: str) -> list[Place]:
@@ -190,11 +183,14 @@ def _print_model(options: argparse.Namespace, kernels: dict[str, Best]) -> None:
         print(f"{short_name(row.kernel):<{width}}  {row.latency_us:>12.3f}  {row.method}")
 
 
-def _print_kernel(options: argparse.Namespace, detail: Any, found: dict[str, Any]) -> None:
-    from rivulet.log_tools.detail import detail_data, detail_lines
+def _print_kernel(
+    options: argparse.Namespace, log: Path, kernel: str, found: dict[str, Any]
+) -> None:
+    from rivulet.log_tools.detail import detail_lines, kernel_detail
 
+    detail = kernel_detail(read_log(log), kernel, options.kernels)
     if options.json:
-        print(json.dumps({**found, **detail_data(detail)}, indent=1))
+        print(json.dumps({**found, **asdict(detail)}, indent=1))
         return
     if found:
         print(f"from {found['method']} ({found['log']})")

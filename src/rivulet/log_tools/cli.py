@@ -17,6 +17,8 @@ from rivulet.log_tools.best import add_best
 from rivulet.log_tools.merge import merge_logs, prune_log
 from rivulet.log_tools.overview import overview, overview_data, overview_lines
 from rivulet.records.files import FILES
+from rivulet.records.loading import find_unloadable
+from rivulet.records.scan import mark_unloadable
 from rivulet.records.stored import StoredLog, read_log
 
 DAMAGED = 1
@@ -179,21 +181,20 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rivulet.log_tools.check import check_log, damaged_lines
-
     progress: dict[int, Progress] = {}
 
     def report(done: int, total: int) -> None:
         label = f"check {options.log.name}"
         progress.setdefault(total, Progress(_say, label, total, "records")).update(done)
 
-    log = check_log(options.log, not options.quick, report)
-    damage = damaged_lines(log)
+    log = read_log(options.log)
+    if not options.quick:
+        mark_unloadable(log.database, *find_unloadable(log.database, report))
+    damage = log.damage()
     if not damage:
         print(f"{options.log}: sound; {len(log.records)} schedules, {len(log.trials)} trials")
         return 0
-    for one in damage:
-        print(f"{one.path}:{one.line}: {one.what}")
+    print("\n".join(damage))
     print(f"{options.log}: {len(damage)} damaged line(s)")
     if options.repair is None:
         _say("nothing was changed; 'check --repair OUT' writes a new log without these lines")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,11 +138,6 @@ def detail_lines(one: Detail) -> list[str]:
         )
     lines += ["", "trace", *(f"  {line}" for line in one.trace)]
     return [*lines, "", *one.tir.splitlines()]
-
-
-def detail_data(one: Detail) -> dict[str, Any]:
-    """The detail as JSON-ready data."""
-    return asdict(one)
 
 
 def _statement(statements: list[str], trace: Any, index: int) -> str:

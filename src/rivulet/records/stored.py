@@ -114,11 +114,20 @@ class StoredLog:
         """Line number of each workload to its line."""
         return dict(self.database.workloads.good())
 
+    def damage(self) -> list[str]:
+        """File, line and what is wrong with it, of each damaged line; a wrong header is one."""
+        found = [
+            f"{scan.path}:{number}: {scan.damage[number]}"
+            for scan in (self.database.workloads, self.database.records, self.table)
+            for number in sorted(scan.damage)
+        ]
+        if self.table.header and 1 not in self.table.damage:
+            found.append(f"{self.table.path}:1: {self.table.header}")
+        return found
+
     def damaged(self) -> int:
-        """Number of damaged lines in all files; a wrong header counts as one."""
-        lines = len(self.database.workloads.damage) + len(self.database.records.damage)
-        header = bool(self.table.header) and 1 not in self.table.damage
-        return lines + len(self.table.damage) + header
+        """Number of damaged lines in all files."""
+        return len(self.damage())
 
 
 def read_log(folder: Path) -> StoredLog:
