@@ -10,7 +10,6 @@ Output: figures on standard output.
 """
 
 import argparse
-import logging
 import os
 import sys
 import tempfile
@@ -35,7 +34,8 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.statistics import bootstrap_median_interval, median
 from rivulet.models.description import check_onnx
-from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 from rivulet.tvm_compat.traces import Postprocessing, replay
@@ -179,7 +179,10 @@ def main():
         tempfile.TemporaryDirectory() as scratch,
     ):
         folder = Path(scratch)
-        logs = {str(path): TuningLog(path, logging.getLogger()) for path in options.logs}
+        logs = {
+            str(path): open_thinned(read_log(path), folder / f"log-{number}", options.best)
+            for number, path in enumerate(options.logs)
+        }
         prepared = prepare_model(options.onnx, target)
         everywhere = os.sched_getaffinity(0)
         model = whole_models(

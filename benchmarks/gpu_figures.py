@@ -50,6 +50,8 @@ from rivulet.measure.statistics import median
 from rivulet.models.description import check_onnx
 from rivulet.models.export import export_torchvision
 from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.search import EvolutionarySearch, SearchSettings
 from rivulet.transfer import TransferSettings, TransferTuning, load_source
 from rivulet.tuning import Session, TrialBudget, tune
@@ -165,10 +167,10 @@ class Runs:
         strategy = DropletSearch(settings, source)
         tune(strategy, self.session(walk, report), TrialBudget(settings.trials))
         settled = settle_all(strategy.descents, settings, self.bench, quiet, LOGGER)
-        self.log("droplet", fresh=True)
-        combined, trials = self.folder / "droplet", self.folder / "walk" / "trials.csv"
-        combine_logs(settled, self.target, ansor, trials, self.folder, combined, LOGGER)
-        self.note("droplet", self.log("droplet"), walk.trials, earlier + time.monotonic() - started)
+        combined = self.folder / "droplet"
+        combine_logs(settled, self.target, ansor, walk.trials, self.folder, combined, LOGGER)
+        log = open_thinned(read_log(combined), self.folder / "best")
+        self.note("droplet", log, walk.trials, earlier + time.monotonic() - started)
         say(f"{self.name} droplet: {sum(d.moves for d in strategy.descents)} moves")
 
     def transfer(self, source):

@@ -26,8 +26,9 @@ from rivulet.hardware.target import resolve_target
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.side_by_side import measure_side_by_side, sum_ratio
-from rivulet.records import TuningLog
-from rivulet.records.prefix import write_prefix
+from rivulet.records.journal import publish
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.records.trials import read_trials
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
@@ -43,8 +44,8 @@ def checkpoints(warm, cold_trials, shares, folder):
     for share in shares:
         count = min(round(share * cold_trials), made)
         if count not in logs:
-            write_prefix(warm, folder / str(count), count)
-            logs[count] = TuningLog(folder / str(count))
+            publish(warm, folder / str(count), count)
+            logs[count] = open_thinned(read_log(folder / str(count)), folder / f"best-{count}")
     return logs
 
 
@@ -79,11 +80,10 @@ def main():
     ):
         cold_trials = len(read_trials(options.cold / "trials.csv"))
         logs = checkpoints(options.warm, cold_trials, options.shares, Path(scratch) / "logs")
-        cold = Path(scratch) / "cold"
-        write_prefix(options.cold, cold, cold_trials)
+        best = open_thinned(read_log(options.cold), Path(scratch) / "cold")
         samples = measure_side_by_side(
             kernels,
-            {n: log.best_modules(kernels) for n, log in {"cold": TuningLog(cold), **logs}.items()},
+            {n: log.best_modules(kernels) for n, log in {"cold": best, **logs}.items()},
             bench, options.rounds, 0,
             lambda number, text: say(f"{number}/{len(kernels)} {text}"),
         )  # fmt: skip

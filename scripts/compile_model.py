@@ -20,10 +20,6 @@ from rivulet.records.stored import read_log
 from rivulet.records.thinned import open_thinned
 from rivulet.report.schedules import write_schedules
 
-# Schedules of each kernel that are opened: the fastest is taken, the others are there in case that
-# TVM refuses it.
-BEST = 3
-
 
 def compile_one(job, options):
     """Compile one variant of a model."""
@@ -36,7 +32,7 @@ def compile_one(job, options):
         inputs.append(options.kernels_record)
     if options.source_log is not None:
         stored = read_log(options.source_log)
-        log = open_thinned(stored, job.scratch / "best", BEST, logger=job.logger)
+        log = open_thinned(stored, job.scratch / "best", logger=job.logger)
         inputs.append(options.source_record)
     job.tell("compiling")
     with job.device("cpu", shared=True):

@@ -18,9 +18,9 @@ from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.table import read_rows
 from rivulet.config.load import load_config
 from rivulet.errors import UserError
+from rivulet.log_tools.distil import distil_log
 from rivulet.provenance.record import read_record, records_below
 from rivulet.records.curve import read_curve
-from rivulet.records.distil import distil_log
 from rivulet.report.droplet_tables import read_effects
 from rivulet.report.environments import environments
 from rivulet.report.inputs import POOL, read_benchmarks

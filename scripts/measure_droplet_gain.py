@@ -21,8 +21,8 @@ from rivulet.measure.side_by_side import measure_side_by_side, slower_and_faster
 from rivulet.measure.statistics import median
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
-from rivulet.records.log import TRIALS
-from rivulet.records.prefix import write_prefix
+from rivulet.records.files import TRIALS
+from rivulet.records.journal import publish
 from rivulet.records.stored import read_log
 from rivulet.records.thinned import open_thinned
 from rivulet.records.trials import read_trials
@@ -144,7 +144,7 @@ def all_variants(job, options, kernels, steps, droplets):
 def best_after(job, folder, kernels, count):
     """Ansor's best schedules after some trials."""
     place = job.scratch / f"first-{count}"
-    write_prefix(folder, place, count)
+    publish(folder, place, count)
     return best_of(job, place, kernels)
 
 

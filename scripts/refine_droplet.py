@@ -25,9 +25,8 @@ from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
-from rivulet.records.log import TRIALS
 from rivulet.records.stored import read_log
-from rivulet.records.summary import stored_log_facts
+from rivulet.records.summary import log_facts
 from rivulet.tables import write_table
 from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat import load_tvm
@@ -91,8 +90,7 @@ def measure(job, options, folder):
             settled = settle_all(strategy.descents, settings, bench, job.tell, job.logger)
             settling = time.monotonic() - started
     combine_logs(
-        settled, target, options.source, folder / TRIALS, job.scratch, folder / "combined",
-        job.logger,
+        settled, target, options.source, walk.trials, job.scratch, folder / "combined", job.logger,
     )  # fmt: skip
     write_moves(strategy.descents, folder / MOVES)
     write_table(GainRow, [one.row for one in settled], folder / GAINS)
@@ -101,7 +99,7 @@ def measure(job, options, folder):
 
 def describe(job, kernels, folder, settled, settling):
     """Facts of the finished log, and a line on it."""
-    facts = stored_log_facts(kernels, read_log(folder / "combined"), "droplet")
+    facts = log_facts(kernels, read_log(folder / "combined"), "droplet")
     gained = sum(one.row.taken == "yes" for one in settled)
     optimal = sum(one.row.ended == "local optimum" for one in settled)
     for remark in kernels_without_start(settled):

@@ -24,8 +24,9 @@ from rivulet.records.chain import (
     milestone_facts,
     remember_milestone,
 )
-from rivulet.records.journal import journal_folder, other_journals
-from rivulet.records.prefix import drop_unrecorded, write_prefix
+from rivulet.records.imported import take_over
+from rivulet.records.journal import journal_folder, other_journals, publish
+from rivulet.records.stored import log_trials, read_log
 from rivulet.records.summary import log_facts
 from rivulet.search import EvolutionarySearch, SearchSettings
 from rivulet.tuning import Session, TrialBudget, tune
@@ -47,7 +48,8 @@ def search(job, options):
     own, planned = first_rounds(options, milestones)
     folder, first_round = chain_folder(journal, own, planned)
     with job.alone(folder, f"the log in {folder}"):
-        done = len(drop_unrecorded(folder, job.logger))
+        take_over(folder, job.logger)
+        done = len(log_trials(folder))
         facts = milestone_facts(folder, trials)
         if facts is not None and done >= facts["trials_measured"]:
             job.tell(f"complete already, taken from {folder}")
@@ -57,7 +59,7 @@ def search(job, options):
             else:
                 facts = summarise(job, options, folder)
             remember_milestone(folder, trials, facts)
-        outputs = write_prefix(folder, options.out, trials)
+        outputs = publish(folder, options.out, trials)
     write_record(
         options.record, "search", options.subject, settings,
         [options.kernels_record, *options.machine], outputs, {**facts, "journal": str(folder)},
@@ -110,18 +112,19 @@ def measure(job, options, device, folder, milestones, first_round):
             tune(strategy, session, TrialBudget(settings["trials"], milestones))
         for remark in strategy.remarks():
             job.tell(remark)
-        return {**log_facts(kernels, log, "evolutionary"), "code": stage_code("search")}
+        facts = log_facts(kernels, read_log(folder), "evolutionary")
+        return {**facts, "code": stage_code("search")}
 
 
 def summarise(job, options, folder):
     """Facts of the log as it was when it had no more trials than are asked for."""
     trials = options.settings["trials"]
     job.tell(f"the first {trials} trials of a longer search, taken from {folder}")
-    write_prefix(folder, job.scratch / "prefix", trials)
+    publish(folder, job.scratch / "first", trials)
     # Reading a large log takes the processor for long enough to disturb a measurement.
     with job.device("cpu", shared=True):
-        log = TuningLog(job.scratch / "prefix", job.logger)
-        facts = log_facts(load_kernels(options.workloads), log, "evolutionary")
+        first = read_log(job.scratch / "first")
+        facts = log_facts(load_kernels(options.workloads), first, "evolutionary")
     return {**facts, "code": measuring_code(folder, trials, stage_code("search"))}
 
 

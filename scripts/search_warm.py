@@ -17,6 +17,7 @@ from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
+from rivulet.records.stored import read_log
 from rivulet.records.summary import log_facts
 from rivulet.search import EvolutionarySearch, SearchSettings
 from rivulet.search.warm_start import begin_from
@@ -76,7 +77,7 @@ def measure(job, options, folder):
             tune(strategy, session, TrialBudget(trials))
         for remark in strategy.remarks():
             job.tell(remark)
-        facts = log_facts(kernels, log, "evolutionary")
+        facts = log_facts(kernels, read_log(folder), "evolutionary")
     return {
         **facts,
         "trials_measured": len(log.trials),

@@ -80,7 +80,7 @@ def transfer(job, options):
         kernels_record.with_suffix(".csv"), schedules,
     )  # fmt: skip
     shutil.copyfile(folder / "candidates.csv", options.out / "candidates.csv")
-    shutil.copyfile(folder / "measured/trials.csv", options.out / "trials.csv")
+    shutil.copyfile(options.out / "measured/trials.csv", options.out / "trials.csv")
     write_record(
         options.record, "transfer", options.subject, options.settings,
         [*inputs, *options.machine], list(dict.fromkeys(outputs)),

@@ -14,7 +14,9 @@ from comparison.prepare import KERNELS
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel, load_kernels
 from rivulet.measure.bench import Bench
-from rivulet.records import TuningLog
+from rivulet.records.schedules import Schedules
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 
 _UNTUNED_TIMEOUT = 120.0
 
@@ -26,7 +28,12 @@ def remeasure(child: Child) -> dict[str, Any]:
     spec = child.spec
     target = resolve_target(child.device)
     kernels = load_kernels(child.other("prepared") / KERNELS)
-    logs = {side: TuningLog(child.other(side) / LOG, child.logger) for side in ("ours", "peer")}
+    logs = {
+        side: open_thinned(
+            read_log(child.other(side) / LOG), child.scratch / side, logger=child.logger
+        )
+        for side in ("ours", "peer")
+    }
     patient = {**spec["measure"], "run_timeout_s": _UNTUNED_TIMEOUT}
     rows = []
     with Bench(target, child.device.threads, patient, child.scratch) as bench:
@@ -37,7 +44,7 @@ def remeasure(child: Child) -> dict[str, Any]:
 
 
 def _measure(
-    kernel: Kernel, logs: dict[str, TuningLog], bench: Bench, spec: dict[str, Any]
+    kernel: Kernel, logs: dict[str, Schedules], bench: Bench, spec: dict[str, Any]
 ) -> dict[str, Any]:
     untuned = bench.measure([kernel.module])[0]
     if untuned.error:
@@ -60,7 +67,7 @@ def _measure(
     }
 
 
-def _winner(kernel: Kernel, log: TuningLog, bench: Bench) -> tuple[Any, str]:
+def _winner(kernel: Kernel, log: Schedules, bench: Bench) -> tuple[Any, str]:
     """The log's best schedule of a kernel; the default loops, and why, where it has none."""
     records = log.best_records(kernel, 1)
     if not records:

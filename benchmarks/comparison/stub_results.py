@@ -17,7 +17,7 @@ from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.kernels.store import COLUMNS
 from rivulet.measure.roofline import RoofRow
 from rivulet.provenance import write_record
-from rivulet.records.trials import Trial, append_trials
+from rivulet.records.trials import Trial, write_trials
 from rivulet.report.inputs import ReportInputs
 from rivulet.tables import write_table
 from rivulet.transfer.ranking import Ranked, write_ranking
@@ -168,7 +168,7 @@ class StubResults:
                   f"{last * (1 + 3 / n):.6f}")
             for n in range(1, 41)
         ]  # fmt: skip
-        append_trials(path, rows)
+        write_trials(path, rows)
         return path
 
     def _ranking(self) -> Path:

@@ -13,6 +13,8 @@ from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.side_by_side import measure_side_by_side
 from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
@@ -40,7 +42,8 @@ def refine(child: Child) -> dict[str, Any]:
         tune(strategy, session, TrialBudget(settings.trials))
         settled = settle_all(strategy.descents, settings, bench, child.logger.info, child.logger)
         seconds = child.elapsed()
-        theirs = TuningLog(child.other("upstream") / WINNERS, child.logger)
+        winners = read_log(child.other("upstream") / WINNERS)
+        theirs = open_thinned(winners, child.scratch / "upstream", logger=child.logger)
         begun = [one.descent for one in settled if one.descent.begun is not None]
         taken = {one.descent.kernel.task for one in settled if one.winner is not None}
         start = {d.kernel.task: d.begun.mod for d in begun}

@@ -10,7 +10,8 @@ from comparison.child import Child, serve
 from comparison.ours import LOG
 from comparison.prepare import ONNX
 from rivulet.errors import UserError
-from rivulet.records import TuningLog
+from rivulet.records.stored import read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.tvm_compat import load_tvm
 
 OURS, PEER = "ansor", "onnxruntime"
@@ -32,7 +33,8 @@ def compare(child: Child) -> dict[str, Any]:
     target = resolve_target(child.device)
     onnx = child.other("prepared") / ONNX
     library = child.folder / "model.so"
-    log = TuningLog(child.other("ours") / LOG, child.logger)
+    stored = read_log(child.other("ours") / LOG)
+    log = open_thinned(stored, child.scratch / "best", logger=child.logger)
     compile_model(prepare_model(onnx, target), target, log, library)
     subject = Subject(
         onnx, {OURS: library}, spec["inputs"], child.device, timing, chosen["tolerance"], (PEER,)

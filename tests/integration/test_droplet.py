@@ -29,8 +29,11 @@ from rivulet.measure.protocol import Measurement
 from rivulet.measure.replay import RecordedTable, ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.records.log import FILES, TRIALS, record_latency
-from rivulet.records.trials import read_trials
+from rivulet.records.files import FILES, TRIALS
+from rivulet.records.journal import publish
+from rivulet.records.log import record_latency
+from rivulet.records.stored import log_trials, read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.tuning.recorder import Recorder
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
@@ -113,7 +116,7 @@ def test_with_plenty_of_trials_every_kernel_comes_to_a_local_optimum(few, target
     descents, rows = refine(few, target, source, tmp_path, settings(starts=1))
     assert 0 < len(fresh(rows)) < PLENTY
     assert sum(descent.moves for descent in descents) > 0
-    seen = {*fresh(rows), *((t.kernel, t.candidate) for t in read_trials(source / TRIALS))}
+    seen = {*fresh(rows), *((t.kernel, t.candidate) for t in log_trials(source))}
     for descent in descents:
         assert descent.finished
         assert descent.latency <= descent.log_latency
@@ -130,7 +133,7 @@ def test_with_plenty_of_trials_every_kernel_comes_to_a_local_optimum(few, target
 def test_nothing_is_measured_twice_and_nothing_that_the_log_has(whole, source):
     own = fresh(whole[1])
     assert len(own) == len(set(own)) > 20
-    assert not set(own) & {(t.kernel, t.candidate) for t in read_trials(source / TRIALS)}
+    assert not set(own) & {(t.kernel, t.candidate) for t in log_trials(source)}
     assert {t.strategy for t in whole[1]} == {"droplet", "droplet-confirm"}
     for descent in whole[0]:
         assert descent.trials == sum(kernel == descent.kernel.task for kernel, _ in own)
@@ -176,7 +179,7 @@ def test_the_standing_is_told_and_in_the_rows(whole, few):
 def test_times_that_do_not_compare_are_not_used_but_neither_measured_again(
     few, target, source, whole, tmp_path
 ):
-    before = {(t.kernel, t.candidate): t for t in read_trials(source / TRIALS)}
+    before = {(t.kernel, t.candidate): t for t in log_trials(source)}
     known = read_source(source, few, tmp_path, True, LOGGER)
     other = read_source(source, few, tmp_path, False, LOGGER)
     for kernel in few:
@@ -202,6 +205,7 @@ def test_only_the_log_that_is_refined_says_where_a_kernel_begins(few, target, so
     first, second = TuningLog(tmp_path / "first"), few[0]
     (record,) = TuningLog(source).best_records(second, 1)
     first.commit(second, record.trace, 1.0, target, record.args_info)
+    first.append([])
     found = read_source(first.folder, few, tmp_path, True, LOGGER, [source])
     assert record_latency(found[second.task].records[0]) == 1.0
     assert len(found[second.task].records) > 1
@@ -229,12 +233,12 @@ def test_a_descent_that_was_cut_off_between_rounds_ends_as_if_it_had_not_been(
 
     with pytest.raises(Killed):
         refine(few, target, source, tmp_path, report=kill)
-    left = read_trials(tmp_path / "walk" / TRIALS)
+    left = log_trials(tmp_path / "walk")
     assert after <= len(fresh(left)) < len(fresh(whole[1]))
     told = []
     descents, rows = refine(few, target, source, tmp_path, report=lambda done, _: told.append(done))
     assert decided(rows) == decided(whole[1])
-    assert decided(read_trials(tmp_path / "walk" / TRIALS)) == decided(whole[1])
+    assert decided(log_trials(tmp_path / "walk")) == decided(whole[1])
     assert [d.latency for d in descents] == [d.latency for d in whole[0]]
     assert told[-1] == len(fresh(rows))
     elapsed = [row.elapsed_s for row in rows]
@@ -262,19 +266,24 @@ def calls(trials):
     return found
 
 
+def written(whole, folder):
+    """Lines of ``trials.csv`` as an earlier version wrote it, in the folder of a walk."""
+    publish(whole[2] / "walk", folder / "walk")
+    return (folder / "walk" / TRIALS).read_text().splitlines(keepends=True)
+
+
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.9])
 @pytest.mark.parametrize("middle", [False, True], ids=["between answers", "within an answer"])
 def test_a_kill_in_the_middle_of_a_write_costs_what_was_not_written(
     few, target, source, whole, tmp_path, place, middle, caplog
 ):
-    """A round's rows are written at once, but a kill may leave any part of them."""
+    """A round is written at once; a kill of an earlier version may have left any part of it."""
     rows = whole[1]
     looks = [answer for answer in calls(rows) if len(answer) > 2]
     answer = looks[int(place * len(looks))]
     # The rows before this one are there, and a part of it.
     number = answer[len(answer) // 2 if middle else 0].trial
-    lines = (whole[2] / "walk" / TRIALS).read_text().splitlines(keepends=True)
-    (tmp_path / "walk").mkdir()
+    lines = written(whole, tmp_path)
     cut_off = "".join(lines[:number]) + lines[number][:-9]
     (tmp_path / "walk" / TRIALS).write_text(cut_off)
     _, resumed = refine(few, target, source, tmp_path)
@@ -293,15 +302,15 @@ def test_a_process_that_is_killed_goes_on_in_another(few, target, source, whole,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "77"},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    path, end = tmp_path / "walk" / TRIALS, time.monotonic() + 60
-    while not (path.exists() and path.read_text().count("\n") > 20):
+    path, end = tmp_path / "walk", time.monotonic() + 60
+    while len(log_trials(path)) < 20:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < end
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    left = decided(read_trials(path))
+    left = decided(log_trials(path))
     assert 0 < len(left) < len(whole[1])
     assert left == decided(whole[1])[: len(left)]
     _, rows = refine(few, target, source, tmp_path)
@@ -324,16 +333,15 @@ def test_a_log_that_goes_another_way_is_used_up_and_not_measured_again(
 ):
     rows = list(whole[1])
     place = next(i for i in range(len(rows) // 2, len(rows)) if rows[i].strategy == "droplet")
-    lines = (whole[2] / "walk" / TRIALS).read_text().splitlines(keepends=True)
+    lines = written(whole, tmp_path)
     if change == "another candidate":
         lines[1 + place] = lines[1 + place].replace(rows[place].candidate, "0123456789abcdef")
     elif change == "a row lost":
         del lines[1 + place]
     else:
         lines = lines[:1] + lines[1 + place // 2 :]
-    (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / TRIALS).write_text("".join(lines))
-    had = fresh(read_trials(tmp_path / "walk" / TRIALS))
+    had = fresh(log_trials(tmp_path / "walk"))
     descents, resumed = refine(few, target, source, tmp_path)
     assert caplog.text.count("the log goes another way from trial") == 1
     assert all(descent.finished for descent in descents)
@@ -352,11 +360,10 @@ def test_what_a_log_has_counts_towards_the_budget_whichever_way_it_goes(
 ):
     had = 12
     last = [row.trial for row in whole[1] if row.strategy == "droplet"][had - 1]
-    lines = (whole[2] / "walk" / TRIALS).read_text().splitlines(keepends=True)
-    (tmp_path / "walk").mkdir()
+    lines = written(whole, tmp_path)
     # Without its first row none of the log is what the descent asks for.
     (tmp_path / "walk" / TRIALS).write_text("".join(lines[:1] + lines[2 : last + 1]))
-    assert len(fresh(read_trials(tmp_path / "walk" / TRIALS))) == had
+    assert len(fresh(log_trials(tmp_path / "walk"))) == had
     _, rows = refine(few, target, source, tmp_path, settings(had + 3))
     assert len(fresh(rows)) == had + 3
 
@@ -405,7 +412,7 @@ class Brittle(ReplayBench):
 
 def test_candidates_that_fail_in_whatever_way_stop_nothing(few, target, source, tmp_path):
     bench = Brittle(surrogate=LoopSurrogate(target, 1))
-    bench.spared, bench.reasons = {t.candidate for t in read_trials(source / TRIALS)}, {}
+    bench.spared, bench.reasons = {t.candidate for t in log_trials(source)}, {}
     descents, rows = refine(few, target, source, tmp_path, bench=bench)
     assert all(descent.finished for descent in descents)
     errors = {t.candidate: t.error for t in rows if t.error and t.strategy == "droplet"}
@@ -507,7 +514,7 @@ def test_a_real_bench_takes_crashes_hangs_and_hunger_of_neighbours(few, target, 
     (tmp_path / "bench").mkdir()
     with Sabotaged(target, 1, measure, tmp_path / "bench", None, True) as bench:
         bench.bad, bench.turned = [make() for make in BAD.values()], {}
-        bench.spared = {t.candidate for t in read_trials(source / TRIALS)}
+        bench.spared = {t.candidate for t in log_trials(source)}
         descents, rows = refine(
             [kernel], target, source, tmp_path, settings(12), bench, comparable=False
         )
@@ -633,22 +640,27 @@ def combined(request, few, target, source, tmp_path_factory):
         for place, record in enumerate(records):
             claimed = record_latency(records[0]) * (request.param + 0.2 * place)
             claims.commit(kernel, record.trace, claimed, target, record.args_info)
-    descents, _ = refine(few[1:], target, claims.folder, folder)
+    claims.append([])
+    descents, rows = refine(few[1:], target, claims.folder, folder)
     unmoved, _ = refine(few[:1], target, claims.folder, folder / "unmoved", settings(0))
     settled = settle_all([*descents, *unmoved], settings(), simulated(target), quiet, LOGGER)
     place = folder / "out"
     for _ in range(2):  # what a cut-off attempt has left is overwritten
-        combine_logs(
-            settled, target, claims.folder, folder / "walk" / TRIALS, folder, place, LOGGER
-        )
+        combine_logs(settled, target, claims.folder, rows, folder, place, LOGGER)
     return settled, claims, place
 
 
-def records_of(folder, kernel):
-    return TuningLog(folder).best_records(kernel, 999)
+@pytest.fixture
+def records_of(tmp_path):
+    def opened(folder, kernel):
+        return open_thinned(read_log(folder), tmp_path / "opened", 999).best_records(kernel, 999)
+
+    return opened
 
 
-def test_the_winner_is_the_best_of_the_combined_log_with_its_last_time(combined, target):
+def test_the_winner_is_the_best_of_the_combined_log_with_its_last_time(
+    combined, target, records_of
+):
     from tvm.s_tir import meta_schedule as ms
 
     settled, _, place = combined
@@ -669,7 +681,7 @@ def test_the_winner_is_the_best_of_the_combined_log_with_its_last_time(combined,
         replay(kernel.module, best.trace, Postprocessing(kernel.module, target))
 
 
-def test_records_that_claim_less_are_left_out_where_there_is_a_winner_only(combined):
+def test_records_that_claim_less_are_left_out_where_there_is_a_winner_only(combined, records_of):
     settled, claims, place = combined
     left_out = 0
     for one in settled:
@@ -689,13 +701,13 @@ def test_records_that_claim_less_are_left_out_where_there_is_a_winner_only(combi
 def test_the_combined_log_has_the_descents_trials_and_nothing_else(combined):
     _, _, place = combined
     assert sorted(path.name for path in place.iterdir()) == sorted(FILES)
-    assert read_trials(place / TRIALS) == read_trials(place.parent / "walk" / TRIALS)
+    assert log_trials(place) == log_trials(place.parent / "walk")
     with (place / TRIALS).open(newline="") as stream:
         assert all(json.loads(row["samples_us"]) for row in csv.DictReader(stream))
 
 
-def test_without_a_descent_the_combined_log_is_the_log(few, target, source, tmp_path):
-    combine_logs([], target, source, tmp_path / TRIALS, tmp_path, tmp_path / "out", LOGGER)
+def test_without_a_descent_the_combined_log_is_the_log(few, target, source, tmp_path, records_of):
+    combine_logs([], target, source, [], tmp_path, tmp_path / "out", LOGGER)
     for kernel in few:
         before, after = (
             [(candidate_name(measured_schedule(r).mod), record_latency(r)) for r in some]

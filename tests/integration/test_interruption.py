@@ -18,9 +18,10 @@ from rivulet.hardware import device_lock, fingerprint
 from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.store import save_kernels
 from rivulet.provenance import read_record, write_record
-from rivulet.records.log import RECORDS, TRIALS
-from rivulet.records.prefix import drop_unrecorded
-from rivulet.records.trials import read_trials
+from rivulet.records.files import RECORDS, TRIALS
+from rivulet.records.journal import publish
+from rivulet.records.storage import JOURNAL
+from rivulet.records.stored import log_trials
 from rivulet.tvm_compat import installed_version
 
 KILLS = 20
@@ -94,10 +95,9 @@ class Search:
         return next(iter(self.folder.glob("journal/*/first-round-*")), None)
 
     def rows(self):
-        """Rows on disk now, as far as they are whole."""
+        """Trials on disk now."""
         folder = self.journal()
-        text = (folder / TRIALS).read_text() if folder and (folder / TRIALS).exists() else ""
-        return max(0, text.count("\n") - 1)
+        return len(log_trials(folder)) if folder else 0
 
     def processes(self):
         """All processes that belong to searches in this folder, however they were started."""
@@ -125,11 +125,13 @@ def few(kernels):
     return sorted(kernels, key=lambda kernel: -kernel.flops)[:2]
 
 
-def assert_consistent(folder):
-    """The database opens in stock TVM, and its records are those of the trials that ran."""
+def assert_consistent(log, folder):
+    """What is published opens in stock TVM, and its records are those of the trials that ran."""
     from tvm.s_tir import meta_schedule as ms
 
-    trials = read_trials(folder / TRIALS)
+    publish(log, folder)
+    trials = log_trials(folder)
+    assert trials == log_trials(log)
     database = ms.database.JSONDatabase(work_dir=str(folder), allow_missing=False)
     medians = [statistics.median(json.loads(t.samples_us)) for t in trials if not t.error]
     recorded = [float(r.run_secs[0]) * 1e6 for r in database.get_all_tuning_records()]
@@ -141,7 +143,7 @@ def assert_consistent(folder):
 
 
 def test_a_search_that_is_killed_at_any_moment_loses_the_batch_in_flight_at_most(
-    tmp_path, device, few, logger
+    tmp_path, device, few
 ):
     budget, batch = 80, SEARCH["batch_size"]
     search = Search(tmp_path / "killed", device, few)
@@ -166,20 +168,19 @@ def test_a_search_that_is_killed_at_any_moment_loses_the_batch_in_flight_at_most
         wait_for(lambda: not search.processes(), "the end of all workers", 10)
         print(f"kill {number:2}: {moment:.2f} s into it, with {rows} trials on disk")
         folder = search.journal()
-        if folder is None or not (folder / TRIALS).exists():
+        if folder is None or not (folder / JOURNAL).exists():
             continue
-        drop_unrecorded(folder, logger)
-        trials = assert_consistent(folder)
+        trials = assert_consistent(folder, tmp_path / "seen")
         # What was on disk stays, and at most the batch that was being written is not there.
         assert trials[: len(kept)] == kept
         assert rows <= len(trials) <= rows + batch
         kept = trials
     assert number >= KILLS / 2, "too few kills met the search; enlarge the budget"
     search.run(budget)
-    final = assert_consistent(search.journal())
+    final = assert_consistent(search.journal(), tmp_path / "seen")
     assert len(final) == budget
     assert final[: len(kept)] == kept
-    assert read_trials(search.folder / "out-80" / TRIALS) == final
+    assert log_trials(search.folder / "out-80") == final
     assert read_record(search.folder / "out-80/log.json").facts["trials_measured"] == budget
     assert "continuing after" in search.log()
     assert search.processes() == []
@@ -190,11 +191,11 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
     search = Search(tmp_path / "chain", device, few)
     # The larger one first, as a cluster may start them: it passes through the smaller one.
     search.run(24, milestones=[10, 24])
-    measured = (search.journal() / TRIALS).read_bytes()
+    measured = log_trials(search.journal())
     assert "the first 10 trials of a longer search" in search.run(10, milestones=[10, 24])
     search.run(17, milestones=[10, 17, 24])
     search.run(17, milestones=[17, 99])
-    assert (search.journal() / TRIALS).read_bytes() == measured
+    assert log_trials(search.journal()) == measured
     assert search.rows() == 24
     search.run(30, milestones=[10, 24, 30])
     assert search.rows() == 30
@@ -204,7 +205,7 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
             short, long = (search.folder / f"out-{n}" / name for n in (smaller, larger))
             assert long.read_text().startswith(short.read_text())
             assert name != TRIALS or short.stat().st_size < long.stat().st_size
-        trials = assert_consistent(search.folder / f"out-{smaller}")
+        trials = assert_consistent(search.folder / f"out-{smaller}", tmp_path / "seen")
         assert len(trials) == smaller
         facts = read_record(search.folder / f"out-{smaller}/log.json").facts
         assert facts["trials_measured"] == smaller
@@ -213,13 +214,31 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
     assert elapsed == sorted(elapsed)
     # First rounds are those of the smallest: two trials for each of two kernels, not four.
     first = {}
-    for trial in read_trials(search.folder / "out-10" / TRIALS):
+    for trial in log_trials(search.folder / "out-10"):
         first.setdefault(trial.kernel, []).append(trial.batch)
     assert sorted(batches.count(batches[0]) for batches in first.values()) == [2, 2]
     # No batch goes across a milestone, so that the log is what a search of that size leaves.
-    rows = read_trials(search.folder / "out-30" / TRIALS)
+    rows = log_trials(search.folder / "out-30")
     for milestone in (10, 24):
         assert rows[milestone - 1].batch != rows[milestone].batch
+
+
+def test_a_journal_of_an_earlier_version_is_gone_on_with(tmp_path, device, few):
+    search = Search(tmp_path / "earlier", device, few)
+    search.run(8, milestones=[8, 16])
+    folder = search.journal()
+    kept = log_trials(folder)
+    publish(folder, folder)
+    (folder / JOURNAL).unlink()
+    with (folder / RECORDS).open("a") as stream:
+        stream.write('[0, [[["GetSBl')  # as a kill left it in the middle of a write
+    search.run(16, milestones=[8, 16])
+    assert search.log().count("the log of an earlier version is taken over: 8 trial(s), 8") == 1
+    trials = assert_consistent(folder, tmp_path / "seen")
+    assert trials[:8] == kept
+    assert len(trials) == 16
+    assert "taken over" not in search.run(8, milestones=[8, 16])
+    assert log_trials(search.folder / "out-8") == kept
 
 
 def test_a_second_search_waits_and_says_for_whom(tmp_path, device, few):
@@ -248,7 +267,7 @@ def test_two_searches_with_one_log_take_turns(tmp_path, device, few):
     assert [small.returncode, large.returncode] == [0, 0], texts
     assert f"in use by search shared in {search.folder} (process" in texts[1]
     assert search.rows() == 16
-    assert len(read_trials(search.folder / "out-8" / TRIALS)) == 8
+    assert len(log_trials(search.folder / "out-8")) == 8
 
 
 # --- SIGTERM -------------------------------------------------------------------------------------
@@ -294,7 +313,7 @@ def test_sigterm_while_proposing(tmp_path, device, large):
     time.sleep(3)  # into the evolution, which takes longer than the allowed time by itself
     assert search.rows() == 16
     print(f"ended in {stop(search, process):.2f} s while proposing")
-    assert len(assert_consistent(search.journal())) == 16
+    assert len(assert_consistent(search.journal(), tmp_path / "seen")) == 16
 
 
 def test_sigterm_while_building(tmp_path, device, large):

@@ -12,16 +12,16 @@ import pytest
 
 from conftest import MEASURE
 from rivulet.kernels.store import save_kernels
+from rivulet.log_tools.cli import main
+from rivulet.log_tools.validate import sample_records, validate_records
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
-from rivulet.records.check import check_log, repair_log
-from rivulet.records.cli import main
-from rivulet.records.log import RECORDS, TRIALS, WORKLOADS
+from rivulet.records.files import RECORDS, TRIALS, WORKLOADS
+from rivulet.records.journal import publish
 from rivulet.records.naming import load_workloads, name_workloads
-from rivulet.records.prefix import drop_unrecorded
-from rivulet.records.stored import read_log
+from rivulet.records.stored import log_trials, read_log
+from rivulet.records.thinned import open_thinned
 from rivulet.records.trials import HEADER
-from rivulet.records.validate import sample_records, validate_records
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from tuning_runs import run_search
@@ -41,16 +41,27 @@ def search(kernels, target, trials, folder, bench, logger):
 
 
 @pytest.fixture(scope="module")
-def searched(kernels, target, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("log") / "log"
+def journal(kernels, target, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("log") / "journal"
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
         search(kernels, target, TRIALS_MEASURED, folder, bench, logging.getLogger("test"))
     return folder
 
 
+@pytest.fixture(scope="module")
+def searched(journal):
+    """The log as it is published, and as earlier versions had it grow."""
+    publish(journal, journal.parent / "log")
+    return journal.parent / "log"
+
+
 @pytest.fixture
 def copy(searched, tmp_path):
     return Path(shutil.copytree(searched, tmp_path / "log"))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def edit(path, change):
@@ -114,47 +125,62 @@ DAMAGE = {
 }
 
 
-def same_kernels(kernels, target, folder):
+def same_kernels(kernels, schedules, trials):
     """Does each kernel's best record in a log belong to it, by the trial of the same code?"""
-    log = TuningLog(folder)
     for kernel in kernels:
-        for record in log.best_records(kernel, 1):
+        for record in schedules.best_records(kernel, 1):
             name = candidate_name(measured_schedule(record).mod)
-            assert name in {t.candidate for t in log.trials if t.kernel == kernel.task}
-    return log
+            assert name in {t.candidate for t in trials if t.kernel == kernel.task}
+
+
+def warnings_in(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_set_aside_with_one_warning_and_the_rest_is_used(
-    copy, kernels, target, caplog, kind
-):
-    from tvm.s_tir import meta_schedule as ms
-
+def test_a_damaged_published_log_is_read_as_far_as_it_can_be(copy, kernels, tmp_path, kind):
     name, change, lost = DAMAGE[kind]
     edit(copy / name, change)
+    before = contents(copy)
+    log = read_log(copy)
+    opened = open_thinned(log, tmp_path / "opened", TRIALS_MEASURED)
+    assert len(opened.database) == TRIALS_MEASURED - lost
+    assert len(log.trials) == TRIALS_MEASURED
+    same_kernels(kernels, opened, log.trials)
+    assert main(["check", str(copy)]) == 1
+    assert contents(copy) == before
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_log_of_an_earlier_version_is_taken_over_as_far_as_it_can_be(
+    copy, kernels, caplog, kind
+):
+    name, change, lost = DAMAGE[kind]
+    edit(copy / name, change)
+    before = contents(copy)
     with caplog.at_level(logging.WARNING, "test"):
         log = TuningLog(copy, logging.getLogger("test"))
-    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert str(copy / name) in warning
-    assert (copy / f"{name}.damaged").exists() == (kind != "header missing")
+    (warning,) = warnings_in(caplog)
+    assert f"{TRIALS_MEASURED} trial(s), {TRIALS_MEASURED - lost} schedule(s); 1 line(s)" in warning
     assert len(log.database) == TRIALS_MEASURED - lost
     assert len(log.trials) == TRIALS_MEASURED
-    assert len(ms.database.JSONDatabase(work_dir=str(copy))) == len(log.database)
+    same_kernels(kernels, log, log.trials)
     caplog.clear()
-    same_kernels(kernels, target, copy)
-    TuningLog(copy, logging.getLogger("test"))
+    again = TuningLog(copy, logging.getLogger("test"))
+    assert (len(again.database), again.trials) == (len(log.database), log.trials)
     assert not caplog.records
+    after = contents(copy)
+    assert {name: after[name] for name in before} == before
 
 
-def test_a_lost_workload_takes_its_own_records_alone(copy, kernels, target, caplog):
+def test_a_lost_workload_takes_its_own_records_alone(copy, kernels, tmp_path):
     edit(copy / WORKLOADS, rewrite(1, garbled_module))
     lost = sum(line.startswith(b"[1,") for line in (copy / RECORDS).read_bytes().splitlines())
-    with caplog.at_level(logging.WARNING, "test"):
-        log = TuningLog(copy, logging.getLogger("test"))
-    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 2
     assert lost > 0
-    assert len(log.database) == TRIALS_MEASURED - lost
-    same_kernels(kernels, target, copy)
+    log = read_log(copy)
+    for opened in (open_thinned(log, tmp_path / "opened", TRIALS_MEASURED), TuningLog(copy)):
+        assert len(opened.database) == TRIALS_MEASURED - lost
+        same_kernels(kernels, opened, log.trials)
 
 
 def test_a_missing_file_of_workloads_leaves_a_log_to_go_on_with(copy, kernels, target, bench):
@@ -165,24 +191,45 @@ def test_a_missing_file_of_workloads_leaves_a_log_to_go_on_with(copy, kernels, t
     assert len(TuningLog(copy).database) == len(log.database)
 
 
-def test_after_a_repeated_workload_new_ones_get_their_own_records(copy, kernels, target):
+def test_after_a_repeated_workload_new_ones_get_their_own_records(copy, kernels, journal, target):
     last = json.loads((copy / WORKLOADS).read_bytes().splitlines()[-1])[0]
-    log = TuningLog(copy)
-    newest = next(k for k in kernels if log.best_records(k, 1)[0].workload.as_json()[0] == last)
-    record = log.best_records(newest, 1)[0]
+    whole = TuningLog(journal)
+    newest = next(k for k in kernels if whole.best_records(k, 1)[0].workload.as_json()[0] == last)
+    record = whole.best_records(newest, 1)[0]
     # A log that does not know the newest kernel, in which another one stands twice.
     edit(copy / WORKLOADS, lambda lines: lines.__setitem__(-1, lines[0]))
     (copy / RECORDS).write_bytes(b"")
     log = TuningLog(copy)
     assert not log.database.has_workload(newest.module)
     log.commit(newest, record.trace, 1e-6, target, record.args_info)
+    log.append([])
     (again,) = TuningLog(copy).best_records(newest, 1)
     assert candidate_name(measured_schedule(again).mod) == candidate_name(
         measured_schedule(record).mod
     )
 
 
-def test_a_search_goes_on_after_every_kind_of_damage_at_once(copy, kernels, target, bench, logger):
+def test_a_record_belongs_to_the_trial_of_its_candidate(journal, kernels, target, tmp_path):
+    """Whether it was named or not, in whichever order they come."""
+    kernel = max(kernels, key=lambda k: k.flops)
+    one, other = TuningLog(journal).best_records(kernel, 2)
+    names = [candidate_name(measured_schedule(record).mod) for record in (one, other)]
+    rows = {t.candidate: t for t in log_trials(journal) if t.kernel == kernel.task}
+    for number, named in enumerate((names, ("", ""))):
+        log = TuningLog(tmp_path / str(number))
+        for place, (record, name) in enumerate(zip((one, other), named, strict=True), 1):
+            seconds = place * 1e-6
+            log.commit(kernel, record.trace, seconds, target, record.args_info, candidate=name)
+        assert log_trials(log.folder) == []  # nothing is there before the batch
+        log.append([rows[names[1]], rows[names[0]]])
+        publish(log.folder, tmp_path / f"first-{number}", 1)
+        (first,) = read_log(tmp_path / f"first-{number}").records
+        assert first.seconds == 2e-6
+
+
+def test_a_search_goes_on_after_every_kind_of_damage_at_once(
+    copy, kernels, target, bench, logger, tmp_path
+):
     for kind in ("unknown instruction", "garbled bytes", "empty line", "NUL bytes"):
         edit(copy / DAMAGE[kind][0], DAMAGE[kind][1])
     for kind in ("row of NUL bytes", "header garbled", "row cut"):
@@ -192,7 +239,9 @@ def test_a_search_goes_on_after_every_kind_of_damage_at_once(copy, kernels, targ
     seen = [(t.kernel, t.candidate) for t in log.trials]
     assert len(seen) == len(set(seen)) == TRIALS_MEASURED + 4
     assert before < set(seen)
-    assert (copy / TRIALS).read_text().splitlines()[0] == HEADER
+    publish(copy, tmp_path / "out")
+    assert (tmp_path / "out" / TRIALS).read_text().splitlines()[0] == HEADER
+    assert main(["check", str(tmp_path / "out")]) == 0
 
 
 @pytest.mark.parametrize(
@@ -209,7 +258,7 @@ def test_a_search_goes_on_from_the_trials_that_both_files_know(
     copy, kernels, target, bench, logger, damage
 ):
     edit(copy / TRIALS, damage)
-    kept = drop_unrecorded(copy, logger)
+    kept = TuningLog(copy, logger).trials
     log = search(kernels, target, TRIALS_MEASURED + 1, copy, bench, logger)
     assert log.trials[: len(kept)] == kept
     seen = [(t.kernel, t.candidate) for t in log.trials]
@@ -218,36 +267,42 @@ def test_a_search_goes_on_from_the_trials_that_both_files_know(
     assert len(log.database) == sum(not t.error for t in log.trials)
 
 
-def test_check_names_what_tvm_refuses_and_repair_makes_it_load(copy, capsys):
+def test_check_names_what_tvm_refuses_and_repair_writes_what_loads(copy, tmp_path, capsys):
     edit(copy / RECORDS, DAMAGE["unknown instruction"][1])
     edit(copy / RECORDS, DAMAGE["trace that does not apply"][1])
-    before = {p.name: p.read_bytes() for p in copy.iterdir()}
-    assert check_log(copy, load=False).damage() == []
+    before = contents(copy)
+    assert main(["check", str(copy), "--quick"]) == 0
     assert main(["check", str(copy)]) == 1
     assert f"{RECORDS}:5: TVM cannot read the record" in capsys.readouterr().out
-    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
-    assert repair_log(copy) == {WORKLOADS: 0, RECORDS: 1, TRIALS: 0}
-    assert main(["check", str(copy)]) == 0
+    assert main(["check", str(copy), "--repair", str(tmp_path / "sound")]) == 1
+    assert contents(copy) == before
+    assert main(["check", str(tmp_path / "sound")]) == 0
+    expected = f"sound; {TRIALS_MEASURED - 1} schedules, {TRIALS_MEASURED} trials"
+    assert expected in capsys.readouterr().out
 
 
-def test_a_kernels_best_schedule_is_shown_readably(copy, kernels, capsys):
-    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+def test_a_kernels_best_schedule_is_shown_readably(copy, journal, kernels, capsys):
+    before = contents(copy)
     kernel = max(kernels, key=lambda k: k.flops)
-    assert main(["show", str(copy), "--kernel", kernel.task, "--trace", "--tir"]) == 0
+    assert main(["best", kernel.task, "--log", str(copy)]) == 0
     text = capsys.readouterr().out
     assert "sch.sample_perfect_tile(" in text
     assert "sch.enter_postproc()" in text
     assert "@T.prim_func" in text
-    assert main(["show", str(copy), "--kernel", kernel.task, "--json"]) == 0
+    assert main(["best", kernel.task, "--log", str(copy), "--json"]) == 0
     detail = json.loads(capsys.readouterr().out)
-    best = TuningLog(copy).best_records(kernel, 1)[0]
+    log = TuningLog(journal)
+    best = log.best_records(kernel, 1)[0]
     assert detail["latency_us"] == pytest.approx(float(best.run_secs[0]) * 1e6, abs=1e-3)
-    trial = next(t for t in TuningLog(copy).trials if t.trial == detail["trial"])
+    trial = next(t for t in log.trials if t.trial == detail["trial"])
     assert (trial.kernel, trial.candidate) == (kernel.task, detail["candidate"])
     assert detail["samples_us"] == trial.samples
     tiles = [d["value"] for d in detail["decisions"] if d["kind"] == "SamplePerfectTile"]
     assert len(tiles) >= 7
-    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
+    assert contents(copy) == before
+    # A log that grows is shown as one that is published.
+    assert main(["best", kernel.task, "--log", str(journal), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == detail
 
 
 def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tmp_path, capsys):
@@ -261,12 +316,12 @@ def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tm
     (place,) = (number for number, name in every.items() if name == kernel.task)
     assert log.trials
     assert name_workloads(log, loaded) == {n: t for n, t in every.items() if n != place}
-    assert main(["show", str(copy), "--kernel", kernel.task]) == 2
+    assert main(["best", kernel.task, "--log", str(copy)]) == 2
     assert f"no kernel '{kernel.task}' in it; it has " in capsys.readouterr().err
     table = tmp_path / "kernels.csv"
     save_kernels(kernels, table, tmp_path / "kernels.json.gz")
     assert name_workloads(log, loaded, table) == every
-    assert main(["show", str(copy), "--kernel", kernel.task, "--kernels", str(table)]) == 0
+    assert main(["best", kernel.task, "--log", str(copy), "--kernels", str(table)]) == 0
     assert "not known (no row in trials.csv)" in capsys.readouterr().out
     records = sample_records(log, len(kernels), 1)
     named = [
@@ -304,6 +359,7 @@ def test_validate_passes_right_schedules_and_finds_a_wrong_one(copy, kernels, ta
     # The one kind of step that changes what is computed: sums are kept as whole numbers.
     schedule.unsafe_set_dtype("conv2d_nhwc", 0, "int32")
     log.commit(kernel, schedule.trace, 1e-9, target, argument_infos(schedule.mod))
+    log.append([])
     assert main(["validate", str(copy), "--samples", str(count), "--threads", "1"]) == 1
     printed = capsys.readouterr().out
     assert f"(line {TRIALS_MEASURED + 1}): its output differs" in printed

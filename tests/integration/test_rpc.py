@@ -26,11 +26,11 @@ from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.place import Connection, at_place, open_place
 from rivulet.hardware.target import resolve_target
+from rivulet.log_tools.validate import sample_records, validate_records
 from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import BANDWIDTH, COMPUTE, measure_roofline
 from rivulet.records import TuningLog
 from rivulet.records.stored import read_log
-from rivulet.records.validate import sample_records, validate_records
 from rpc_fleet import KEY, SCRIPT, fleet, free_port, servers_at, wait_for
 from tuning_runs import run_search
 

@@ -10,8 +10,11 @@ from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
+from rivulet.records.journal import publish
 from rivulet.records.log import record_latency
+from rivulet.records.stored import read_log
 from rivulet.records.summary import log_facts
+from rivulet.records.thinned import open_thinned
 from rivulet.tvm_compat.traces import Postprocessing, decisions, replay, with_values
 from tuning_runs import run_droplet, run_search
 
@@ -44,7 +47,7 @@ def test_the_budget_is_met_and_every_kernel_has_a_schedule(searched, kernels):
     assert len(log.trials) == TRIALS
     assert [t.trial for t in log.trials] == list(range(1, TRIALS + 1))
     assert {t.kernel for t in log.trials} == {k.task for k in kernels}
-    facts = log_facts(kernels, log, "evolutionary")
+    facts = log_facts(kernels, read_log(searched), "evolutionary")
     assert facts["kernels_covered"] == facts["kernels_total"] == len(kernels)
     assert facts["flops_covered"] == 1
     assert 0 < facts["search_seconds"] == log.trials[-1].elapsed_s
@@ -55,10 +58,11 @@ def test_no_candidate_is_measured_twice(searched):
     assert len(seen) == len(set(seen))
 
 
-def test_stock_tvm_opens_the_log(searched, kernels, target):
+def test_stock_tvm_opens_the_log(searched, kernels, target, tmp_path):
     from tvm.s_tir import meta_schedule as ms
 
-    database = ms.database.JSONDatabase(work_dir=str(searched))
+    publish(searched, tmp_path)
+    database = ms.database.JSONDatabase(work_dir=str(tmp_path))
     assert len(database) == sum(not t.error for t in TuningLog(searched).trials)
     for kernel in kernels:
         assert database.query_tuning_record(kernel.module, target, "main") is not None
@@ -85,17 +89,12 @@ def test_an_interrupted_search_goes_on_within_its_budget(kernels, target, tmp_pa
     with pytest.raises(Killed):
         search(kernels, target, 16, tmp_path / "log", bench, logger, kill)
     first = TuningLog(tmp_path / "log").trials
-    with (tmp_path / "log/trials.csv").open("a") as stream:
-        stream.write("17,3.0,cut of")  # as a kill in the middle of a write leaves it
-    with (tmp_path / "log/database_tuning_record.json").open("a") as stream:
-        stream.write('[0, [[["GetSBl')
     log = search(kernels, target, 16, tmp_path / "log", bench, logger)
     assert log.trials[: len(first)] == first
     assert len(log.trials) == 16
     seen = [(t.kernel, t.candidate) for t in log.trials]
     assert len(seen) == len(set(seen))
     assert log.trials[len(first)].elapsed_s > first[-1].elapsed_s
-    assert (tmp_path / "log/trials.csv.damaged").exists()
 
 
 def test_a_search_in_which_nothing_runs_says_why(kernels, target, tmp_path, bench, logger):
@@ -104,7 +103,7 @@ def test_a_search_in_which_nothing_runs_says_why(kernels, target, tmp_path, benc
         search(kernels, target, 8, tmp_path / "log", bench, logger)
     log = TuningLog.resume(tmp_path / "log", logger)
     assert log.trials == []
-    assert (tmp_path / "log/failed-1/trials.csv").exists()
+    assert (tmp_path / "log/failed-1/log.sqlite").exists()
 
 
 def test_replaying_a_record_gives_the_code_that_was_measured(searched, kernels, target):
@@ -153,11 +152,12 @@ def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     measured = {(t.kernel, t.candidate) for t in TuningLog(searched).trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
     combine_logs(
-        settled, target, searched, walk.folder / "trials.csv", tmp_path / "scratch",
+        settled, target, searched, walk.trials, tmp_path / "scratch",
         tmp_path / "combined", logger,
     )  # fmt: skip
-    combined = TuningLog(tmp_path / "combined", logger)
-    assert combined.trials == walk.trials
+    stored = read_log(tmp_path / "combined")
+    assert stored.trials == walk.trials
+    combined = open_thinned(stored, tmp_path / "opened")
     for one in settled:
         kernel = one.descent.kernel
         (best,) = combined.best_records(kernel, 1)

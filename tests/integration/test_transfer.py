@@ -21,6 +21,8 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
+from rivulet.records.journal import publish
+from rivulet.records.storage import JOURNAL
 from rivulet.records.stored import read_log
 from rivulet.search.warm_start import begin_from
 from rivulet.transfer import Source, TransferSettings, load_source
@@ -222,10 +224,7 @@ def test_an_interrupted_transfer_measures_nothing_twice(
     with pytest.raises(Killed):
         transfer(targets, [source], target, tmp_path, bench, logger, report=kill, untuned=slow)
     before = TuningLog(tmp_path / "measured").trials
-    with (tmp_path / "measured/trials.csv").open("a") as stream:
-        stream.write("17,3.0,cut of")  # as a kill in the middle of a write leaves it
-    for name in (RECORDS, WORKLOADS):
-        (tmp_path / "chosen" / name).unlink(missing_ok=True)
+    (tmp_path / "chosen" / JOURNAL).unlink(missing_ok=True)
     _, measured, chosen = transfer(targets, [source], target, tmp_path, bench, logger, untuned=slow)
     assert measured.trials[: len(before)] == before
     own = [t for t in measured.trials if not t.strategy.endswith("confirm")]
@@ -238,7 +237,6 @@ def test_an_empty_log_and_one_with_nothing_in_common_are_said(
     source, kernels, target, tmp_path, bench, logger
 ):
     (tmp_path / "empty").mkdir()
-    TuningLog(tmp_path / "empty")
     for name in (RECORDS, WORKLOADS):
         (tmp_path / "empty" / name).touch()
     nothing = load_source("empty", tmp_path / "empty", kernels, tmp_path, 4, logger)
@@ -282,9 +280,7 @@ def test_a_log_that_is_not_there_is_said(kernels, tmp_path, logger):
 
 def test_a_corrupted_record_is_left_out(searched, kernels, tmp_path, logger, caplog):
     folder = tmp_path / "damaged"
-    folder.mkdir()
-    for name in (RECORDS, WORKLOADS):
-        (folder / name).write_bytes((searched / name).read_bytes())
+    publish(searched, folder)
     lines = (folder / RECORDS).read_bytes().splitlines(keepends=True)
     lines[0] = lines[0][: len(lines[0]) // 2] + b"\n"
     (folder / RECORDS).write_bytes(b"".join(lines))

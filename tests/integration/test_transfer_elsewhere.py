@@ -11,6 +11,7 @@ from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
+from rivulet.records.journal import publish
 from rivulet.records.stored import read_log
 from rivulet.transfer import TransferSettings, load_source
 from rivulet.transfer import transfer as transfer_module
@@ -29,8 +30,9 @@ def quiet(*_):
 def searched(kernels, target, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
-        run_search(kernels, target, 20, TuningLog(folder), bench)
-    return folder
+        run_search(kernels, target, 20, TuningLog(folder / "journal"), bench)
+    publish(folder / "journal", folder / "log")
+    return folder / "log"
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from rivulet.records.files import RECORDS, WORKLOADS, finish_replacement
+from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, other_journals
-from rivulet.records.recover import mend_database, scan_database
-from rivulet.records.trials import (
-    HEADER,
-    Trial,
-    append_trials,
-    mend_trials,
-    read_trials,
-    scan_trials,
-)
+from rivulet.records.scan import scan_database
+from rivulet.records.trials import HEADER, Trial, read_trials, scan_trials, write_trials
 
 TRIAL = Trial(
     1, 2.5, "conv", 1, "evolutionary", "abcd", 0.1, 0.2, 0.3, "[1.0, 2.0]", "", "1.5", "0.25"
@@ -24,8 +17,7 @@ TRIAL = Trial(
 def test_trials_come_back_as_written(tmp_path):
     path = tmp_path / "trials.csv"
     awkward = replace(TRIAL, trial=2, error='run error: "a, b"\nsecond line', samples_us="[]")
-    append_trials(path, [TRIAL])
-    append_trials(path, [awkward])
+    write_trials(path, [TRIAL, awkward])
     assert path.read_text().splitlines()[0] == HEADER
     first, second = read_trials(path)
     assert first == TRIAL
@@ -36,22 +28,22 @@ def test_trials_come_back_as_written(tmp_path):
 def test_reasons_cannot_break_rows(tmp_path):
     path = tmp_path / "trials.csv"
     hostile = replace(TRIAL, error="a\rb\x00c\u2028d\x85e\x0cf \udcff")
-    append_trials(path, [hostile, replace(TRIAL, trial=2)])
+    write_trials(path, [hostile, replace(TRIAL, trial=2)])
     assert not scan_trials(path).damage
     assert [t.error for t in read_trials(path)] == ["a b c d e f ?", ""]
 
 
-def test_a_cut_off_trial_is_set_aside_at_any_length(tmp_path):
+def test_a_cut_off_trial_is_left_out_at_any_length(tmp_path):
     path = tmp_path / "trials.csv"
-    append_trials(path, [TRIAL, replace(TRIAL, trial=2)])
+    write_trials(path, [TRIAL, replace(TRIAL, trial=2)])
     whole = path.read_bytes()
     last = whole.rstrip(b"\n").rfind(b"\n") + 1
     for cut in range(last + 1, len(whole)):
         path.write_bytes(whole[:cut])
-        assert mend_trials(scan_trials(path)) == 1
-        assert [t.trial for t in read_trials(path)] == [1]
-        assert mend_trials(scan_trials(path)) == 0
-    assert (tmp_path / "trials.csv.damaged").read_text().count("\n") == len(whole) - last - 1
+        scan = scan_trials(path)
+        assert list(scan.damage) == [3]
+        assert [t.trial for t in scan.trials] == [1]
+        assert path.read_bytes() == whole[:cut]
 
 
 ROW = "2,3.0,conv,1,evolutionary,beef,0.1,0.2,0.3,[1.0],,1.5,0.25"
@@ -73,62 +65,53 @@ ROW = "2,3.0,conv,1,evolutionary,beef,0.1,0.2,0.3,[1.0],,1.5,0.25"
         (HEADER.encode(), "no number"),
     ],
 )
-def test_a_damaged_row_in_the_middle_is_set_aside_as_it_was(tmp_path, bad, what):
+def test_a_damaged_row_in_the_middle_is_left_out(tmp_path, bad, what):
     path = tmp_path / "trials.csv"
-    append_trials(path, [TRIAL])
-    with path.open("ab") as stream:
-        stream.write(bad + b"\n")
-    append_trials(path, [replace(TRIAL, trial=3)])
+    write_trials(path, [TRIAL, replace(TRIAL, trial=3)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], bad + b"\n", lines[2]]))
     scan = scan_trials(path)
+    assert list(scan.damage) == [3]
     assert what in scan.damage[3]
-    assert mend_trials(scan) == 1
-    assert [t.trial for t in read_trials(path)] == [1, 3]
-    assert (tmp_path / "trials.csv.damaged").read_bytes() == bad + b"\n"
-    assert not scan_trials(path).damage
+    assert [t.trial for t in scan.trials] == [1, 3]
 
 
 @pytest.mark.parametrize(
-    ("head", "aside"), [("", 0), ("garbled\n", 1), ("trial,elap\n", 1), ("\n", 1)]
+    ("head", "damaged"), [("", []), ("garbled\n", [1]), ("trial,elap\n", [1]), ("\n", [1])]
 )
-def test_a_lost_header_is_put_back(tmp_path, head, aside):
+def test_without_its_header_a_table_is_read_all_the_same(tmp_path, head, damaged):
     path = tmp_path / "trials.csv"
-    append_trials(path, [TRIAL])
+    write_trials(path, [TRIAL, replace(TRIAL, trial=2)])
     path.write_text(head + path.read_text().split("\n", 1)[1])
     scan = scan_trials(path)
     assert scan.header
-    assert mend_trials(scan) == aside
-    append_trials(path, [replace(TRIAL, trial=2)])
-    assert path.read_text().splitlines()[0] == HEADER
-    assert [t.trial for t in read_trials(path)] == [1, 2]
-    assert not scan_trials(path).header
+    assert list(scan.damage) == damaged
+    assert [t.trial for t in scan.trials] == [1, 2]
 
 
-def test_a_cut_off_header_alone_is_put_back(tmp_path):
+def test_a_cut_off_header_alone_is_damage(tmp_path):
     path = tmp_path / "trials.csv"
     path.write_text("trial,elap")
-    assert mend_trials(scan_trials(path)) == 1
-    append_trials(path, [TRIAL])
-    assert read_trials(path) == [TRIAL]
+    scan = scan_trials(path)
+    assert (list(scan.damage), scan.trials) == ([1], [])
 
 
-def test_a_table_of_another_version_is_carried_over_and_kept(tmp_path):
+def test_a_table_of_another_version_is_read_as_far_as_it_goes(tmp_path):
     path = tmp_path / "trials.csv"
-    old = (
+    path.write_text(
         'trial,kernel,candidate,colour,samples_us,best_us\n7,conv,beef,red,"[2.0, 1.0]",1.5\ncut\n'
     )
-    path.write_text(old)
     scan = scan_trials(path)
     assert "another version" in scan.header
-    assert mend_trials(scan) == 3
-    (row,) = read_trials(path)
+    assert list(scan.damage) == [3]
+    (row,) = scan.trials
     assert (row.trial, row.kernel, row.candidate, row.best_us) == (7, "conv", "beef", "1.5")
     assert (row.batch, row.elapsed_s, row.error, row.median_us) == (7, 0.0, "", 1.5)
-    assert (tmp_path / "trials.csv.damaged").read_text() == old
 
 
 def test_line_ends_of_another_system_are_no_damage(tmp_path):
     path = tmp_path / "trials.csv"
-    append_trials(path, [TRIAL])
+    write_trials(path, [TRIAL])
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert not scan_trials(path).damage
     assert read_trials(path) == [TRIAL]
@@ -179,16 +162,16 @@ def database(folder, workloads, records):
         (record(0)[:-1], "cut off"),
     ],
 )
-def test_a_damaged_record_is_set_aside_as_it_was(tmp_path, bad, what):
+def test_a_damaged_record_is_left_out(tmp_path, bad, what):
     cut = not bad.endswith(b"\n")
     good = [record(0), record(1)]
     database(tmp_path, [workload("a"), workload("b")], [*good, bad] if cut else [bad, *good])
     scan = scan_database(tmp_path)
-    assert [text for text in scan.records.damage.values() if what in text]
-    assert mend_database(scan) == {WORKLOADS: 0, RECORDS: 1}
-    assert (tmp_path / RECORDS).read_bytes() == b"".join(good)
-    assert (tmp_path / f"{RECORDS}.damaged").read_bytes() == bad + (b"\n" if cut else b"")
-    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 0, RECORDS: 0}
+    assert not scan.workloads.damage
+    ((number, text),) = scan.records.damage.items()
+    assert number == (3 if cut else 1)
+    assert what in text
+    assert scan.sound() == ([workload("a"), workload("b")], good)
 
 
 @pytest.mark.parametrize(
@@ -197,29 +180,30 @@ def test_a_damaged_record_is_set_aside_as_it_was(tmp_path, bad, what):
 def test_records_follow_their_workloads_when_one_is_lost(tmp_path, bad):
     records = [record(0), record(1), record(2), record(2, "[2.5e-06]"), b'[0, "cut']
     database(tmp_path, [workload("a"), bad, workload("c")], records)
-    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 1, RECORDS: 2}
-    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("c")
+    scan = scan_database(tmp_path)
+    assert (len(scan.workloads.damage), len(scan.records.damage)) == (1, 2)
     # Floats keep every digit: a record that moved is still the same bytes after its number.
-    expected = record(0) + record(1) + record(1, "[2.5e-06]")
-    assert (tmp_path / RECORDS).read_bytes() == expected
+    moved = [record(0), record(1), record(1, "[2.5e-06]")]
+    assert scan.sound() == ([workload("a"), workload("c")], moved)
 
 
-def test_a_repeated_workload_is_set_aside_and_its_records_go_to_the_first(tmp_path):
+def test_a_repeated_workload_counts_once_and_its_records_go_to_the_first(tmp_path):
     records = [record(0), record(1), record(2)]
     database(tmp_path, [workload("a"), workload("a"), workload("c")], records)
-    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 1, RECORDS: 0}
-    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("c")
-    assert (tmp_path / RECORDS).read_bytes() == record(0) + record(0) + record(1)
+    scan = scan_database(tmp_path)
+    assert (len(scan.workloads.damage), len(scan.records.damage)) == (1, 0)
+    assert scan.sound() == ([workload("a"), workload("c")], [record(0), record(0), record(1)])
 
 
-def test_records_without_the_file_of_workloads_are_set_aside(tmp_path):
+def test_records_without_the_file_of_workloads_are_left_out(tmp_path):
     (tmp_path / RECORDS).write_bytes(record(0) + record(1))
-    assert mend_database(scan_database(tmp_path)) == {WORKLOADS: 0, RECORDS: 2}
-    assert (tmp_path / RECORDS).read_bytes() == b""
+    scan = scan_database(tmp_path)
+    assert len(scan.records.damage) == 2
+    assert scan.sound() == ([], [])
 
 
 def killed_while_replacing(folder, decided, done):
-    """A log as a kill leaves it between the steps of a replacement that renumbers."""
+    """A log as an earlier version left it, killed while it renumbered the records."""
     database(folder, [workload("a"), workload("b")], [record(1)])
     new = {WORKLOADS: workload("b"), RECORDS: record(0)}
     for name, content in new.items():
@@ -232,22 +216,13 @@ def killed_while_replacing(folder, decided, done):
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_a_kill_between_two_files_does_not_part_records_from_workloads(tmp_path, done):
     killed_while_replacing(tmp_path, None, done)
-    scan = scan_database(tmp_path)  # a reader finishes nothing, and yet sees one state
-    assert [line for _, line in scan.workloads.good()] == [workload("b")]
-    assert [line for _, line in scan.records.good()] == [record(0)]
-    finish_replacement(tmp_path)
-    assert (tmp_path / WORKLOADS).read_bytes() == workload("b")
-    assert (tmp_path / RECORDS).read_bytes() == record(0)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([WORKLOADS, RECORDS])
+    assert scan_database(tmp_path).sound() == ([workload("b")], [record(0)])
 
 
 @pytest.mark.parametrize("decided", [0, 10, 30])
-def test_a_replacement_that_was_not_decided_on_is_dropped(tmp_path, decided):
+def test_a_replacement_that_was_not_decided_on_does_not_count(tmp_path, decided):
     killed_while_replacing(tmp_path, decided, 0)
-    finish_replacement(tmp_path)
-    assert (tmp_path / WORKLOADS).read_bytes() == workload("a") + workload("b")
-    assert (tmp_path / RECORDS).read_bytes() == record(1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([WORKLOADS, RECORDS])
+    assert scan_database(tmp_path).sound() == ([workload("a"), workload("b")], [record(1)])
 
 
 def test_looking_through_many_records_takes_seconds(tmp_path):
@@ -256,7 +231,7 @@ def test_looking_through_many_records_takes_seconds(tmp_path):
     line = f'[0,[{trace},[1e-06],{{"kind":"llvm"}},[]]]\n'.encode()
     database(tmp_path, [workload("a")], [line] * 20000 + [line[:50]])
     started = time.process_time()
-    assert mend_database(scan_database(tmp_path))[RECORDS] == 1
+    assert len(scan_database(tmp_path).records.damage) == 1
     assert time.process_time() - started < 10
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from rivulet.errors import UserError
+from rivulet.log_tools.cli import main
+from rivulet.log_tools.merge import merge_logs, prune_log
+from rivulet.log_tools.overview import failure_counts, overview
 from rivulet.provenance import write_record
-from rivulet.records.cli import main
-from rivulet.records.derive import merge_logs, prune_log
-from rivulet.records.overview import failure_counts, overview
 from rivulet.records.stored import read_log
-from rivulet.records.trials import Trial, append_trials, read_trials
+from rivulet.records.trials import Trial, read_trials, write_trials
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = {"kind": "llvm", "mcpu": "generic", "num-cores": 1}
@@ -40,7 +40,7 @@ def make_log(folder, workloads, records, trials, **about):
         "".join(json.dumps([name, f"module {name}"]) + "\n" for name in workloads)
     )
     (folder / "database_tuning_record.json").write_text("".join(records))
-    append_trials(folder / "trials.csv", trials)
+    write_trials(folder / "trials.csv", trials)
     if about:
         settings = {"fingerprint": about.get("fingerprint", "f1"), "tvm": about.get("tvm", "0.27")}
         subject = {"model": about.get("model", "small"), "hardware": "local"}
@@ -237,15 +237,21 @@ def test_reading_commands_write_nothing_into_a_log(first, tmp_path, capsys):
     assert contents(first) == before
 
 
-def test_check_says_where_and_what_and_repairs_on_request(first, capsys):
+def test_check_says_where_and_what_and_writes_the_rest_on_request(first, tmp_path, capsys):
     with (first / "database_tuning_record.json").open("a") as stream:
         stream.write("[99,1]\n")
     assert main(["check", str(first), "--quick"]) == 1
     assert "database_tuning_record.json:4: not a record" in capsys.readouterr().out
-    assert main(["check", str(first), "--quick", "--repair"]) == 1
-    assert (first / "database_tuning_record.json.damaged").read_text() == "[99,1]\n"
-    assert main(["check", str(first), "--quick"]) == 0
+    before, out = contents(first), tmp_path / "out"
+    assert main(["check", str(first), "--quick", "--repair", str(out)]) == 1
+    assert f"{out}: 3 of 3 schedules of 2 workloads kept" in capsys.readouterr().out
+    assert contents(first) == before
+    assert main(["check", str(out), "--quick"]) == 0
     assert "sound; 3 schedules, 3 trials" in capsys.readouterr().out
+    assert len(schedules(out)) == 3
+    assert read_log(out).origin.settings == read_log(first).origin.settings
+    assert main(["check", str(first), "--quick", "--repair", str(out)]) == 2
+    assert "there already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -254,8 +260,8 @@ def test_check_says_where_and_what_and_repairs_on_request(first, capsys):
         (["show", "{tmp}/nowhere"], "nowhere: not there; name the folder of a log"),
         (["show", "{tmp}/first/trials.csv"], "trials.csv: a file; name the log's folder"),
         (["show", "{tmp}"], "no log in this folder, which would have trials.csv; there is one in"),
-        (["show", "{tmp}/first", "--trace"], "name it with --kernel NAME"),
-        (["show", "{tmp}/first", "--kernel", "aa"], "no kernel 'aa' in it; it has a"),
+        (["best", "aa", "--log", "{tmp}/first"], "no kernel 'aa' in it; it has a"),
+        (["best", "a", "--results", "{tmp}/first"], "no finished log below it"),
         (["show", "{tmp}/first", "--kernels", "{tmp}/first/log.json"], "not a table of kernels"),
         (["merge", "{tmp}/o", "{tmp}/first", "{tmp}/first"], "named twice"),
         (["check", "{tmp}/nowhere"], "not there"),
@@ -268,7 +274,7 @@ def test_mistakes_are_told_in_one_line(first, tmp_path, capsys, arguments, said)
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["-m", "rivulet.records"], ["scripts/logs.py"]])
+@pytest.mark.parametrize("command", [["-m", "rivulet.log_tools"], ["scripts/logs.py"]])
 def test_both_ways_to_call_it_work_and_load_no_tvm(first, command):
     environment = {**os.environ, "PYTHONPATH": "src" if command[0] == "-m" else ""}
     done = subprocess.run(
@@ -277,5 +283,5 @@ def test_both_ways_to_call_it_work_and_load_no_tvm(first, command):
     )  # fmt: skip
     assert "3 schedules of 2 workloads" in done.stdout
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    assert "rivulet.records.cli" in imported
+    assert "rivulet.log_tools.cli" in imported
     assert not imported & {"tvm", "numpy", "torch"}

@@ -12,9 +12,9 @@ import pytest
 from rivulet.benchmark.estimates import Sampling
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.errors import UserError
+from rivulet.log_tools.distil import distil_log
 from rivulet.measure.ratios import Ratio
 from rivulet.records.curve import Curve, Progress
-from rivulet.records.distil import distil_log
 from rivulet.records.stored import read_log
 from rivulet.report.blocks import blocks_of
 from rivulet.report.inputs import BenchmarkRow

@@ -6,7 +6,7 @@ import pytest
 
 from rivulet.measure.protocol import logged_seconds
 from rivulet.measure.replay import RecordedTable
-from rivulet.records.trials import Trial, append_trials, read_trials, samples_text
+from rivulet.records.trials import Trial, read_trials, samples_text, write_trials
 
 
 def trial(candidate, samples=(), error="", kernel="conv"):
@@ -16,9 +16,7 @@ def trial(candidate, samples=(), error="", kernel="conv"):
 
 def test_what_was_measured_comes_back_from_the_file_to_the_bit(tmp_path):
     samples = logged_seconds([1.23456789e-6, 7.7e-3, 3.3333333333e-5, 0.123456789012345])
-    append_trials(
-        tmp_path / "trials.csv", [trial("a", samples), trial("b", (), "build timeout: x")]
-    )
+    write_trials(tmp_path / "trials.csv", [trial("a", samples), trial("b", (), "build timeout: x")])
     table = RecordedTable(read_trials(tmp_path / "trials.csv"))
     assert len(table) == 2
     measured, failed = table.first("a"), table.first("b")

@@ -16,7 +16,7 @@ import pytest
 from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.provenance import write_record
-from rivulet.records.trials import Trial, append_trials
+from rivulet.records.trials import Trial, write_trials
 from rivulet.report.blocks import NAMES
 from rivulet.report.inputs import (
     METHODS,
@@ -141,7 +141,7 @@ def write_history(path: Path, *moments: tuple[float, float]) -> Path:
         )
         for n, (seconds, milliseconds) in enumerate(moments, 1)
     ]
-    append_trials(path, rows)
+    write_trials(path, rows)
     return path
 
 

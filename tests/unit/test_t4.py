@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rivulet.records.cli import main
+from rivulet.log_tools.cli import main
+from rivulet.log_tools.t4 import invalidity, t4_results
 from rivulet.records.stored import read_log
-from rivulet.records.t4 import invalidity, t4_results
 from unit.test_records_merge import make_log, record_line, trial
 
 

@@ -8,6 +8,7 @@ import time
 import psutil
 
 from rivulet.hardware import device_lock
+from rivulet.records.stored import log_trials
 from rivulet.records.trials import read_trials
 from workflow.conftest import Checkout, Run, environment, small_models
 
@@ -129,8 +130,8 @@ def test_a_killed_workflow_goes_on_where_it_was(checkout):
     target = "results/local/logs/ansor-60/wide/log.json"
 
     def trials():
-        found = list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv"))
-        return read_trials(found[0]) if found else []
+        found = list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/log.sqlite"))
+        return log_trials(found[0].parent) if found else []
 
     process = subprocess.Popen(
         checkout.command(target), cwd=checkout.folder, env=environment(),
@@ -162,7 +163,7 @@ def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
     assert run.code != 0
     assert "hardware 'local': this machine has the fingerprint" in run.text
-    assert not list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv"))
+    assert not list(checkout.folder.glob("results/local/journals/ansor/wide/*/*/log.sqlite"))
 
 
 def test_two_workflows_take_turns_on_the_device(tmp_path):
@@ -186,14 +187,14 @@ def test_two_workflows_take_turns_on_the_device(tmp_path):
             ),
             "the message of the waiting jobs",
         )
-        assert not list(tmp_path.glob("*/results/local/journals/*/*/*/*/trials.csv"))
+        assert not list(tmp_path.glob("*/results/local/journals/*/*/*/*/log.sqlite"))
     texts = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0], texts
     assert all("in use by a benchmark elsewhere (process" in text for text in texts)
     spans = []
     for checkout in checkouts:
         trials = read_trials(checkout.folder / "results/local/logs/ansor-24/wide/trials.csv")
-        (journal,) = checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv")
+        (journal,) = checkout.folder.glob("results/local/journals/ansor/wide/*/*/log.sqlite")
         spans.append((journal.stat().st_mtime, trials[-1].elapsed_s))
     (first, _), (second, lasted) = sorted(spans)
     assert second - lasted >= first - 0.5, "the second search began before the first was over"

@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from rivulet.provenance import read_record
+from rivulet.records.stored import log_trials
+from rivulet.records.trials import trials_text
 from workflow.conftest import SMALL, Checkout, environment, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
@@ -635,8 +637,8 @@ def test_a_log_of_other_settings_is_kept_and_comes_back(workspace):
     second = (workspace.folder / log).read_text()
     assert second != first
     journals = sorted((workspace.folder / "results/local/journals/ansor/wide").iterdir())
-    logs = [next(journal.glob("first-round-*/trials.csv")) for journal in journals]
-    assert {path.read_text() for path in logs} == {first, second}
+    logs = [next(journal.glob("first-round-*/log.sqlite")).parent for journal in journals]
+    assert {trials_text(log_trials(folder)) for folder in logs} == {first, second}
     assert all(re.match(r"settings-\w+\.device-\w+\.tvm-", j.name) for j in journals)
     reconfigure(workspace, search=seed)
     run = workspace.snakemake(target)

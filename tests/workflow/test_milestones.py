@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rivulet.records.trials import read_trials
+from rivulet.records.stored import log_trials
 from workflow.conftest import Checkout, small_models
 
 
@@ -37,8 +37,8 @@ def published(checkout, count):
 
 def measured(checkout):
     """Number of candidates that were measured in all."""
-    journals = checkout.folder.glob("results/local/journals/ansor/wide/*/*/trials.csv")
-    return sum(len(read_trials(journal)) for journal in journals)
+    journals = checkout.folder.glob("results/local/journals/ansor/wide/*/*/log.sqlite")
+    return sum(len(log_trials(journal.parent)) for journal in journals)
 
 
 def test_a_sweep_measures_what_its_largest_member_does(swept):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rivulet.provenance import read_record
+from rivulet.records.stored import log_trials
 from rivulet.records.trials import read_trials
 from workflow.conftest import SMALL, Checkout, Run, environment, small_models
 from workflow.slurm_cluster import Cluster, SlurmJob, edit_profile, require_slurm
@@ -118,8 +119,8 @@ def disturb(done: Finished) -> None:
 
 
 def trials_of(checkout: Checkout, model: str) -> list:
-    found = list(checkout.folder.glob(f"results/zen4/journals/ansor/{model}/*/*/trials.csv"))
-    return read_trials(found[0]) if found else []
+    found = list(checkout.folder.glob(f"results/zen4/journals/ansor/{model}/*/*/log.sqlite"))
+    return log_trials(found[0].parent) if found else []
 
 
 def wait_for(done, what: str, seconds: float = 300) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rivulet.hardware.place import HERE, Location
 from rivulet.kernels.naming import short_name
+from rivulet.log_tools.validate import Validated, sample_records, validate_records
 from rivulet.records.stored import read_log
-from rivulet.records.validate import Validated, sample_records, validate_records
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rivulet.graph.prepare import PreparedModel
 from rivulet.hardware.memory import in_one_block
 from rivulet.hardware.place import HERE, Place, open_place
 from rivulet.measure.linking import export_library
-from rivulet.records import TuningLog
+from rivulet.records.schedules import Schedules
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Call
 from rivulet.tvm_compat.intervals import Interval
@@ -28,7 +28,7 @@ _GO_ON, _SKIP_RUN = 0, 1  # what the virtual machine's instrument may answer bef
 
 
 def compile_model(
-    model: PreparedModel, target: Any, log: TuningLog | None, path: Path, linker: str = ""
+    model: PreparedModel, target: Any, log: Schedules | None, path: Path, linker: str = ""
 ) -> None:
     """Write the compiled model as a shared library.
 

@@ -201,4 +201,5 @@ def _without(chosen: TuningLog, kernels: list[Kernel], folder: Path, subject: Su
         for record in chosen.best_records(kernel, 1):
             seconds = float(record.run_secs[0])
             log.commit(kernel, record.trace, seconds, subject.target, record.args_info)
+    log.append([])
     return log

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.droplet.settle import Settled
-from rivulet.records import TuningLog
+from rivulet.records import Trial, TuningLog
 from rivulet.records.derive import supersede_records
-from rivulet.records.log import FILES, TRIALS
+from rivulet.records.files import TRIALS
 from rivulet.records.stored import read_log
+from rivulet.records.trials import write_trials
 from rivulet.tvm_compat.arguments import argument_infos
 
 
@@ -20,7 +21,7 @@ def combine_logs(
     settled: Sequence[Settled],
     target: Any,
     source: Path,
-    trials: Path,
+    trials: Sequence[Trial],
     scratch: Path,
     combined: Path,
     logger: logging.Logger,
@@ -36,7 +37,7 @@ def combine_logs(
         settled: What each kernel takes.
         target: TVM target.
         source: Folder of the log that was refined.
-        trials: ``trials.csv`` of the descent.
+        trials: Trials of the descent.
         scratch: Folder for temporary files.
         combined: Folder to write to; what a cut-off attempt left there is overwritten.
         logger: Told of damage.
@@ -55,8 +56,5 @@ def combine_logs(
             )  # fmt: skip
     taken.append([])
     combined.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (combined / name).unlink(missing_ok=True)
     supersede_records(combined, read_log(source), read_log(place))
-    if trials.exists():
-        shutil.copyfile(trials, combined / TRIALS)
+    write_trials(combined / TRIALS, trials)

@@ -1,4 +1,4 @@
-"""Logs on disk: a database of schedules that stock TVM opens, and every trial beside it."""
+"""Logs on disk: one that grows is a SQLite file, a published one is files that stock TVM opens."""
 
 from rivulet.records.log import Trial, TuningLog
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.provenance.record import write_atomically
-from rivulet.records.log import TRIALS
+from rivulet.records.stored import log_trials
 
 _MILESTONES = "milestones.json"
 _NAME = re.compile(r"first-round-(\d+)")
@@ -35,7 +35,7 @@ def chain_folder(journal: Path, own: int, planned: int) -> tuple[Path, int]:
     begun = [
         int(match[1])
         for folder in journal.iterdir()
-        if (match := _NAME.fullmatch(folder.name)) and (folder / TRIALS).exists()
+        if (match := _NAME.fullmatch(folder.name)) and log_trials(folder)
     ]
     size = max((size for size in begun if size <= own), default=min(own, planned))
     folder = journal / f"first-round-{size}"

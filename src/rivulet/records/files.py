@@ -1,4 +1,4 @@
-"""The files of a log, and how a set of them is replaced so that a kill leaves no mixture."""
+"""The files of a published log."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ RECORDS = "database_tuning_record.json"
 TRIALS = "trials.csv"
 FILES = (WORKLOADS, RECORDS, TRIALS)
 
+# As versions before the journal's SQLite file mended a log: a set of new files counts from when
+# they had decided on it, whether or not all were moved to their places.
 _NEW = ".new"
-_SIDE = ".damaged"
 _DECIDED = "recovery.decided"
 
 
@@ -23,7 +24,7 @@ def read_lines(path: Path) -> list[bytes]:
     """
     new = path.with_name(path.name + _NEW)
     if new.exists() and _is_whole(path.parent / _DECIDED):
-        path = new  # a replacement was decided on and not finished
+        path = new
     if not path.exists():
         return []
     parts = path.read_bytes().split(b"\n")
@@ -31,48 +32,23 @@ def read_lines(path: Path) -> list[bytes]:
     return [*lines, parts[-1]] if parts[-1] else lines
 
 
-def set_aside(path: Path, lines: list[bytes]) -> None:
-    """Append lines to ``<name>.damaged`` beside the file, byte by byte as they were."""
-    if not lines:
-        return
-    with side_file(path).open("ab") as aside:
-        aside.writelines(line if line.endswith(b"\n") else line + b"\n" for line in lines)
-        aside.flush()
-        os.fsync(aside.fileno())
+def write_files(folder: Path, contents: dict[str, bytes]) -> list[Path]:
+    """Write some of a log's files; each is there as a whole or as it was.
 
+    What makes a log of them is the record that is written after all of them.
 
-def side_file(path: Path) -> Path:
-    """Where the damaged lines of a file are kept."""
-    return path.with_name(path.name + _SIDE)
-
-
-def replace_together(folder: Path, contents: dict[str, list[bytes]]) -> None:
-    """Replace files of a folder, all or none of them, whenever the process is killed.
-
-    Records name workloads by line number: with one of the two files replaced and the other not,
-    every latency would be read as another kernel's.
-
-    Args:
-        folder: The log's folder.
-        contents: File name to its new lines.
+    Returns:
+        Their paths.
     """
-    for name, lines in contents.items():
-        _write(folder / (name + _NEW), lines)
-    _write(folder / _DECIDED, [name.encode() + b"\n" for name in contents])
-    finish_replacement(folder)
-
-
-def finish_replacement(folder: Path) -> None:
-    """Finish a replacement that a kill interrupted, or drop it if it was not yet decided on."""
-    decided = folder / _DECIDED
-    if _is_whole(decided):
-        for name in decided.read_text().split():
-            new = folder / (name + _NEW)
-            if new.exists():
-                new.replace(folder / name)
-    for name in FILES:
-        (folder / (name + _NEW)).unlink(missing_ok=True)
-    decided.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        temporary = folder / f".{name}.partial"
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(folder / name)
+    return [folder / name for name in contents]
 
 
 def _is_whole(decided: Path) -> bool:
@@ -80,10 +56,3 @@ def _is_whole(decided: Path) -> bool:
     data = decided.read_bytes() if decided.exists() else b""
     known = {name.encode() for name in FILES}
     return data.endswith(b"\n") and set(data.split()) <= known
-
-
-def _write(path: Path, lines: list[bytes]) -> None:
-    with path.open("wb") as stream:
-        stream.writelines(lines)
-        stream.flush()
-        os.fsync(stream.fileno())

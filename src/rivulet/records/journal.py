@@ -1,22 +1,23 @@
 """Where a log grows, out of the reach of whatever deletes a workflow's outputs.
 
 A workflow engine deletes the outputs of a failed job, and of one that it runs again. A log that
-took hours must survive both, so it grows in a journal and is copied to its place when it is
-complete. The journal's folder is named after everything that the measurements depend on: with
-other settings, other hardware or another TVM a new one is begun beside it, and with the old
-ones back, the old journal is found again.
+took hours must survive both, so it grows in a journal, and its files are written to their place
+when it is complete. The journal's folder is named after everything that the measurements depend
+on: with other settings, other hardware or another TVM a new one is begun beside it, and with the
+old ones back, the old journal is found again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from rivulet.provenance.record import digest_of, write_atomically
-from rivulet.records.log import FILES
+from rivulet.records.files import RECORDS, TRIALS, WORKLOADS, write_files
+from rivulet.records.imported import open_log
+from rivulet.records.trials import trials_text
 
 _COMPLETE = "complete.json"
 
@@ -61,17 +62,27 @@ def completed_facts(folder: Path) -> dict[str, Any] | None:
     return facts
 
 
-def publish(folder: Path, destination: Path) -> list[Path]:
-    """Copy a log's files to where the workflow expects them; returns their paths."""
-    destination.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name in FILES:
-        source, path = folder / name, destination / name
-        temporary = destination / f".{name}.partial"
-        if source.exists():
-            shutil.copyfile(source, temporary)
-        else:
-            temporary.write_text("")
-        temporary.replace(path)
-        paths.append(path)
-    return paths
+def publish(folder: Path, destination: Path, first: int | None = None) -> list[Path]:
+    """Write a log's files to where the workflow expects them.
+
+    Args:
+        folder: The log, growing or published.
+        destination: Folder to write to.
+        first: How many of its trials, with their schedules, as the log was when it had no more;
+            by default all there is, schedules of no trial included.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        UserError: There is no log.
+    """
+    with open_log(folder, by_trial=first is not None) as storage:
+        return write_files(
+            destination,
+            {
+                WORKLOADS: b"".join(storage.workloads(first)),
+                RECORDS: b"".join(storage.records(first)),
+                TRIALS: trials_text(storage.trials(first)).encode(),
+            },
+        )

@@ -1,53 +1,77 @@
-"""A log: MetaSchedule's database of schedules and ``trials.csv``, in one folder."""
+"""A log that grows: every trial, and the schedule of each that ran."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rivulet.errors import UserError
 from rivulet.kernels import Kernel
-from rivulet.records.files import (
-    FILES,
-    RECORDS,
-    TRIALS,
-    WORKLOADS,
-    finish_replacement,
-    replace_together,
-)
-from rivulet.records.loading import find_unloadable
-from rivulet.records.mend import mend_trial_table, warn
-from rivulet.records.recover import mark_unloadable, mend_database, scan_database
-from rivulet.records.trials import HEADER, Trial, append_trials, read_trials, rows_text
+from rivulet.records.files import FILES, RECORDS, WORKLOADS
+from rivulet.records.imported import take_over
+from rivulet.records.loading import load_database
+from rivulet.records.scan import body_of, workload_of
+from rivulet.records.schedules import Schedules, record_latency
+from rivulet.records.storage import JOURNAL, NewRecord, open_storage
+from rivulet.records.trials import Trial, cleaned
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.names import candidate_name, measured_schedule
 
-__all__ = ["FILES", "RECORDS", "TRIALS", "WORKLOADS", "Trial", "TuningLog"]
+__all__ = ["Trial", "TuningLog", "record_latency"]
 
 
-class TuningLog:
-    """A log folder, opened for reading and appending.
+@dataclass(frozen=True)
+class _Staged:
+    kernel: str
+    candidate: str
+    record: Any
 
-    A damaged file is mended first: what cannot be used is set aside beside it, with one warning
-    for each file, and the rest is used.
+    def named(self) -> tuple[str, str]:
+        """Kernel and candidate; the schedule tells which it is, where nobody else has."""
+        name = self.candidate or candidate_name(measured_schedule(self.record).mod)
+        return self.kernel, name
+
+
+class TuningLog(Schedules):
+    """The log of a search, droplet search or transfer, opened to go on with it.
+
+    It is one SQLite file, in which a batch is one transaction: a kill at any moment costs the
+    batch in flight at most. The schedules are a database of TVM besides, whose files are
+    temporary: that is what strategies ask, and what gives each record its JSON.
 
     Args:
         folder: The log's folder; made when it is not there.
-        logger: Told what was set aside.
+        logger: Told of the log of an earlier version that is taken over.
+
+    Raises:
+        UserError: The log cannot be read or written.
     """
 
     def __init__(self, folder: Path, logger: logging.Logger | None = None) -> None:
         load_tvm()
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        finish_replacement(folder)
-        self.database, aside = _open_database(folder)
-        warn(folder, aside, logger)
-        mend_trial_table(folder, logger)
-        self.trials = read_trials(folder / TRIALS)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: the log cannot be written ({error.strerror})") from error
+        take_over(folder, logger)
+        self._view = Path(tempfile.mkdtemp(prefix="rivulet-log-"))
+        weakref.finalize(self, shutil.rmtree, self._view, ignore_errors=True)
+        with open_storage(folder / JOURNAL) as storage:
+            self.trials = storage.trials()
+            (self._view / WORKLOADS).write_bytes(b"".join(storage.workloads()))
+            (self._view / RECORDS).write_bytes(b"".join(storage.records()))
+        super().__init__(load_database(self._view, logger))
+        self._staged: list[_Staged] = []
+        self._read = {WORKLOADS: 0, RECORDS: 0}  # bytes of the database's files
+        self._workloads = self._new_lines(WORKLOADS)
+        self._new_lines(RECORDS)
 
     @classmethod
     def resume(cls, folder: Path, logger: logging.Logger) -> TuningLog:
@@ -60,41 +84,26 @@ class TuningLog:
         if log.trials and all(trial.error for trial in log.trials):
             aside = folder / f"failed-{len(list(folder.glob('failed-*'))) + 1}"
             aside.mkdir()
-            for name in FILES:
+            for name in (*FILES, JOURNAL):
                 if (folder / name).exists():
                     (folder / name).rename(aside / name)
             logger.warning("every trial of the interrupted search failed; set aside in %s", aside)
             return cls(folder, logger)
         return log
 
-    def append(self, trials: Sequence[Trial]) -> None:
-        """Append rows to ``trials.csv``, after the schedules that they tell of are on disk.
-
-        Rows go on from the last number in the file, also where rows before it were lost.
-        """
-        for name in (WORKLOADS, RECORDS):
-            if (self.folder / name).exists():
-                with (self.folder / name).open("rb") as stream:
-                    os.fsync(stream.fileno())
-        last = max((trial.trial for trial in self.trials), default=0)
-        rows = [replace(trial, trial=last + n) for n, trial in enumerate(trials, 1)]
-        append_trials(self.folder / TRIALS, rows)
-        self.trials += rows
-
-    def forget(self, count: int) -> None:
-        """Take the last rows out of ``trials.csv``, of an answer that was cut off."""
-        self.trials = self.trials[: len(self.trials) - count]
-        replace_together(
-            self.folder, {TRIALS: [f"{HEADER}\n".encode(), rows_text(self.trials).encode()]}
-        )
-
     def commit(
-        self, kernel: Kernel, trace: Any, seconds: float, target: Any, arguments: Any
+        self,
+        kernel: Kernel,
+        trace: Any,
+        seconds: float,
+        target: Any,
+        arguments: Any,
+        candidate: str = "",
     ) -> None:
-        """Add a measured schedule of a kernel to the database.
+        """Add a measured schedule of a kernel; the next `append` writes it, with its trial.
 
         The database ranks by the mean of what it is given; it is given the median alone, so
-        that one disturbed sample does not decide. All samples are in ``trials.csv``.
+        that one disturbed sample does not decide. All samples are in the trial.
 
         Args:
             kernel: The kernel.
@@ -102,48 +111,49 @@ class TuningLog:
             seconds: Median latency.
             target: TVM target.
             arguments: The scheduled kernel's ``ArgInfo`` list, weights as packed.
+            candidate: Structural hash of the scheduled kernel, as its trial has it; by default
+                the schedule is applied once more to find it.
         """
         from tvm.s_tir import meta_schedule as ms
 
         workload = self.database.commit_workload(kernel.module)
         record = ms.database.TuningRecord(trace, workload, [seconds], target, arguments)
         self.database.commit_tuning_record(record)
+        self._staged.append(_Staged(kernel.task, candidate, record))
 
-    def best_records(self, kernel: Kernel, count: int) -> list[Any]:
-        """The kernel's best valid records, fastest first; empty when it has none."""
-        if not self.database.has_workload(kernel.module):
-            return []
-        workload = self.database.commit_workload(kernel.module)
-        return [r for r in self.database.get_top_k(workload, count) if r.run_secs]
+    def append(self, trials: Sequence[Trial]) -> None:
+        """Write trials, and the schedules that were added since, in one transaction.
 
-    def best_modules(self, kernels: Iterable[Kernel]) -> dict[str, Any]:
-        """The best scheduled module of each kernel that has a valid record, by task name."""
-        return {
-            kernel.task: records[0].as_measure_candidate().sch.mod
-            for kernel in kernels
-            if (records := self.best_records(kernel, 1))
-        }
+        Trials are numbered on from the last one of the log.
+        """
+        last = max((trial.trial for trial in self.trials), default=0)
+        rows = [cleaned(replace(trial, trial=last + n)) for n, trial in enumerate(trials, 1)]
+        ran = {(row.kernel, row.candidate): n for n, row in enumerate(rows) if not row.error}
+        owners = [ran.get(one.named()) if ran else None for one in self._staged]
+        self._workloads += self._new_lines(WORKLOADS)
+        records = [
+            NewRecord(self._workloads[workload_of(line)].decode(), body_of(line), owner)
+            for line, owner in zip(self._new_lines(RECORDS), owners, strict=True)
+        ]
+        with open_storage(self.folder / JOURNAL) as storage:
+            storage.add(rows, records)
+        self._staged.clear()
+        self.trials += rows
+
+    def forget(self, count: int) -> None:
+        """Take out the last trials, of an answer that was cut off."""
+        with open_storage(self.folder / JOURNAL) as storage:
+            storage.forget(count)
+        self.trials = self.trials[: len(self.trials) - count]
 
     def elapsed(self) -> float:
         """Seconds of measuring time that the log holds."""
         return max((trial.elapsed_s for trial in self.trials), default=0.0)
 
-
-def _open_database(folder: Path) -> tuple[Any, dict[str, int]]:
-    """The database, mended if need be, and how many lines of each file were set aside."""
-    from tvm.s_tir import meta_schedule as ms
-
-    aside = Counter(mend_database(scan_database(folder)))
-    try:
-        return ms.database.JSONDatabase(work_dir=str(folder)), aside
-    except Exception:
-        scan = scan_database(folder)
-        mark_unloadable(scan, *find_unloadable(scan))
-        aside.update(mend_database(scan))
-        return ms.database.JSONDatabase(work_dir=str(folder)), aside
-
-
-def record_latency(record: Any) -> float:
-    """Latency of a tuning record in seconds, as the database ranks it."""
-    seconds = [float(s) for s in record.run_secs]
-    return sum(seconds) / len(seconds)
+    def _new_lines(self, name: str) -> list[bytes]:
+        """What the database has written to one of its files since this was last asked."""
+        with (self._view / name).open("rb") as stream:
+            stream.seek(self._read[name])
+            text = stream.read()
+        self._read[name] += len(text)
+        return text.splitlines()

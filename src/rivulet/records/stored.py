@@ -1,4 +1,4 @@
-"""A log as it lies on disk, read without TVM and without writing."""
+"""A log as it lies on disk, published or growing, read without TVM and without writing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.provenance.record import read_record
-from rivulet.records.files import FILES
-from rivulet.records.recover import DatabaseScan, scan_database, workload_of
-from rivulet.records.trials import Trial, TrialsScan, scan_trials
+from rivulet.records.files import FILES, TRIALS
+from rivulet.records.scan import DatabaseScan, scan_database, scan_lines, workload_of
+from rivulet.records.storage import JOURNAL, open_storage
+from rivulet.records.trials import Trial, TrialsScan, read_trials, scan_trials
 
 ORIGIN = "origin.json"
 _FAILED_SECONDS = 1e9  # what MetaSchedule writes as the latency of a candidate that failed
@@ -97,8 +98,8 @@ class StoredLog:
 
     @property
     def trials(self) -> list[Trial]:
-        """The rows of ``trials.csv``."""
-        return self.table.trials or []
+        """The trials."""
+        return self.table.trials
 
     @cached_property
     def records(self) -> list[StoredRecord]:
@@ -113,23 +114,55 @@ class StoredLog:
         """Line number of each workload to its line."""
         return dict(self.database.workloads.good())
 
+    def damage(self) -> list[str]:
+        """File, line and what is wrong with it, of each damaged line; a wrong header is one."""
+        found = [
+            f"{scan.path}:{number}: {scan.damage[number]}"
+            for scan in (self.database.workloads, self.database.records, self.table)
+            for number in sorted(scan.damage)
+        ]
+        if self.table.header and 1 not in self.table.damage:
+            found.append(f"{self.table.path}:1: {self.table.header}")
+        return found
+
     def damaged(self) -> int:
-        """Number of damaged lines in all files; a wrong header counts as one."""
-        lines = len(self.database.workloads.damage) + len(self.database.records.damage)
-        header = bool(self.table.header) and 1 not in self.table.damage
-        return lines + len(self.table.damage) + header
+        """Number of damaged lines in all files."""
+        return len(self.damage())
 
 
 def read_log(folder: Path) -> StoredLog:
-    """Read a log; nothing is written.
+    """Read a log.
 
     Raises:
         UserError: There is no log in the folder, or a file beside it is not readable.
     """
     require_log(folder)
+    if not (folder / JOURNAL).exists():
+        return read_files(folder)
+    with open_storage(folder / JOURNAL, snapshot=True) as storage:
+        database = scan_lines(folder, storage.workloads(), storage.records())
+        table = TrialsScan(folder / JOURNAL, trials=storage.trials())
+    return StoredLog(folder, database, table, read_origin(folder))
+
+
+def read_files(folder: Path) -> StoredLog:
+    """Read a published log, whatever else is in its folder.
+
+    Raises:
+        UserError: As for `read_log`.
+    """
+    require_log(folder)
     return StoredLog(
-        folder, scan_database(folder), scan_trials(folder / FILES[2]), read_origin(folder)
+        folder, scan_database(folder), scan_trials(folder / TRIALS), read_origin(folder)
     )
+
+
+def log_trials(folder: Path) -> list[Trial]:
+    """The trials of a log; none where there is no log."""
+    if not (folder / JOURNAL).exists():
+        return read_trials(folder / TRIALS)
+    with open_storage(folder / JOURNAL) as storage:
+        return storage.trials()
 
 
 def require_log(folder: Path) -> None:
@@ -142,10 +175,10 @@ def require_log(folder: Path) -> None:
         raise UserError(f"{folder}: a file; name the log's folder, such as {folder.parent}")
     if not folder.exists():
         raise UserError(f"{folder}: not there; name the folder of a log")
-    if not any((folder / name).exists() for name in FILES):
-        inside = sorted(p.parent for p in folder.glob("**/trials.csv"))
+    if not any((folder / name).exists() for name in (JOURNAL, *FILES)):
+        inside = sorted(p.parent for name in (TRIALS, JOURNAL) for p in folder.glob(f"**/{name}"))
         hint = f"; there is one in {inside[0]}" if inside else ""
-        raise UserError(f"{folder}: no log in this folder, which would have {FILES[2]}{hint}")
+        raise UserError(f"{folder}: no log in this folder, which would have {TRIALS}{hint}")
 
 
 def read_origin(folder: Path) -> Origin:

@@ -1,4 +1,4 @@
-"""``trials.csv``: one row per measured candidate, written the moment its batch is measured."""
+"""A trial, and ``trials.csv``, where a published log has one row for each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import csv
 import io
 import json
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 
-from rivulet.records.files import TRIALS, read_lines, replace_together, set_aside
-from rivulet.records.recover import CUT_OFF, EMPTY, NUL, FileScan
+from rivulet.records.files import read_lines
+from rivulet.records.scan import CUT_OFF, EMPTY, NUL, FileScan
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,9 @@ class Trial:
         return ordered[middle] if len(ordered) % 2 else sum(ordered[middle - 1 : middle + 1]) / 2
 
 
-COLUMNS = tuple(field.name for field in fields(Trial))
+COLUMNS = tuple(column.name for column in fields(Trial))
 HEADER = ",".join(COLUMNS)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 # A table of another version is of use where it has these; the others can be made up.
 _NEEDED = ("trial", "kernel", "candidate", "samples_us")
 _MADE_UP = {
@@ -87,7 +87,7 @@ class TrialsScan(FileScan):
         header: What is wrong with the header; empty when nothing is.
     """
 
-    trials: list[Trial] | None = None
+    trials: list[Trial] = field(default_factory=list)
     header: str = ""
 
 
@@ -96,37 +96,47 @@ def samples_text(seconds: tuple[float, ...]) -> str:
     return json.dumps([round(s * 1e6, 4) for s in seconds])
 
 
-def rows_text(trials: list[Trial]) -> str:
-    """Rows as they stand in the file, one line each."""
+def one_line(text: str) -> str:
+    """A text without what ends a line, and without what is no text.
+
+    A failure's reason may span lines, and quote bytes of a path or a program.
+    """
+    return _CONTROL.sub(" ", text).encode(errors="replace").decode()
+
+
+def cleaned(trial: Trial) -> Trial:
+    """A trial as a log keeps it."""
+    return replace(
+        trial,
+        kernel=one_line(trial.kernel),
+        strategy=one_line(trial.strategy),
+        candidate=one_line(trial.candidate),
+        error=one_line(trial.error),
+    )
+
+
+def trials_text(trials: Iterable[Trial]) -> str:
+    """Trials as they stand in a file, the header first, one line each."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    for trial in trials:
-        # A reason may span lines; a row must not, or a cut-off one could not be told.
-        texts = (str(getattr(trial, name)) for name in COLUMNS)
-        writer.writerow([re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", t) for t in texts])
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(cleaned(trial)) for trial in trials)
     return buffer.getvalue()
 
 
-def append_trials(path: Path, trials: list[Trial]) -> None:
-    """Append rows and force them to disk."""
-    text = rows_text(trials)
-    if not path.exists() or path.stat().st_size == 0:
-        text = f"{HEADER}\n{text}"
-    # A reason may quote bytes of a path or a program that are no text.
-    with path.open("ab") as stream:
-        stream.write(text.encode(errors="replace"))
-        stream.flush()
-        os.fsync(stream.fileno())
+def write_trials(path: Path, trials: Iterable[Trial]) -> None:
+    """Write a whole ``trials.csv``."""
+    path.write_text(trials_text(trials))
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """The rows that can be used; an absent file has none. Nothing is written."""
-    return scan_trials(path).trials or []
+    """The rows of a ``trials.csv`` that can be used; an absent file has none."""
+    return scan_trials(path).trials
 
 
 def scan_trials(path: Path) -> TrialsScan:
-    """Look at every line of ``trials.csv``; nothing is written."""
-    scan = TrialsScan(path, read_lines(path), trials=[])
+    """Look at every line of a ``trials.csv``."""
+    scan = TrialsScan(path, read_lines(path))
     columns = list(COLUMNS)
     for number, line in enumerate(scan.lines, 1):
         problem, cells = _cells(line)
@@ -138,7 +148,6 @@ def scan_trials(path: Path) -> TrialsScan:
             continue
         trial = None if problem else _parse(dict(zip(columns, cells, strict=False)))
         if trial is not None and len(cells) == len(columns):
-            assert scan.trials is not None
             scan.trials.append(trial)
             if number == 1:
                 scan.header = "the header is missing"
@@ -147,33 +156,6 @@ def scan_trials(path: Path) -> TrialsScan:
             if number == 1:
                 scan.damage[1] = scan.header = problem or "not the header"
     return scan
-
-
-def mend_trials(scan: TrialsScan) -> int:
-    """Set the damaged lines aside, put the header right, keep the rest.
-
-    A table of another version is set aside whole, and its rows are carried over.
-
-    Returns:
-        How many lines were set aside.
-    """
-    if not scan.damage and not scan.header:
-        return 0
-    other_version = bool(scan.header) and 1 not in scan.damage and bool(_foreign_header(scan))
-    aside = scan.lines if other_version else scan.bad()
-    if other_version:
-        kept = [rows_text(scan.trials or []).encode()]
-    else:
-        kept = [line for n, line in scan.good() if n > 1 or scan.header]
-    set_aside(scan.path, aside)
-    replace_together(scan.path.parent, {TRIALS: [f"{HEADER}\n".encode(), *kept]})
-    return len(aside)
-
-
-def _foreign_header(scan: TrialsScan) -> bool:
-    """Is the first line a header at all?"""
-    problem, cells = _cells(scan.lines[0])
-    return not problem and set(_NEEDED) <= set(cells)
 
 
 def _cells(line: bytes) -> tuple[str, list[str]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from rivulet.records.files import TRIALS, WORKLOADS
-from rivulet.records.prefix import copy_records
-from rivulet.records.trials import append_trials, read_trials
+from rivulet.records.imported import begin_log
 
 _STRATEGY = "transfer"
 
@@ -25,13 +22,9 @@ def begin_from(start: Path, folder: Path, wrong: Collection[tuple[str, str]] = (
         wrong: (kernel, candidate) of those whose output was wrong: they stay known as trials, so
             that they are not measured again, but are no schedules to choose from.
     """
-    if (folder / TRIALS).exists():
-        return
-    trials = [trial for trial in read_trials(start / TRIALS) if trial.strategy == _STRATEGY]
-    shutil.copyfile(start / WORKLOADS, folder / WORKLOADS)
-    copy_records(start, folder, trials, lambda t: (t.kernel, t.candidate) not in wrong)
-    # Last, and in one piece, so that a search that was cut off here begins anew.
-    partial = folder / f".{TRIALS}.partial"
-    partial.unlink(missing_ok=True)
-    append_trials(partial, trials)
-    partial.replace(folder / TRIALS)
+    begin_log(
+        folder,
+        start,
+        wanted=lambda trial: trial.strategy == _STRATEGY,
+        usable=lambda trial: (trial.kernel, trial.candidate) not in wrong,
+    )

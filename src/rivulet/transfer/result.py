@@ -58,6 +58,7 @@ class TransferResult:
                     case.kernel, winner.schedule.trace, winner.result.latency, target,
                     argument_infos(winner.schedule.mod),
                 )  # fmt: skip
+        log.append([])
 
     def replace_wrong(
         self, settings: TransferSettings, bench: MeasuringBench, logger: logging.Logger

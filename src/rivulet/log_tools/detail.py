@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,8 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
     )
 
 
-def detail_lines(one: Detail, trace: bool, tir: bool) -> list[str]:
-    """The detail for a terminal, with the trace and the scheduled TIR where asked for."""
+def detail_lines(one: Detail) -> list[str]:
+    """The detail for a terminal."""
     samples = ", ".join(f"{s:g}" for s in one.samples_us)
     where = f"trial {one.trial}" if one.trial else "no row in trials.csv"
     lines = [
@@ -136,20 +136,8 @@ def detail_lines(one: Detail, trace: bool, tir: bool) -> list[str]:
         lines.append(
             f"  {decision.instruction:>4}  {decision.kind:<24}  {value:<20}  {decision.statement}"
         )
-    if trace:
-        lines += ["", "trace", *(f"  {line}" for line in one.trace)]
-    if tir:
-        lines += ["", *one.tir.splitlines()]
-    return lines
-
-
-def detail_data(one: Detail, trace: bool, tir: bool) -> dict[str, Any]:
-    """The detail as JSON-ready data."""
-    data = asdict(one)
-    for name, wanted in (("trace", trace), ("tir", tir)):
-        if not wanted:
-            del data[name]
-    return data
+    lines += ["", "trace", *(f"  {line}" for line in one.trace)]
+    return [*lines, "", *one.tir.splitlines()]
 
 
 def _statement(statements: list[str], trace: Any, index: int) -> str:

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from rivulet.records.derive import prune_log
+from rivulet.log_tools.merge import prune_log
 from rivulet.records.files import RECORDS, TRIALS, WORKLOADS
 from rivulet.records.stored import ORIGIN, read_log
 

@@ -1,4 +1,4 @@
-"""The command line for logs: show, merge, prune, check, validate, export."""
+"""The command line for logs: show, best, merge, prune, check, validate, export."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.jobs.progress import Progress
 from rivulet.kernels.naming import short_name
-from rivulet.records.derive import merge_logs, prune_log
+from rivulet.log_tools.best import add_best
+from rivulet.log_tools.merge import merge_logs, prune_log
+from rivulet.log_tools.overview import overview, overview_data, overview_lines
 from rivulet.records.files import FILES
-from rivulet.records.overview import overview, overview_data, overview_lines
+from rivulet.records.loading import find_unloadable
+from rivulet.records.scan import mark_unloadable
 from rivulet.records.stored import StoredLog, read_log
 
 DAMAGED = 1
@@ -47,19 +51,23 @@ def _parser() -> argparse.ArgumentParser:
         prog="logs",
         description="Work with tuning logs. A log is a folder with "
         f"{', '.join(FILES)}, as searches, droplets and transfers write it.",
-        epilog="Only 'check --repair' ever writes into a log; the other commands write nothing, "
-        "or a new one.",
+        epilog="No command writes into a log: what is written is a new one.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_show(commands)
+    add_best(commands)
+    _add_merge_and_prune(commands)
+    _add_check(commands)
+    _add_validate(commands)
+    _add_export(commands)
+    return parser
 
+
+def _add_show(commands: Any) -> None:
     show = commands.add_parser(
-        "show", help="what a log holds",
-        description="Print a table of a log's kernels, or one kernel's best schedule.",
-    )  # fmt: skip
+        "show", help="what a log holds", description="Print a table of a log's kernels."
+    )
     show.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
-    show.add_argument("--kernel", metavar="NAME", help="show this kernel's best schedule")
-    show.add_argument("--trace", action="store_true", help="with --kernel: its trace, as Python")
-    show.add_argument("--tir", action="store_true", help="with --kernel: the scheduled kernel")
     show.add_argument("--json", action="store_true", help="print JSON instead of text")
     show.add_argument(
         "--kernels", type=Path, metavar="CSV",
@@ -67,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     show.set_defaults(work=_show)
 
+
+def _add_merge_and_prune(commands: Any) -> None:
     merge = commands.add_parser(
         "merge", help="one log of several",
         description="Write one log that holds what several do. What they share is taken from the "
@@ -90,20 +100,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     prune.set_defaults(work=_prune)
 
+
+def _add_check(commands: Any) -> None:
     check = commands.add_parser(
-        "check", help="find, and with --repair set aside, damaged lines",
+        "check", help="find damaged lines",
         description="List the damaged lines of a log; exit status 1 when there are any.",
     )  # fmt: skip
     check.add_argument("log", type=Path, metavar="LOG", help="folder of the log")
     check.add_argument(
-        "--repair", action="store_true",
-        help="move damaged lines to FILE.damaged, as a search does; not while one is running",
+        "--repair", type=Path, metavar="OUT",
+        help="write the rest as a new log to this folder, which is not there yet",
     )  # fmt: skip
     check.add_argument(
         "--quick", action="store_true", help="look at the text only, without letting TVM load it"
     )
     check.set_defaults(work=_check)
 
+
+def _add_export(commands: Any) -> None:
     export = commands.add_parser(
         "export", help="measurements for other tools",
         description="Write all measurements of some logs in the T4 results format, which Kernel "
@@ -117,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     export.set_defaults(work=_export)
 
+
+def _add_validate(commands: Any) -> None:
     validate = commands.add_parser(
         "validate", help="run schedules and compare their outputs",
         description="Build and run a sample of a log's schedules on random inputs and compare "
@@ -138,23 +154,10 @@ def _parser() -> argparse.ArgumentParser:
         help="table of the model's kernels, for their names; found through log.json by default",
     )  # fmt: skip
     validate.set_defaults(work=_validate)
-    return parser
 
 
 def _show(options: argparse.Namespace) -> int:
-    if (options.trace or options.tir) and not options.kernel:
-        raise UserError("--trace and --tir are about one kernel; name it with --kernel NAME")
-    log = _read(options.log)
-    if options.kernel:
-        from rivulet.records.detail import detail_data, detail_lines, kernel_detail
-
-        detail = kernel_detail(log, options.kernel, options.kernels)
-        if options.json:
-            print(json.dumps(detail_data(detail, options.trace, options.tir), indent=1))
-        else:
-            print("\n".join(detail_lines(detail, options.trace, options.tir)))
-        return 0
-    summary = overview(log, options.kernels)
+    summary = overview(_read(options.log), options.kernels)
     if options.json:
         print(json.dumps(overview_data(summary), indent=1))
     else:
@@ -178,36 +181,31 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rivulet.records.check import check_log, repair_log
-
     progress: dict[int, Progress] = {}
 
     def report(done: int, total: int) -> None:
         label = f"check {options.log.name}"
         progress.setdefault(total, Progress(_say, label, total, "records")).update(done)
 
-    checked = check_log(options.log, not options.quick, report)
-    damage = checked.damage()
+    log = read_log(options.log)
+    if not options.quick:
+        mark_unloadable(log.database, *find_unloadable(log.database, report))
+    damage = log.damage()
     if not damage:
-        records, trials = checked.database.records.good(), checked.table.trials or []
-        print(f"{options.log}: sound; {len(records)} schedules, {len(trials)} trials")
+        print(f"{options.log}: sound; {len(log.records)} schedules, {len(log.trials)} trials")
         return 0
-    for one in damage:
-        print(f"{one.path}:{one.line}: {one.what}")
+    print("\n".join(damage))
     print(f"{options.log}: {len(damage)} damaged line(s)")
-    if not options.repair:
-        _say("nothing was changed; 'check --repair' sets these lines aside")
+    if options.repair is None:
+        _say("nothing was changed; 'check --repair OUT' writes a new log without these lines")
         return DAMAGED
-    for name, count in repair_log(options.log, not options.quick).items():
-        if count:
-            print(f"{options.log / name}: {count} line(s) moved to {name}.damaged")
-    print(f"{options.log}: repaired")
+    prune_log(options.repair, log, best=len(log.records), say=print)
     return DAMAGED
 
 
 def _export(options: argparse.Namespace) -> int:
+    from rivulet.log_tools.t4 import t4_results
     from rivulet.provenance.record import write_atomically
-    from rivulet.records.t4 import t4_results
 
     logs = [_read(folder) for folder in options.logs]
     label = f"export {options.out.name}"
@@ -228,7 +226,7 @@ def _export(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from rivulet.hardware.lock import device_lock
     from rivulet.jobs.scratch import scratch_folder
-    from rivulet.records.validate import Validated, sample_records, validate_records
+    from rivulet.log_tools.validate import Validated, sample_records, validate_records
 
     log = _read(options.log)
     records = sample_records(log, options.samples, options.seed)

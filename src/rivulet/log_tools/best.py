@@ -1,11 +1,10 @@
-"""The command line for the best schedules: of a model's kernels, or of one kernel."""
+"""The best schedules of all logs or of one: of a model's kernels, or of one kernel."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from rivulet.errors import UserError
 from rivulet.kernels.naming import full_name, short_name
 from rivulet.records.stored import StoredLog, find_kernel_table, read_log
 
-MISTAKE = 2
 _ROOMS = ("logs", "transfer", "transfer-droplet")
 
 
@@ -53,32 +51,27 @@ class Best:
     log: str
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        _show(options)
-    except UserError as error:
-        print(f"best: {error}", file=sys.stderr)
-        return MISTAKE
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="best",
-        description="Show the best schedules that all logs below a results folder have: for a "
-        "model a table of its kernels, for a kernel its schedule as TVMScript and as a trace.",
+def add_best(commands: Any) -> None:
+    """Add the command to those of the command line."""
+    best = commands.add_parser(
+        "best", help="the best schedules of a model, or of a kernel",
+        description="Show the best schedules that all logs below a results folder have, or that "
+        "one log has: for a model a table of its kernels, for a kernel its schedule as TVMScript "
+        "and as a trace.",
         epilog="Latencies are those of the logs, and each log's best is the luckiest of many; "
         "what was measured side by side stands in the benchmark tables.",
-    )
-    parser.add_argument("name", metavar="MODEL-OR-KERNEL", help="name of a model or of a kernel")
-    parser.add_argument("--model", help="model of the kernel, where several have one of that name")
-    parser.add_argument("--hardware", help="hardware, where there are several")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER",
-                        help="folder of the results (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    return parser
+    )  # fmt: skip
+    best.add_argument("name", metavar="MODEL-OR-KERNEL", help="name of a model or of a kernel")
+    best.add_argument("--log", type=Path, help="look for the kernel in this log alone")
+    best.add_argument("--kernels", type=Path, metavar="CSV",
+                      help="with --log: table of the model's kernels, for their names; found "
+                      "through log.json by default")  # fmt: skip
+    best.add_argument("--model", help="model of the kernel, where several have one of that name")
+    best.add_argument("--hardware", help="hardware, where there are several")
+    best.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER",
+                      help="folder of the results (default: %(default)s)")  # fmt: skip
+    best.add_argument("--json", action="store_true", help="print JSON instead of text")
+    best.set_defaults(work=_show)
 
 
 def find_logs(results: Path) -> list[Place]:
@@ -124,7 +117,15 @@ def _kernels(log: StoredLog) -> dict[str, float]:
     return {best.kernel: best.stored.seconds for best in best_by_kernel(log, table)}
 
 
-def _show(options: argparse.Namespace) -> None:
+def _show(options: argparse.Namespace) -> int:
+    if options.log is not None:
+        _print_kernel(options, options.log, options.name, {})
+    else:
+        _show_of_all(options)
+    return 0
+
+
+def _show_of_all(options: argparse.Namespace) -> None:
     places = _chosen(find_logs(options.results), "hardware", options.hardware, "--hardware")
     models = sorted({place.model for place in places})
     if options.name in models and not options.model:
@@ -152,7 +153,8 @@ def _show(options: argparse.Namespace) -> None:
             f"'{options.name}' is a kernel of several models ({', '.join(having)}); choose one "
             "with --model"
         )
-    _print_kernel(options, known[having[0]][meant[having[0]] or options.name])
+    best = known[having[0]][meant[having[0]] or options.name]
+    _print_kernel(options, Path(best.log), best.kernel, asdict(best))
 
 
 def _chosen(places: list[Place], what: str, wanted: str | None, option: str) -> list[Place]:
@@ -181,13 +183,15 @@ def _print_model(options: argparse.Namespace, kernels: dict[str, Best]) -> None:
         print(f"{short_name(row.kernel):<{width}}  {row.latency_us:>12.3f}  {row.method}")
 
 
-def _print_kernel(options: argparse.Namespace, best: Best) -> None:
-    from rivulet.records.detail import detail_data, detail_lines, kernel_detail
+def _print_kernel(
+    options: argparse.Namespace, log: Path, kernel: str, found: dict[str, Any]
+) -> None:
+    from rivulet.log_tools.detail import detail_lines, kernel_detail
 
-    detail = kernel_detail(read_log(Path(best.log)), best.kernel)
+    detail = kernel_detail(read_log(log), kernel, options.kernels)
     if options.json:
-        data: dict[str, Any] = {**asdict(best), **detail_data(detail, trace=True, tir=True)}
-        print(json.dumps(data, indent=1))
+        print(json.dumps({**found, **asdict(detail)}, indent=1))
         return
-    print(f"from {best.method} ({best.log})")
-    print("\n".join(detail_lines(detail, trace=True, tir=True)))
+    if found:
+        print(f"from {found['method']} ({found['log']})")
+    print("\n".join(detail_lines(detail)))

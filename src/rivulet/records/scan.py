@@ -1,7 +1,7 @@
-"""Find and set aside what is damaged in MetaSchedule's two files; no TVM.
+"""Find what is damaged in MetaSchedule's two files; no TVM.
 
-TVM reads both files or, at the first line that it cannot use, neither; an empty line ends the
-whole process. So each line is looked at before TVM sees it.
+Published logs may come from anywhere. TVM reads both files or, at the first line that it cannot
+use, neither; an empty line ends the whole process. So each line is looked at before TVM sees it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rivulet.records.files import (
-    RECORDS,
-    WORKLOADS,
-    read_lines,
-    replace_together,
-    set_aside,
-)
+from rivulet.records.files import RECORDS, WORKLOADS, read_lines
 
 CUT_OFF = "cut off: the line has no end"
 EMPTY = "empty line"
@@ -43,10 +37,6 @@ class FileScan:
         """Number and content of the lines that are not damaged."""
         return [(n, line) for n, line in enumerate(self.lines, 1) if n not in self.damage]
 
-    def bad(self) -> list[bytes]:
-        """The damaged lines, in order."""
-        return [self.lines[number - 1] for number in sorted(self.damage)]
-
 
 @dataclass
 class DatabaseScan:
@@ -62,25 +52,34 @@ class DatabaseScan:
     records: FileScan
     same_as: dict[int, int]
 
-    def kept_lines(self) -> dict[str, list[bytes]]:
-        """Both files as they are without the damaged lines, records renumbered."""
+    def sound(self) -> tuple[list[bytes], list[bytes]]:
+        """Lines of both files without the damaged ones, records renumbered."""
         kept = [number for number, _ in self.workloads.good()]
         position = {number: index for index, number in enumerate(kept)}
-        records = []
-        for _, line in self.records.good():
-            old = workload_of(line)
-            new = position[self.same_as[old + 1]]
+        records = [
             # Only the number is rewritten: parsing and writing floats again would alter them.
-            records.append(line if new == old else renumbered(line, new))
-        return {
-            WORKLOADS: [self.workloads.lines[number - 1] for number in kept],
-            RECORDS: records,
-        }
+            renumbered(line, position[self.same_as[workload_of(line) + 1]])
+            for _, line in self.records.good()
+        ]
+        return [self.workloads.lines[number - 1] for number in kept], records
 
 
 def scan_database(folder: Path) -> DatabaseScan:
-    """Look at every line of a log's database; nothing is written."""
-    workloads = FileScan(folder / WORKLOADS, read_lines(folder / WORKLOADS))
+    """Look at every line of a log's database."""
+    return scan_lines(folder, read_lines(folder / WORKLOADS), read_lines(folder / RECORDS))
+
+
+def scan_lines(
+    folder: Path, workload_lines: list[bytes], record_lines: list[bytes]
+) -> DatabaseScan:
+    """Look at every line of a database, wherever they come from.
+
+    Args:
+        folder: The log's folder.
+        workload_lines: Lines of the workloads.
+        record_lines: Lines of the records.
+    """
+    workloads = FileScan(folder / WORKLOADS, workload_lines)
     same_as: dict[int, int] = {}
     first_line: dict[str, int] = {}
     for number, line in enumerate(workloads.lines, 1):
@@ -98,27 +97,13 @@ def scan_database(folder: Path) -> DatabaseScan:
             workloads.damage[number] = f"the same workload as line {first}"
         for key in value:
             first_line.setdefault(key, first)
-    records = FileScan(folder / RECORDS, read_lines(folder / RECORDS))
+    records = FileScan(folder / RECORDS, record_lines)
     for number, line in enumerate(records.lines, 1):
         problem, value = parse_line(line)
         problem = problem or record_problem(value, same_as)
         if problem:
             records.damage[number] = problem
     return DatabaseScan(workloads, records, same_as)
-
-
-def mend_database(scan: DatabaseScan) -> dict[str, int]:
-    """Set the damaged lines aside and keep the rest, in one step for both files.
-
-    Returns:
-        File name to the number of lines set aside.
-    """
-    if scan.workloads.damage or scan.records.damage:
-        kept = scan.kept_lines()
-        for one in (scan.workloads, scan.records):
-            set_aside(one.path, one.bad())
-        replace_together(scan.records.path.parent, kept)
-    return {WORKLOADS: len(scan.workloads.damage), RECORDS: len(scan.records.damage)}
 
 
 def mark_unloadable(scan: DatabaseScan, workloads: dict[int, str], records: dict[int, str]) -> None:
@@ -195,6 +180,11 @@ def workload_of(line: bytes) -> int:
 def renumbered(line: bytes, workload: int) -> bytes:
     """A record's line under another workload number, the rest byte by byte as it was."""
     return b"[%d%b" % (workload, line[line.index(b",") :])
+
+
+def body_of(line: bytes) -> str:
+    """What a record's line holds after the number of the workload, byte by byte as it was."""
+    return line[line.index(b",") + 1 : line.rindex(b"]")].decode()
 
 
 def _lost_workload(index: int) -> str:

@@ -1,0 +1,1 @@
+"""Tools for logs: show, merge, prune, check, validate and export them."""
