@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.records.derive import ranked, write_part, write_records
+from rivulet.records.derive import write_part, write_records
 from rivulet.records.files import TRIALS, writing
 from rivulet.records.stored import ORIGIN, StoredLog
 from rivulet.records.trials import Trial, write_trials
@@ -65,7 +65,7 @@ def prune_log(
     Raises:
         UserError: ``out`` is in use.
     """
-    kept = {r.line for records in ranked(log).values() for r in records[:best]}
+    kept = {r.line for records in log.ranked().values() for r in records[:best]}
     with new_log(out) as folder:
         write_part(folder, log, kept)
         write_trials(folder / TRIALS, log.trials if keep_trials else [])
