@@ -17,7 +17,7 @@ from rivulet.errors import UserError
 from rivulet.records import storage as storage_module
 from rivulet.records.files import FILES, RECORDS, TRIALS, WORKLOADS
 from rivulet.records.imported import begin_log, match_records, take_over
-from rivulet.records.journal import publish
+from rivulet.records.journal import journal_folder, publish
 from rivulet.records.storage import JOURNAL, NewRecord, open_storage
 from rivulet.records.stored import log_trials, read_log
 from rivulet.records.trials import Trial, read_trials, write_trials
@@ -353,7 +353,7 @@ def test_a_kill_at_a_statement_of_a_transaction_undoes_all_of_it(tmp_path, after
 PUBLISHER = """
 import os, signal, sys
 from pathlib import Path
-from rivulet.records.journal import publish
+from rivulet.records.journal import journal_folder, publish
 
 replace, left = Path.replace, [int(sys.argv[3])]
 
@@ -430,6 +430,13 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
         "/proc/log.sqlite: the log cannot be used (unable to open database file); "
         "make its folder readable and writable"
     )
+
+
+def test_a_place_that_no_folder_can_be_made_in_is_told_in_one_line(journal):
+    with pytest.raises(UserError, match="/proc/out: cannot be written"):
+        publish(journal, Path("/proc/out"))
+    with pytest.raises(UserError, match=r"/proc/.*settings-.*: cannot be written"):
+        journal_folder(Path("/proc/journals"), {"fingerprint": "f", "tvm": "t"}, [])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")

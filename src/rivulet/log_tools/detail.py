@@ -88,8 +88,7 @@ def kernel_detail(log: StoredLog, kernel: str, table: Path | None = None) -> Det
     own = [trial for trial in log.trials if trial.kernel == kernel]
     workloads = load_workloads(log)
     names = name_workloads(log, workloads, table)
-    valid = [record for record in log.records if record.seconds < float("inf")]
-    found = [record for record in valid if names.get(record.workload) == kernel]
+    found = [records[0] for n, records in log.ranked().items() if names.get(n) == kernel]
     if not found:
         raise UserError(f"{log.folder}: no schedule of '{kernel}' in its database")
     best = min(found, key=lambda record: record.seconds)

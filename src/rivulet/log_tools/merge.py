@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.errors import UserError
-from rivulet.records.derive import ranked, write_part, write_records
-from rivulet.records.files import TRIALS
+from rivulet.records.derive import write_part, write_records
+from rivulet.records.files import TRIALS, writing
 from rivulet.records.stored import ORIGIN, StoredLog
 from rivulet.records.trials import Trial, write_trials
 
@@ -65,7 +65,7 @@ def prune_log(
     Raises:
         UserError: ``out`` is in use.
     """
-    kept = {r.line for records in ranked(log).values() for r in records[:best]}
+    kept = {r.line for records in log.ranked().values() for r in records[:best]}
     with new_log(out) as folder:
         write_part(folder, log, kept)
         write_trials(folder / TRIALS, log.trials if keep_trials else [])
@@ -83,11 +83,9 @@ def new_log(out: Path) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: there already; name a folder that is not there, or an empty one")
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from error
     try:
         yield folder
         folder.chmod(0o777 & ~_umask())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,50 +43,31 @@ def best_by_kernel(log: StoredLog, table: Path) -> list[BestRecord]:
     Raises:
         UserError: The table is not readable as such.
     """
-    names = {row["workload"]: name for name, row in read_kernel_table(table).items()}
-    workloads = _workloads(log)
-    best: dict[str, BestRecord] = {}
-    for record in log.records:
-        if not math.isfinite(record.seconds) or record.workload not in workloads:
-            continue
-        workload = workloads[record.workload]
-        name = names.get(workload.name)
-        if name and (name not in best or record.seconds < best[name].stored.seconds):
-            best[name] = BestRecord(name, record, workload.loaded)
-    return sorted(best.values(), key=lambda one: (-one.stored.seconds, one.kernel))
+    tasks = {row["workload"]: name for name, row in read_kernel_table(table).items()}
+    workloads = load_workloads(log)
+    best = [
+        BestRecord(task, records[0], workloads[number])
+        for number, records in log.ranked().items()
+        if (task := tasks.get(workload_hash(workloads[number].mod)))
+    ]
+    return sorted(best, key=lambda one: (-one.stored.seconds, one.kernel))
 
 
 def best_of_workloads(log: StoredLog) -> dict[str, tuple[float, int]]:
     """Structural hash of each workload that has a valid record to (best seconds, records)."""
-    best: dict[int, tuple[float, int]] = {}
-    for record in log.records:
-        if math.isfinite(record.seconds):
-            seconds, number = best.get(record.workload, (math.inf, 0))
-            best[record.workload] = min(seconds, record.seconds), number + 1
-    return {name: best[number] for number, name in _names(log).items() if number in best}
+    return {name: (records[0].seconds, len(records)) for name, records in _by_hash(log).items()}
 
 
 def best_traces(log: StoredLog) -> dict[str, str]:
     """Structural hash of each workload that has a valid record to the digest of its best trace."""
-    best: dict[int, StoredRecord] = {}
-    for record in log.records:
-        before = best.get(record.workload)
-        if record.seconds < (before.seconds if before else math.inf):
-            best[record.workload] = record
-    return {name: best[number].trace_key for number, name in _names(log).items() if number in best}
+    return {name: records[0].trace_key for name, records in _by_hash(log).items()}
 
 
-@dataclass(frozen=True)
-class _Workload:
-    name: str  # structural hash
-    loaded: Any
-
-
-def _workloads(log: StoredLog) -> dict[int, _Workload]:
-    """Line number of each workload to it."""
-    return {n: _Workload(workload_hash(one.mod), one) for n, one in load_workloads(log).items()}
-
-
-def _names(log: StoredLog) -> dict[int, str]:
-    """Line number of each workload to its structural hash."""
-    return {number: workload.name for number, workload in _workloads(log).items()}
+def _by_hash(log: StoredLog) -> dict[str, list[StoredRecord]]:
+    """Structural hash of each workload to its valid records, fastest first."""
+    ranked = log.ranked()
+    return {
+        workload_hash(workload.mod): ranked[number]
+        for number, workload in load_workloads(log).items()
+        if number in ranked
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from pathlib import Path
 
 from rivulet.records.files import RECORDS, WORKLOADS
@@ -23,10 +22,10 @@ def supersede_records(folder: Path, log: StoredLog, newer: StoredLog) -> None:
         log: The log.
         newer: Schedules of some of its workloads with times that count.
     """
-    best = {_key(newer, number): records[0].seconds for number, records in ranked(newer).items()}
+    best = {_key(newer, number): records[0].seconds for number, records in newer.ranked().items()}
     beaten = {
         record.line
-        for number, records in ranked(log).items()
+        for number, records in log.ranked().items()
         if (key := _key(log, number)) in best
         for place, record in enumerate(records)
         if place == 0 or record.seconds <= best[key]
@@ -39,15 +38,6 @@ def _key(log: StoredLog, number: int) -> str:
     """What tells a workload from others, in whichever log it is."""
     key: str = json.loads(log.workloads[number])[0]
     return key
-
-
-def ranked(log: StoredLog) -> dict[int, list[StoredRecord]]:
-    """The valid records of each workload, fastest first."""
-    found: dict[int, list[StoredRecord]] = defaultdict(list)
-    for record in sorted(log.records, key=lambda r: r.seconds):
-        if record.seconds < float("inf"):
-            found[record.workload].append(record)
-    return found
 
 
 def write_part(folder: Path, log: StoredLog, kept: set[int]) -> None:

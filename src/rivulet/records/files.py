@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from rivulet.errors import UserError
 
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
@@ -32,6 +36,15 @@ def read_lines(path: Path) -> list[bytes]:
     return [*lines, parts[-1]] if parts[-1] else lines
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk, or a place without permission, into one line on it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
 def write_files(folder: Path, contents: dict[str, bytes]) -> list[Path]:
     """Write some of a log's files; each is there as a whole or as it was.
 
@@ -39,15 +52,19 @@ def write_files(folder: Path, contents: dict[str, bytes]) -> list[Path]:
 
     Returns:
         Their paths.
+
+    Raises:
+        UserError: They cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        temporary = folder / f".{name}.partial"
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(folder / name)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            temporary = folder / f".{name}.partial"
+            with temporary.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(folder / name)
     return [folder / name for name in contents]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.provenance.record import digest_of, write_atomically
-from rivulet.records.files import RECORDS, TRIALS, WORKLOADS, write_files
+from rivulet.records.files import RECORDS, TRIALS, WORKLOADS, write_files, writing
 from rivulet.records.imported import open_log
 from rivulet.records.trials import trials_text
 
@@ -29,14 +29,18 @@ def journal_folder(root: Path, settings: dict[str, Any], inputs: list[Path]) -> 
         root: Folder of all journals of one log.
         settings: The stage's settings, with ``fingerprint`` and ``tvm`` among them.
         inputs: Files (records, usually) whose content the log depends on.
+
+    Raises:
+        UserError: It cannot be written.
     """
     rest = {k: v for k, v in settings.items() if k not in ("fingerprint", "tvm", "device")}
     text = json.dumps([rest, sorted(digest_of(p) for p in inputs)], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     name = f"settings-{digest}.device-{settings['fingerprint']}.tvm-{settings['tvm']}"
     folder = root / name
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "settings.json", json.dumps(settings, indent=1, sort_keys=True))
     return folder
 
 
@@ -75,7 +79,7 @@ def publish(folder: Path, destination: Path, first: int | None = None) -> list[P
         Paths of the files.
 
     Raises:
-        UserError: There is no log.
+        UserError: There is no log, or its files cannot be written.
     """
     with open_log(folder, by_trial=first is not None) as storage:
         return write_files(

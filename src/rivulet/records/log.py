@@ -13,7 +13,7 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels import Kernel
-from rivulet.records.files import FILES, RECORDS, WORKLOADS
+from rivulet.records.files import FILES, RECORDS, WORKLOADS, writing
 from rivulet.records.imported import take_over
 from rivulet.records.loading import load_database
 from rivulet.records.scan import body_of, workload_of
@@ -56,14 +56,12 @@ class TuningLog(Schedules):
     def __init__(self, folder: Path, logger: logging.Logger | None = None) -> None:
         load_tvm()
         self.folder = folder
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{folder}: the log cannot be written ({error.strerror})") from error
         take_over(folder, logger)
         self._view = Path(tempfile.mkdtemp(prefix="rivulet-log-"))
         weakref.finalize(self, shutil.rmtree, self._view, ignore_errors=True)
-        with open_storage(folder / JOURNAL) as storage:
+        with open_storage(folder / JOURNAL) as storage, writing(self._view):
             self.trials = storage.trials()
             (self._view / WORKLOADS).write_bytes(b"".join(storage.workloads()))
             (self._view / RECORDS).write_bytes(b"".join(storage.records()))
@@ -131,9 +129,12 @@ class TuningLog(Schedules):
         ran = {(row.kernel, row.candidate): n for n, row in enumerate(rows) if not row.error}
         owners = [ran.get(one.named()) if ran else None for one in self._staged]
         self._workloads += self._new_lines(WORKLOADS)
+        lines = self._new_lines(RECORDS)
+        if len(lines) != len(owners):  # TVM does not look whether it could write
+            raise UserError(f"{self._view}: cannot be written; make room on its disk (TMPDIR)")
         records = [
             NewRecord(self._workloads[workload_of(line)].decode(), body_of(line), owner)
-            for line, owner in zip(self._new_lines(RECORDS), owners, strict=True)
+            for line, owner in zip(lines, owners, strict=True)
         ]
         with open_storage(self.folder / JOURNAL) as storage:
             storage.add(rows, records)
@@ -156,4 +157,4 @@ class TuningLog(Schedules):
             stream.seek(self._read[name])
             text = stream.read()
         self._read[name] += len(text)
-        return text.splitlines()
+        return text.split(b"\n")[:-1]  # what has no end was not written whole

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +109,14 @@ class StoredLog:
             StoredRecord(number, self.database.same_as[workload_of(line) + 1], line)
             for number, line in self.database.records.good()
         ]
+
+    def ranked(self) -> dict[int, list[StoredRecord]]:
+        """Line number of each workload to its valid records, fastest first."""
+        found: dict[int, list[StoredRecord]] = defaultdict(list)
+        for record in sorted(self.records, key=lambda record: record.seconds):
+            if math.isfinite(record.seconds):
+                found[record.workload].append(record)
+        return found
 
     @property
     def workloads(self) -> dict[int, bytes]:

@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from rivulet.records.derive import ranked, write_part
+from rivulet.records.derive import write_part
 from rivulet.records.loading import load_database
 from rivulet.records.schedules import Schedules
 from rivulet.records.stored import StoredLog
@@ -32,7 +32,7 @@ def open_thinned(
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     kept = set()
-    for records in ranked(stored).values():
+    for records in stored.ranked().values():
         rest = records[best:]
         step = max(1.0, len(rest) / others) if others else 0.0
         spread = [rest[int(step * n)] for n in range(min(others, len(rest)))]
