@@ -175,7 +175,7 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
     for path in copies.values():
         shutil.copyfile(library, path)
     chosen = config.benchmark.model_dump(mode="json")
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    timing = TimingSettings.from_settings(chosen)
     record = read_record(folder / f"results/models/{plan.model}.json")
     return Subject(
         folder / f"results/models/{plan.model}.onnx", copies, record.facts["inputs"],

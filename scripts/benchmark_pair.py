@@ -109,7 +109,7 @@ def subject_of(job, options, device):
     return Subject(
         options.model, {m: library_of(record) for m, record in compiled_of(options).items()},
         model.facts["inputs"],
-        device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        device, TimingSettings.from_settings(chosen),
         tolerance, [m for m in options.methods if m in BASELINES[1:]],
         definition=model.settings["model"], checks=chosen["inputs"],
         weights=job.scratch / "weights.npz", peak_gflops=roofs_of(options).get("compute"),

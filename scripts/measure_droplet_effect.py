@@ -51,7 +51,7 @@ def effect(job, options):
     model_record = options.model.with_suffix(".json")
     model = read_record(model_record).facts
     tolerance, key = tolerance_for(chosen, model)
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    timing = TimingSettings.from_settings(chosen)
     subject = Subject(
         options.model, dict(zip(METHODS, map(library_of, options.records), strict=True)),
         model["inputs"], device, timing, tolerance, baselines=(), checks=chosen["inputs"],

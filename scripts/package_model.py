@@ -47,7 +47,7 @@ def package(job, options):
     folder.mkdir(parents=True, exist_ok=True)
     subject = Subject(
         options.onnx, {PACKAGED: folder / LIBRARY}, model["inputs"], device,
-        TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        TimingSettings.from_settings(chosen),
         tolerance, (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
         tolerance_key=key,
     )  # fmt: skip

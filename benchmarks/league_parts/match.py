@@ -30,6 +30,7 @@ from rivulet.benchmark.repeat import Repeated, repeat_benchmark
 from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import read_rows
 from rivulet.config.model import Config
+from rivulet.errors import last_line
 from rivulet.hardware.lock import device_lock
 from rivulet.measure.roofline import COMPUTE
 from rivulet.models.precision import tolerance_for
@@ -118,7 +119,7 @@ def _sum_to_model(subject: Subject, config: Config, say: Callable[[str], None]) 
     try:
         return sum_to_model(subject, subject.libraries[DROPLET], measure)
     except Exception as error:
-        say(f"  it failed: {(str(error).strip().splitlines() or [type(error).__name__])[-1]}")
+        say(f"  it failed: {last_line(error)}")
         return None
 
 
@@ -150,7 +151,7 @@ def _subject(
         folder / f"results/models/{one.name}.onnx",
         {m: folder / library(m, one.name, settings) for m in (ANSOR, DROPLET)},
         record.facts["inputs"], device_of(config, HARDWARE),
-        TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        TimingSettings.from_settings(chosen),
         tolerance, PEERS, module=partial(build_module, one.name), checks=chosen["inputs"],
         weights=scratch / "weights.npz", peak_gflops=roofs.get(COMPUTE), tolerance_key=key,
     )  # fmt: skip

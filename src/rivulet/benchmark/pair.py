@@ -19,7 +19,7 @@ from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.benchmark.openvino_model import OpenVinoModel
 from rivulet.benchmark.subject import ONNXRUNTIME, OPENVINO, Subject
 from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line, last_line
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
@@ -134,9 +134,9 @@ def _benchmark_at(
         except Exception as error:
             if not place.alive():
                 raise
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             # TVM's errors end with the reason; torch's begin with it.
-            failures[method] = f"it does not run: {lines[0 if method in _TORCH else -1]}"
+            reason = first_line(error) if method in _TORCH else last_line(error)
+            failures[method] = f"it does not run: {reason}"
             logger.exception("%s does not run", method)
             continue
         if errors[method] <= subject.tolerance:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
 
@@ -111,8 +111,9 @@ class RemotePlace(Place):
         try:
             return rpc.connect(host, port, match, connection.session_timeout_s)
         except Exception as error:  # TVM's own, of no common kind
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise PlaceUnreachable(f"the server {host}:{port} does not answer: {reason}") from error
+            raise PlaceUnreachable(
+                f"the server {host}:{port} does not answer: {last_line(error)}"
+            ) from error
 
     def _check_threads(self) -> None:
         if self.location.kind != CPU:

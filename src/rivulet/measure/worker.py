@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
 from rivulet.kinship import end_with_parent
 from rivulet.measure.linking import export_library, link_module
@@ -259,8 +259,8 @@ def main() -> None:
             write_message(replies, (UNREACHABLE, str(error)))
         except Exception as error:
             traceback.print_exc()
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            write_message(replies, (_kind(error, kernels), f"{type(error).__name__}: {lines[-1]}"))
+            said = f"{type(error).__name__}: {last_line(error)}"
+            write_message(replies, (_kind(error, kernels), said))
 
 
 def _kind(error: Exception, kernels: Kernels) -> str:

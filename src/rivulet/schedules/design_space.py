@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rivulet.errors import last_line
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.schedules.thread_tiles import ThreadTiles
 from rivulet.schedules.tiles import neighbour_splits
@@ -328,9 +329,7 @@ def open_design_space(
     except MemoryError:
         raise
     except Exception as error:  # TVM's own, of no common kind
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else type(error).__name__
-        raise NoDesignSpace(f"MetaSchedule makes no sketch of it: {reason}") from error
+        raise NoDesignSpace(f"MetaSchedule makes no sketch of it: {last_line(error)}") from error
     if not traces:
         raise NoDesignSpace("MetaSchedule makes no sketch of it")
     return context, DesignSpace(module, traces, Postprocessing(module, target), tiles)
