@@ -62,6 +62,7 @@ lint: env ## check style, types, the workflow, and that generated files are up t
 	snakemake --lint text --configfile config/demo.yaml
 	mypy
 	.venv/bin/python scripts/generate_config_docs.py --check
+	.venv/bin/python scripts/generate_table_docs.py --check
 	.venv/bin/python envs/make_conda_env.py --check
 
 lint-fix: env ## repair what can be repaired by itself, and write the generated files
@@ -69,6 +70,7 @@ lint-fix: env ## repair what can be repaired by itself, and write the generated 
 	ruff format .
 	snakefmt Snakefile rules
 	.venv/bin/python scripts/generate_config_docs.py
+	.venv/bin/python scripts/generate_table_docs.py
 	.venv/bin/python envs/make_conda_env.py
 
 clean: ## remove .venv, caches and logs; keep all results

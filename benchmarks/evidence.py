@@ -33,16 +33,16 @@ from rivulet.benchmark.estimates import Sampling, Stopping, estimate_latency, es
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import repeat_benchmark, without_failures
 from rivulet.benchmark.subject import Subject
-from rivulet.benchmark.table import read_rows
 from rivulet.config.load import validate_config
 from rivulet.config.model import Config
 from rivulet.hardware.lock import device_lock
 from rivulet.jobs.progress import duration
 from rivulet.measure.ratios import SAME
-from rivulet.measure.roofline import COMPUTE
+from rivulet.measure.roofline import COMPUTE, RoofRow
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.code import stage_code
 from rivulet.report.page import build_report
+from rivulet.tables import read_table
 from rivulet.tvm_compat import installed_version
 from rivulet.workflow.stages import device_of
 
@@ -182,7 +182,7 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
         device_of(config, _HARDWARE), timing, chosen["tolerance"], ("onnxruntime",),
         checks=chosen["inputs"], weights=scratch / "weights.npz",
         peak_gflops=next(
-            float(row["peak"]) for row in read_rows(folder / _ROOFLINE) if row["roof"] == COMPUTE
+            row.peak for row in read_table(RoofRow, folder / _ROOFLINE) if row.roof == COMPUTE
         ),
     )  # fmt: skip
 

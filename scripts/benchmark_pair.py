@@ -7,6 +7,7 @@ Outputs: the pair's table, every sample behind it, the kernels of each method, a
 """
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from rivulet.benchmark.table import (
     MethodRow,
     SampleRow,
     fill_latencies,
-    read_rows,
     sample_rows,
     write_rows,
 )
@@ -31,6 +31,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
+from rivulet.measure.roofline import RoofRow
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
@@ -38,9 +39,7 @@ from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
 from rivulet.records.curve import read_curve
 from rivulet.records.stored import read_kernel_table
-from rivulet.tables import write_table
-
-NEVER = "never"
+from rivulet.tables import read_table, write_table
 
 
 def benchmark(job, options):
@@ -167,8 +166,8 @@ def logs_of(options):
 def roofs_of(options):
     """Roof to its peak."""
     return {
-        row["roof"]: float(row["peak"])
-        for row in read_rows(options.roofline_record.with_suffix(".csv"))
+        row.roof: row.peak
+        for row in read_table(RoofRow, options.roofline_record.with_suffix(".csv"))
     }
 
 
@@ -201,7 +200,7 @@ def describe(options, settings, found):
             error=found.failures.get(method, ""),
         )  # fmt: skip
         if method in found.errors and np.isfinite(found.errors[method]):
-            row.max_rel_error = f"{found.errors[method]:.3e}"
+            row.max_rel_error = float(found.errors[method])
         if method in logs:
             facts = read_record(logs[method]).facts
             for column in (
@@ -212,7 +211,7 @@ def describe(options, settings, found):
             compare_times(row, facts, ansor, seconds_before(method, logs))
             # Droplet search on a transfer leans on the same sources.
             leaning = logs["transfer"] if method == "transfer+droplet" else logs[method]
-            row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds", "")
+            row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds")
         elif method == UNTUNED:
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
@@ -235,12 +234,11 @@ def compare_times(row, facts, ansor, before):
     # has the default loops of those kernels in it.
     if row.method == "transfer" or facts["kernels_covered"] == facts["kernels_total"]:
         row.kernel_sum_ms = facts["kernel_latency_sum_ms"]
-    if row.method == "ansor" or row.kernel_sum_ms == "":
+    if row.method == "ansor" or row.kernel_sum_ms is None:
         return
-    at_equal_time = ansor.at(before + facts["search_seconds"])
-    row.ansor_sum_ms_at_equal_time = "" if at_equal_time is None else at_equal_time
+    row.ansor_sum_ms_at_equal_time = ansor.at(before + facts["search_seconds"])
     match = ansor.reach(row.kernel_sum_ms)
-    row.ansor_seconds_to_match = NEVER if match is None else match.seconds
+    row.ansor_seconds_to_match = math.inf if match is None else match.seconds
 
 
 def main():

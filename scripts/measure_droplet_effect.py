@@ -117,11 +117,22 @@ def row_of(options, comparison, method, baseline, found, changed, sampling):
         median([median(samples) for samples in groups[name]]) for name in (baseline, method)
     )
     return EffectRow(
-        subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),
-        comparison, method, baseline, round(before, 6), round(after, 6),
-        *(round(value, 4) for value in (one.value, one.low, one.high)), len(found), one.verdict,
-        reason_of(found, baseline, method, changed[comparison]),
-    )  # fmt: skip
+        hardware=subject["hardware"],
+        target=subject["target"],
+        source=subject["source"],
+        trials=int(subject["trials"]),
+        comparison=comparison,
+        method=method,
+        baseline=baseline,
+        baseline_ms=round(before, 6),
+        method_ms=round(after, 6),
+        effect=round(one.value, 4),
+        effect_low=round(one.low, 4),
+        effect_high=round(one.high, 4),
+        repetitions=len(found),
+        verdict=one.verdict,
+        reason=reason_of(found, baseline, method, changed[comparison]),
+    )
 
 
 def reason_of(found, baseline, method, changed):

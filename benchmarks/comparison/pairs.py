@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.benchmark.table import read_rows
+from rivulet.benchmark.table import MethodRow
 from rivulet.provenance import read_record
 from rivulet.records.curve import Curve, read_curve
+from rivulet.tables import read_table
 from rivulet.transfer.correlation import Share, ranking_correlations
 
 NEVER = "never"
@@ -261,21 +262,20 @@ def _figures(
     warm: dict[str, Any] | None,
 ) -> TransferFigures:
     table = results / f"benchmarks/ansor-{trials}/{source}-to-{target}.csv"
-    rows = {row["method"]: row for row in read_rows(table)}
+    rows = {row.method: row for row in read_table(MethodRow, table)}
     share, low, high = (
-        float(rows["transfer"][f"share_of_ansor_speedup{end}"]) for end in ("", "_low", "_high")
+        getattr(rows["transfer"], f"share_of_ansor_speedup{end}") for end in ("", "_low", "_high")
     )
-    match = rows["transfer"]["ansor_seconds_to_match"]
-    equal = rows["transfer"]["ansor_sum_ms_at_equal_time"]
-    sum_ms = float(rows["transfer"]["kernel_sum_ms"])
+    transfer, ansor = rows["transfer"], rows["ansor"]
+    equal = transfer.ansor_sum_ms_at_equal_time
     return TransferFigures(
         source, target, coverage,
-        *(float(rows[m]["latency_ms"]) for m in ("untuned", "transfer", "ansor")),
+        *(rows[m].latency_ms for m in ("untuned", "transfer", "ansor")),
         share, low, high,
-        float(rows["ansor"]["search_seconds"]),
-        math.inf if match == NEVER else float(match),
-        float(equal) / sum_ms if equal else None,
-        warm, trials, float(rows["ansor"]["kernel_sum_ms"]),
+        ansor.search_seconds,
+        transfer.ansor_seconds_to_match,
+        equal / transfer.kernel_sum_ms if equal else None,
+        warm, trials, ansor.kernel_sum_ms,
         read_curve(results / f"transfer/ansor-{trials}/{source}-to-{target}/trials.csv"),
         read_curve(results / f"logs/ansor-{trials}/{target}/trials.csv"),
     )  # fmt: skip

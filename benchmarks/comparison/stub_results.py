@@ -5,7 +5,6 @@ The figures are drawn at random; nothing of them is a measurement.
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 from itertools import product
@@ -14,7 +13,7 @@ from typing import Any
 
 from rivulet.benchmark.kernel_rows import KernelRow
 from rivulet.benchmark.table import MethodRow, write_rows
-from rivulet.kernels.store import COLUMNS
+from rivulet.kernels.store import StoredKernel
 from rivulet.measure.roofline import RoofRow
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
@@ -113,7 +112,7 @@ class StubResults:
                 _TRIALS,
             )
             row.kernels_total = row.kernels_covered = len(self._kernels)
-            row.flops_covered, row.max_rel_error = 1.0, "1e-6"
+            row.flops_covered, row.max_rel_error = 1.0, 1e-6
             row.kernel_sum_ms = round(latency * 0.95, 6)
             row.fingerprint, row.tvm_version = self._fingerprint, "0.27.0"
             rows.append(row)
@@ -122,12 +121,19 @@ class StubResults:
     def _kernel_table(self, model: str) -> Path:
         path = self._hardware / f"kernels/{model}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(COLUMNS)
-            for number, kernel in enumerate(self._kernels):
-                kind = _CLASSES[number % len(_CLASSES)]
-                writer.writerow([kernel, kind, "1x64x56x56", "float32", 10**8, 1, kernel])
+        rows = [
+            StoredKernel(
+                task=kernel,
+                class_=_CLASSES[number % len(_CLASSES)],
+                shapes="1x64x56x56",
+                dtype="float32",
+                flops=10**8,
+                weight=1,
+                workload=kernel,
+            )
+            for number, kernel in enumerate(self._kernels)
+        ]
+        write_table(StoredKernel, rows, path)
         return path
 
     def _kernels_by_method(self, log: str, source: str, target: str, rows: list[MethodRow]) -> Path:
@@ -138,16 +144,26 @@ class StubResults:
             if row.method in ("onnxruntime", "torch"):
                 continue
             for number, kernel in enumerate(self._kernels):
-                one = KernelRow(
-                    self._hardware.name, target, source, log, _TRIALS, row.method, kernel
+                latency, part, rate = (
+                    self._random.uniform(*ends) for ends in ((1, 900), (0, 0.05), (1, 480))
                 )
-                one.kernel_class, one.runs = _CLASSES[number % len(_CLASSES)], 1
-                one.latency_us = round(self._random.uniform(1, 900), 3)
-                one.share_of_model = round(self._random.uniform(0, 0.05), 4)
-                one.gflops = round(self._random.uniform(1, 480), 3)
-                one.share_of_peak = round(one.gflops / 500, 4)
-                one.share_of_roof = round(one.gflops / 490, 4)
-                one.bound = self._random.choice(("compute", "memory"))
+                one = KernelRow(
+                    hardware=self._hardware.name,
+                    target=target,
+                    source=source,
+                    log=log,
+                    trials=_TRIALS,
+                    method=row.method,
+                    kernel=kernel,
+                    kernel_class=_CLASSES[number % len(_CLASSES)],
+                    runs=1,
+                    latency_us=round(latency, 3),
+                    share_of_model=round(part, 4),
+                    gflops=round(rate, 3),
+                    share_of_peak=round(rate / 500, 4),
+                    share_of_roof=round(rate / 490, 4),
+                    bound=self._random.choice(("compute", "memory")),
+                )
                 found.append(one)
         write_table(KernelRow, found, path)
         return path

@@ -28,15 +28,15 @@ from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import Repeated, repeat_benchmark
 from rivulet.benchmark.subject import Subject
-from rivulet.benchmark.table import read_rows
 from rivulet.config.model import Config
 from rivulet.errors import last_line
 from rivulet.hardware.lock import device_lock
-from rivulet.measure.roofline import COMPUTE
+from rivulet.measure.roofline import COMPUTE, RoofRow
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.checkout import versions
 from rivulet.provenance.code import stage_code
+from rivulet.tables import read_table
 from rivulet.workflow.stages import device_of
 
 # What should not run at inference, as the record of a model's kernels counts it.
@@ -146,7 +146,7 @@ def _subject(
     chosen = config.benchmark.model_dump(mode="json")
     record = read_record(folder / f"results/models/{one.name}.json")
     tolerance, key = tolerance_for(chosen, record.facts)
-    roofs = {row["roof"]: float(row["peak"]) for row in read_rows(folder / ROOFLINE)}
+    roofs = {row.roof: row.peak for row in read_table(RoofRow, folder / ROOFLINE)}
     return Subject(
         folder / f"results/models/{one.name}.onnx",
         {m: folder / library(m, one.name, settings) for m in (ANSOR, DROPLET)},

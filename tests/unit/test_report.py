@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import re
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -15,15 +15,14 @@ import pytest
 
 from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
+from rivulet.kernels.store import StoredKernel
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
 from rivulet.report.blocks import NAMES
 from rivulet.report.inputs import (
     METHODS,
-    BenchmarkRow,
     ReportInputs,
     confidence_of,
-    read_benchmarks,
     read_history,
     read_transfer,
 )
@@ -31,6 +30,7 @@ from rivulet.report.page import build_report
 from rivulet.report.plots import COLOURS
 from rivulet.report.verdicts import compare, verdict
 from rivulet.report.wording import duration, latency_text, number, percent
+from rivulet.tables import read_table, write_table
 from rivulet.transfer.ranking import Ranked, write_ranking
 from rivulet.transfer.table import CandidateRow, write_candidates
 
@@ -97,8 +97,8 @@ def method_rows(
         if method == "transfer":
             row.search_seconds, row.trials_measured = 17.2, 40
             row.kernel_sum_ms, row.source_search_seconds = 1.5, 52.0
-            row.ansor_seconds_to_match = "never" if source == "alexnet" else 34.4
-            row.ansor_sum_ms_at_equal_time = "" if target == "alexnet" else 1.75
+            row.ansor_seconds_to_match = math.inf if source == "alexnet" else 34.4
+            row.ansor_sum_ms_at_equal_time = None if target == "alexnet" else 1.75
             row.kernels_total, row.kernels_covered, row.flops_covered = 3, 2, 0.9
         if method == "transfer+droplet":
             row.search_seconds, row.trials_measured = 8.4, 24
@@ -185,13 +185,11 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
     for model in OWN:
         path = hardware / f"kernels/{model}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["task", "class", "shapes", "dtype", "flops", "weight", "workload"])
-            writer.writerow(
-                ["fused_conv2d_add", "conv2d_add", "1x2", "float32", 250_000_000, 3, "a"]
-            )
-            writer.writerow(["fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"])
+        kernels = [
+            StoredKernel("fused_conv2d_add", "conv2d_add", "1x2", "float32", 250_000_000, 3, "a"),
+            StoredKernel("fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"),
+        ]
+        write_table(StoredKernel, kernels, path)
     benchmarks = root / "results/benchmarks.csv"
     write_rows(rows, benchmarks)
     histories = [
@@ -613,10 +611,10 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {})
     rows = method_rows("alexnet", "resnet18", "ansor", 1.5)
     for row in rows:
-        row.share_of_ansor_speedup = ""
-        row.share_of_ansor_speedup_low = row.share_of_ansor_speedup_high = ""
+        row.share_of_ansor_speedup = None
+        row.share_of_ansor_speedup_low = row.share_of_ansor_speedup_high = None
         if row.method == "ansor":
-            row.latency_ms = row.latency_ms_low = row.latency_ms_high = ""
+            row.latency_ms = row.latency_ms_low = row.latency_ms_high = None
             row.error = WRONG
     write_rows(rows, inputs.benchmarks)
     text = words(tree(build_report(inputs)))
@@ -629,10 +627,10 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
 # --- Its parts
 
 
-def timed(low: float, high: float, source: str = "a") -> BenchmarkRow:
-    names = [field.name for field in fields(BenchmarkRow)]
+def timed(low: float, high: float, source: str = "a") -> MethodRow:
+    names = [field.name for field in fields(MethodRow)]
     values = dict.fromkeys(names, None) | {"latency_ms": (low + high) / 2, "source": source}
-    return BenchmarkRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
+    return MethodRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
 
 
 def test_intervals_that_touch_show_no_difference() -> None:
@@ -641,13 +639,13 @@ def test_intervals_that_touch_show_no_difference() -> None:
     assert compare(timed(1, 2), timed(2, 3)) == "no difference shown"
 
 
-def rated(low: float | None, high: float | None) -> BenchmarkRow:
+def rated(low: float | None, high: float | None) -> MethodRow:
     ends = {"share_of_ansor_speedup_low": low, "share_of_ansor_speedup_high": high}
     return replace(timed(1, 2), **ends)
 
 
 def test_runs_have_to_agree_on_a_ratio() -> None:
-    def shown(*rows: BenchmarkRow) -> str:
+    def shown(*rows: MethodRow) -> str:
         return verdict(rows, "share_of_ansor_speedup")
 
     assert shown(rated(1.01, 1.2), rated(1.1, 1.3)) == "faster"
@@ -693,9 +691,9 @@ def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
     wrong = tmp_path / "benchmarks.csv"
     wrong.write_text("hardware,target\nlocal,resnet18\n")
     with pytest.raises(UserError, match=r"benchmarks\.csv: not readable .*no column source"):
-        read_benchmarks(wrong)
+        read_table(MethodRow, wrong)
     with pytest.raises(UserError, match="missing"):
-        read_benchmarks(tmp_path / "missing.csv")
+        read_table(MethodRow, tmp_path / "missing.csv")
     stray = tmp_path / "candidates.csv"
     write_candidates(candidates(), stray)
     with pytest.raises(UserError, match="do not name a pair"):

@@ -16,46 +16,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.provenance import read_record
+from rivulet.tables import columns_of
 from workflow.conftest import SMALL, Checkout, environment, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
-COLUMNS = [
-    "hardware",
-    "target",
-    "source",
-    "method",
-    "log",
-    "trials",
-    "latency_ms",
-    "latency_ms_low",
-    "latency_ms_high",
-    "processes",
-    "samples",
-    "speedup_vs_untuned",
-    "speedup_vs_untuned_low",
-    "speedup_vs_untuned_high",
-    "speedup_vs_onnxruntime",
-    "speedup_vs_onnxruntime_low",
-    "speedup_vs_onnxruntime_high",
-    "share_of_ansor_speedup",
-    "share_of_ansor_speedup_low",
-    "share_of_ansor_speedup_high",
-    "search_seconds",
-    "kernel_sum_ms",
-    "ansor_sum_ms_at_equal_time",
-    "ansor_seconds_to_match",
-    "source_search_seconds",
-    "trials_measured",
-    "kernels_total",
-    "kernels_covered",
-    "flops_covered",
-    "max_rel_error",
-    "fingerprint",
-    "tvm_version",
-    "disturbed",
-    "error",
-]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +100,7 @@ def test_the_interface_is_all_there(finished):
 def test_the_pair_table_says_what_the_readme_says(finished):
     path = finished.folder / "results/local/benchmarks/droplet-40/wide-to-resnet18.csv"
     rows = rows_of(path)
-    assert list(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == columns_of(MethodRow)
     by_method = {row["method"]: row for row in rows}
     assert list(by_method) == ["untuned", "onnxruntime", "torch", "ansor", "droplet", "transfer"]
     for row in rows:

@@ -118,7 +118,12 @@ def measure_roofline(
     ):
         rates = [rate * 1e-9 for rate in measure()]
         row = RoofRow(
-            roof, unit, round(max(rates), 3), round(median(rates), 3), len(rates), threads
+            roof=roof,
+            unit=unit,
+            peak=round(max(rates), 3),
+            median=round(median(rates), 3),
+            samples=len(rates),
+            threads=threads,
         )
         rows.append(row)
         report(number, f"{roof}: {row.peak:g} {unit} at most, median {row.median:g}")

@@ -6,8 +6,9 @@ import statistics
 from dataclasses import dataclass
 
 from rivulet.benchmark.subject import BASELINES
-from rivulet.report.inputs import METHODS, MOVED, BenchmarkRow, Setting
-from rivulet.report.reading import grouped
+from rivulet.benchmark.table import MethodRow
+from rivulet.report.grouping import grouped
+from rivulet.report.inputs import METHODS, MOVED, Setting
 from rivulet.report.verdicts import OVER_ANSOR, OVER_RUNTIME, verdict
 from rivulet.report.wording import interval_text, latency_text
 
@@ -31,11 +32,11 @@ class Line:
 
     label: str
     method: str
-    rows: list[BenchmarkRow]
+    rows: list[MethodRow]
     verdict: str
 
     @property
-    def timed(self) -> list[BenchmarkRow]:
+    def timed(self) -> list[MethodRow]:
         """The rows that have a latency."""
         return [row for row in self.rows if row.latency_ms is not None]
 
@@ -78,7 +79,7 @@ class Block:
         return next((x for x in self.lines if x.method == method and x.timed), None)
 
 
-def blocks_of(rows: list[BenchmarkRow]) -> list[Block]:
+def blocks_of(rows: list[MethodRow]) -> list[Block]:
     """The table by hardware, trials and target."""
     blocks = []
     groups = grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
@@ -97,7 +98,7 @@ def blocks_of(rows: list[BenchmarkRow]) -> list[Block]:
     return blocks
 
 
-def origin(row: BenchmarkRow) -> str:
+def origin(row: MethodRow) -> str:
     """Where a transfer comes from, in words."""
     return f"from {row.source}, {row.log} log"
 
@@ -128,7 +129,7 @@ def fastest_method(block: Block) -> Fastest | None:
     if not rated:
         return None
 
-    def middle(rows: list[BenchmarkRow]) -> float:
+    def middle(rows: list[MethodRow]) -> float:
         return float(statistics.median(getattr(row, OVER_ANSOR) for row in rows))
 
     line, rows = max(rated, key=lambda one: middle(one[1]))
@@ -143,11 +144,11 @@ def fastest_method(block: Block) -> Fastest | None:
     )
 
 
-def _ends(row: BenchmarkRow, column: str) -> bool:
+def _ends(row: MethodRow, column: str) -> bool:
     return getattr(row, f"{column}_low") is not None and getattr(row, f"{column}_high") is not None
 
 
-def _ratio_text(rows: list[BenchmarkRow], column: str) -> str:
+def _ratio_text(rows: list[MethodRow], column: str) -> str:
     known = [row for row in rows if _ends(row, column)]
     if not known:
         return ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivulet.report.inputs import MOVED, REFINED, BenchmarkRow, Setting
+from rivulet.benchmark.table import MethodRow
+from rivulet.report.inputs import MOVED, REFINED, Setting
 
 # Key of a cell, what it is, and how it is read: from 0 to `most`, or else from the least to the
 # most of a target; `low` where a low figure is a good one.
@@ -31,7 +32,7 @@ QUANTITIES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, Any]:
+def heat_data(verdicts: list[tuple[MethodRow, str]], same: str) -> dict[str, Any]:
     """The heat map's figures, JSON-ready.
 
     Args:

@@ -8,12 +8,12 @@ megabytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rivulet.benchmark.kernel_rows import KernelRow
 from rivulet.report.inputs import POOL
-from rivulet.report.reading import read_rows
+from rivulet.tables import read_table
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "kernel", "title": "Kernel", "head": True, "link": True},
@@ -32,36 +32,6 @@ COLUMNS: list[dict[str, Any]] = [
 ]
 FILTERS = ("target", "method", "class", "trials", "hardware", "bound")
 _TEXTS = ("kernel", "target", "method", "class", "hardware", "bound")
-
-
-@dataclass(frozen=True)
-class KernelLine:
-    """A row of a pair's kernel table; numbers that it leaves empty are None."""
-
-    hardware: str
-    target: str
-    source: str
-    log: str
-    trials: int
-    method: str
-    kernel: str
-    kernel_class: str
-    runs: float | None
-    latency_us: float | None
-    share_of_model: float | None
-    gflops: float | None
-    share_of_peak: float | None
-    share_of_roof: float | None
-    bound: str
-
-    @property
-    def values(self) -> tuple[Any, ...]:
-        """In the order of the columns."""
-        return (
-            self.kernel, self.target, self.method, self.kernel_class, self.trials, self.hardware,
-            None if self.runs is None else int(self.runs), self.latency_us, self.share_of_model,
-            self.gflops, self.share_of_peak, self.share_of_roof, self.bound,
-        )  # fmt: skip
 
 
 def speaking_tables(tables: Sequence[Path]) -> list[Path]:
@@ -95,13 +65,13 @@ def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
     Raises:
         UserError: One is not readable.
     """
-    lines = [line for path in tables for line in read_rows(path, KernelLine)]
+    lines = [line for path in tables for line in read_table(KernelRow, path)]
     names: list[dict[Any, int]] = [{} for _ in COLUMNS]
     pages: dict[str, int] = {}
     rows = []
     for line in lines:
         row: list[Any] = []
-        for number, (column, value) in enumerate(zip(COLUMNS, line.values, strict=True)):
+        for number, (column, value) in enumerate(zip(COLUMNS, _values(line), strict=True)):
             if column["name"] in _TEXTS:
                 value = names[number].setdefault(value, len(names[number]))
             row.append(value)
@@ -121,7 +91,16 @@ def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
     }
 
 
-def schedule_page(line: KernelLine) -> str:
+def _values(line: KernelRow) -> tuple[Any, ...]:
+    """In the order of the columns."""
+    return (
+        line.kernel, line.target, line.method, line.kernel_class, line.trials, line.hardware,
+        line.runs, line.latency_us, line.share_of_model, line.gflops, line.share_of_peak,
+        line.share_of_roof, line.bound,
+    )  # fmt: skip
+
+
+def schedule_page(line: KernelRow) -> str:
     """Page with the schedule of a kernel, from the report's folder; empty where there is none."""
     folder = f"{line.hardware}/libraries"
     pair = f"{line.source}-to-{line.target}.html"

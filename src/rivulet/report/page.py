@@ -11,22 +11,22 @@ from typing import Any
 
 from markupsafe import Markup
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import SAME
 from rivulet.measure.roofline import RoofRow
 from rivulet.report.blocks import NAMES, Block, Line, blocks_of, fastest_method, origin
 from rivulet.report.coverage import coverage_of
 from rivulet.report.droplet import droplet_worth
 from rivulet.report.environments import environments, most_lost
+from rivulet.report.grouping import grouped
 from rivulet.report.heat import heat_data
 from rivulet.report.inputs import (
     MOVED,
     REFINED,
     TRANSFER,
-    BenchmarkRow,
     ReportInputs,
     Setting,
     confidence_of,
-    read_benchmarks,
     read_history,
     read_kernels,
     read_pair_records,
@@ -37,7 +37,6 @@ from rivulet.report.kernel_table import FILTERS, kernel_data, speaking_tables
 from rivulet.report.machines import side_by_side
 from rivulet.report.plots import Cell, Measured, heat_map, latency_chart
 from rivulet.report.rankings import rankings
-from rivulet.report.reading import grouped, read_rows
 from rivulet.report.search_time import search_times
 from rivulet.report.summary import overall, sentences, warnings
 from rivulet.report.sweep import sweeps
@@ -48,6 +47,7 @@ from rivulet.report.wording import (
     range_text,
     share,
 )
+from rivulet.tables import read_table
 
 # More in one figure could not be told apart, and the page of a large matrix would be slow.
 _MOST_TRANSFERS, _MOST_RUNS = 12, 12
@@ -66,7 +66,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
     Raises:
         UserError: An input is not readable.
     """
-    rows = read_benchmarks(inputs.benchmarks)
+    rows = read_table(MethodRow, inputs.benchmarks)
     records = read_pair_records(inputs.pair_records)
     transfers = sorted((read_transfer(p) for p in inputs.candidates), key=lambda t: t.setting)
     confidence = f"{confidence_of(inputs.config_json) * 100:g} %"
@@ -99,7 +99,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
             if column["name"] in FILTERS
         ],
         kernel_tables=kernel_tables,
-        roofs=[(path, read_rows(path, RoofRow)) for path in inputs.rooflines],
+        roofs=[(path, read_table(RoofRow, path)) for path in inputs.rooflines],
         machines=side_by_side(blocks, records),
         fastest=[fastest_method(block) for block in blocks],
         made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z"),
@@ -128,7 +128,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
     return str(page)
 
 
-def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, str]]]:
+def _maps(rows: list[MethodRow]) -> dict[Setting, list[tuple[MethodRow, str]]]:
     """Transfers and how they compare with Ansor, by hardware, trials and log."""
     moved = [row for row in rows if row.method == TRANSFER]
     groups = grouped(moved, lambda r: Setting(r.hardware, r.trials, r.log))
@@ -138,7 +138,7 @@ def _maps(rows: list[BenchmarkRow]) -> dict[Setting, list[tuple[BenchmarkRow, st
     }
 
 
-def _map(index: int, group: tuple[Setting, list[tuple[BenchmarkRow, str]]]) -> dict[str, Any]:
+def _map(index: int, group: tuple[Setting, list[tuple[MethodRow, str]]]) -> dict[str, Any]:
     setting, rows = group
     cells = {
         (row.source, row.target): Cell(row.share_of_ansor_speedup, _mark(row, verdict))
@@ -150,7 +150,7 @@ def _map(index: int, group: tuple[Setting, list[tuple[BenchmarkRow, str]]]) -> d
     return {"title": str(setting), "svg": Markup(svg)}
 
 
-def _mark(row: BenchmarkRow, verdict: str) -> str:
+def _mark(row: MethodRow, verdict: str) -> str:
     if row.latency_ms is None:
         return "failed"
     if row.share_of_ansor_speedup is None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.report.inputs import (
     MOVED,
     POOL,
     REFINED,
     TRANSFER,
     WARM,
-    BenchmarkRow,
     History,
     Setting,
 )
@@ -26,7 +26,7 @@ _DRAWN = ("ansor", *_SHOWN)
 _GOES_ON = {"droplet": "ansor", REFINED: TRANSFER}  # what each of these starts from
 
 
-def search_times(rows: list[BenchmarkRow], histories: list[History]) -> list[dict[str, Any]]:
+def search_times(rows: list[MethodRow], histories: list[History]) -> list[dict[str, Any]]:
     """One entry for each hardware and trial count.
 
     Args:
@@ -74,9 +74,9 @@ def _warm(target: str, histories: list[History]) -> str:
     return f"{text}had it after {reached.trials} trials and {reached.seconds:.0f} s."
 
 
-def _distinct(rows: list[BenchmarkRow]) -> list[BenchmarkRow]:
+def _distinct(rows: list[MethodRow]) -> list[MethodRow]:
     """Each search once: a target's own stand in the tables of all of its pairs."""
-    seen: dict[tuple[str, ...], BenchmarkRow] = {}
+    seen: dict[tuple[str, ...], MethodRow] = {}
     for row in rows:
         if row.method in _SHOWN:
             moved = (row.source, row.log) if row.method in MOVED else ("", "")
@@ -89,7 +89,7 @@ def _distinct(rows: list[BenchmarkRow]) -> list[BenchmarkRow]:
     )
 
 
-def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dict[str, Any]:
+def _entry(row: MethodRow, served: Counter[tuple[str, int, str, str]]) -> dict[str, Any]:
     moved = row.method in MOVED
     seconds, match = row.search_seconds, row.ansor_seconds_to_match
     never = match is not None and math.isinf(match)
@@ -111,7 +111,7 @@ def _entry(row: BenchmarkRow, served: Counter[tuple[str, int, str, str]]) -> dic
     }
 
 
-def _ratio(row: BenchmarkRow) -> float | None:
+def _ratio(row: MethodRow) -> float | None:
     """Ansor's time to the same latency over the method's; droplet's is no time of its own."""
     if not row.ansor_seconds_to_match or not row.search_seconds or row.method in _GOES_ON:
         return None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import statistics
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import SAME
 from rivulet.report.blocks import Block, origin
-from rivulet.report.inputs import REFINED, TRANSFER, WARM, BenchmarkRow
-from rivulet.report.reading import grouped
+from rivulet.report.grouping import grouped
+from rivulet.report.inputs import REFINED, TRANSFER, WARM
 from rivulet.report.verdicts import OVER_ANSOR, OVER_RUNTIME, compare, verdict
 from rivulet.report.wording import counted, duration, latency_text, range_text
 
 
-def _measured(rows: list[BenchmarkRow], confidence: str) -> str:
+def _measured(rows: list[MethodRow], confidence: str) -> str:
     values = [row.latency_ms for row in rows if row.latency_ms is not None]
     intervals = [row.interval for row in rows if row.interval is not None]
     middle, low, high = latency_text(
@@ -86,7 +87,7 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     return [f"{text}.", *_refined(block, best, confidence)]
 
 
-def _refined(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
+def _refined(block: Block, transfer: MethodRow, confidence: str) -> list[str]:
     """What droplet search made of a transfer; both were timed in the same processes."""
     for row in (row for x in block.lines if x.method == REFINED for row in x.timed):
         if row.pair == transfer.pair:
@@ -103,7 +104,7 @@ def _against_ansor(verdict: str) -> str:
     return {"": "", SAME: "; no difference to Ansor shown"}.get(verdict, f"; {verdict} than Ansor")
 
 
-def overall(rows: list[BenchmarkRow]) -> list[str]:
+def overall(rows: list[MethodRow]) -> list[str]:
     """How the transfers do against Ansor, over the whole table."""
     pairs = {row.pair for row in rows}
     if not pairs:
@@ -134,7 +135,7 @@ def overall(rows: list[BenchmarkRow]) -> list[str]:
     return said
 
 
-def warnings(rows: list[BenchmarkRow]) -> list[str]:
+def warnings(rows: list[MethodRow]) -> list[str]:
     """Why some of the table is to be read with care."""
     said = []
     for hardware in sorted({row.hardware for row in rows}):

@@ -10,7 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from rivulet.benchmark.subject import BASELINES
-from rivulet.report.inputs import METHODS, MOVED, POOL, BenchmarkRow
+from rivulet.benchmark.table import MethodRow
+from rivulet.report.inputs import METHODS, MOVED, POOL
 from rivulet.report.plots import Swept, sweep_chart
 from rivulet.report.wording import latency_text
 
@@ -23,7 +24,7 @@ class SweepRow:
     cells: list[str]
 
 
-def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str, Any]]:
+def sweeps(rows: Sequence[MethodRow], names: dict[str, str]) -> list[dict[str, Any]]:
     """One entry for each target on each hardware with several trial counts.
 
     Of the transfers the pool's stand for all, or without a pool the source's that is best at the
@@ -55,7 +56,7 @@ def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str
     return found
 
 
-def _lines(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[Swept]:
+def _lines(rows: Sequence[MethodRow], names: dict[str, str]) -> list[Swept]:
     lines = []
     for method in METHODS:
         if method in BASELINES:
@@ -72,7 +73,7 @@ def _lines(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[Swept]:
     return lines
 
 
-def _speaking(rows: Sequence[BenchmarkRow]) -> tuple[str, str]:
+def _speaking(rows: Sequence[MethodRow]) -> tuple[str, str]:
     most = max(row.trials for row in rows)
     last = [row for row in rows if row.trials == most]
     pooled = [row for row in last if row.source == POOL]
@@ -80,7 +81,7 @@ def _speaking(rows: Sequence[BenchmarkRow]) -> tuple[str, str]:
     return best.source, best.log
 
 
-def _point(count: int, rows: Sequence[BenchmarkRow]) -> tuple[int, float, float, float]:
+def _point(count: int, rows: Sequence[MethodRow]) -> tuple[int, float, float, float]:
     """Trials, and the latency with its range; of several pair runs the median of all three."""
     own = [row for row in rows if row.trials == count]
     values = [(row.latency_ms or 0.0, *(row.interval or (0.0, 0.0))) for row in own]

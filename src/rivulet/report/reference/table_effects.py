@@ -12,17 +12,18 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rivulet.benchmark.estimates import Sampling, estimate_ratio
+from rivulet.benchmark.table import MethodRow, SampleRow
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.measure.ratios import Ratio
-from rivulet.report.inputs import REFINED, TRANSFER, BenchmarkRow
+from rivulet.report.inputs import REFINED, TRANSFER
 from rivulet.report.reference.combined import combined
 from rivulet.report.verdicts import OVER_ANSOR
 
-Samples = Sequence[Mapping[str, str]]
-
 
 def table_effects(
-    rows: Sequence[BenchmarkRow], samples: Mapping[tuple[str, str], Samples], sampling: Sampling
+    rows: Sequence[MethodRow],
+    samples: Mapping[tuple[str, str], Sequence[SampleRow]],
+    sampling: Sampling,
 ) -> list[EffectRow]:
     """The comparisons of the study, as far as the tables have them.
 
@@ -62,16 +63,28 @@ _COMPARED = {
 }
 
 
-def _effect(
-    row: BenchmarkRow, source: str, target: str, comparison: str, ratio: Ratio
-) -> EffectRow:
+def _effect(row: MethodRow, source: str, target: str, comparison: str, ratio: Ratio) -> EffectRow:
+    method, baseline = _COMPARED[comparison]
     return EffectRow(
-        row.hardware, target, source, row.trials, comparison, *_COMPARED[comparison], None, None,
-        ratio.value, ratio.low, ratio.high, None, ratio.verdict, "",
-    )  # fmt: skip
+        hardware=row.hardware,
+        target=target,
+        source=source,
+        trials=row.trials,
+        comparison=comparison,
+        method=method,
+        baseline=baseline,
+        baseline_ms=None,
+        method_ms=None,
+        effect=ratio.value,
+        effect_low=ratio.low,
+        effect_high=ratio.high,
+        repetitions=None,
+        verdict=ratio.verdict,
+        reason="",
+    )
 
 
-def _quotient(moved: Mapping[str, BenchmarkRow], confidence: float) -> Ratio | None:
+def _quotient(moved: Mapping[str, MethodRow], confidence: float) -> Ratio | None:
     """Of two ratios to Ansor that were measured apart: their logarithms' errors add in square."""
     plain, refined = (
         combined([moved[log]], OVER_ANSOR, confidence) if log in moved else None
@@ -84,16 +97,12 @@ def _quotient(moved: Mapping[str, BenchmarkRow], confidence: float) -> Ratio | N
     return Ratio(math.exp(value), math.exp(value - reach), math.exp(value + reach))
 
 
-def _paired(samples: Samples, sampling: Sampling) -> Ratio | None:
+def _paired(samples: Sequence[SampleRow], sampling: Sampling) -> Ratio | None:
     """Latency of the transfer over that after droplet search, from the same processes."""
-    processes = dict.fromkeys(row["process"] for row in samples if row["used"] == "yes")
+    processes = dict.fromkeys(row.process for row in samples if row.used == "yes")
     before, after = (
         [
-            [
-                float(row["latency_ms"])
-                for row in samples
-                if (row["process"], row["method"]) == (process, method)
-            ]
+            [row.latency_ms for row in samples if (row.process, row.method) == (process, method)]
             for process in processes
         ]
         for method in (TRANSFER, REFINED)
