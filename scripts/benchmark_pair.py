@@ -131,7 +131,7 @@ def blame(job, options, found, subject):
             told = find_wrong_kernels(
                 folders[method], device.threads, subject.tolerance, subject.timing.seed,
                 job.scratch, lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-                device.location, options.kernels_record.with_suffix(".csv"),
+                location=device.location, table=options.kernels_record.with_suffix(".csv"),
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"

@@ -382,8 +382,8 @@ def test_what_makes_the_model_slower_in_place_is_put_back(
     bad.commit(kernel, slow.trace, 1e-9, target, chosen.best_records(kernel, 1)[0].args_info)
     said = []
     found, kept = prove_in_place(
-        subject, before, untuned, bad, tmp_path / "scratch", tmp_path / "after.so", said.append,
-        logger,
+        subject, before, untuned, bad, tmp_path / "scratch", tmp_path / "after.so", say=said.append,
+        logger=logger,
     )  # fmt: skip
     assert kernel.task in found.put_back
     assert not kept.best_records(kernel, 1)
@@ -408,8 +408,8 @@ def test_schedules_that_help_in_place_stay(
     _, _, targets = wide
     _, _, chosen = transfer(targets, [source], target, tmp_path, bench, logger)
     found, kept = prove_in_place(
-        subject, before, untuned, chosen, tmp_path / "scratch", tmp_path / "after.so", quiet,
-        logger,
+        subject, before, untuned, chosen, tmp_path / "scratch", tmp_path / "after.so", say=quiet,
+        logger=logger,
     )  # fmt: skip
     taken = [k.task for k in targets if kept.best_records(k, 1)]
     assert set(taken) | set(found.put_back) >= {
@@ -445,7 +445,7 @@ def test_a_wrong_output_is_found_before_anything_is_timed(model_without, tmp_pat
     other = replace(untuned, outputs=[array + 1 for array in untuned.outputs])
     empty = TuningLog(tmp_path / "empty")
     found, _ = prove_in_place(
-        subject, before, other, empty, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, before, other, empty, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert found.error > subject.tolerance
@@ -469,7 +469,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     bad = TuningLog(tmp_path / "bad", logger)
     result.record(bad, target)
     found, _ = prove_in_place(
-        subject, before, untuned, bad, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, before, untuned, bad, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert result.replace_wrong(SETTINGS, bench, logger) == [kernel.task]
@@ -479,7 +479,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     mended = TuningLog(tmp_path / "mended", logger)
     result.record(mended, target)
     found, _ = prove_in_place(
-        subject, before, untuned, mended, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, before, untuned, mended, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert found.right
 

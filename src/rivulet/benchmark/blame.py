@@ -39,6 +39,7 @@ def find_wrong_kernels(
     seed: int,
     scratch: Path,
     report: Callable[[int, str], None],
+    *,
     location: Location = HERE,
     table: Path | None = None,
 ) -> Blame:

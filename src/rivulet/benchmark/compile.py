@@ -12,7 +12,8 @@ import numpy as np
 
 from rivulet.graph.prepare import PreparedModel
 from rivulet.hardware.memory import in_one_block
-from rivulet.hardware.place import HERE, Place, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE, Place
 from rivulet.measure.linking import export_library
 from rivulet.records import TuningLog
 from rivulet.tvm_compat import load_tvm

@@ -70,6 +70,7 @@ def prove_in_place(
     chosen: TuningLog,
     scratch: Path,
     library: Path,
+    *,
     say: Callable[[str], None],
     logger: logging.Logger,
 ) -> tuple[InPlace, TuningLog]:

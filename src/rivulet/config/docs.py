@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.load import allowed, settings_class
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice
 from rivulet.config.remote import Rpc
-from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"

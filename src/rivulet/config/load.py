@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice
 from rivulet.config.problems import PROBLEMS, Allowed, did_you_mean, shown
 from rivulet.config.remote import Rpc
-from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library
 from rivulet.errors import UserError
 

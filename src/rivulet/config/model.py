@@ -23,13 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.pairing import BY_NAME, PairChoice, known_log, known_model
 from rivulet.config.problems import Allowed, Problem, did_you_mean, refuse, shown
 from rivulet.config.sections import (
     Benchmark,
     Droplet,
     DropletStudy,
-    Hardware,
     Measure,
     Search,
     Transfer,

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from rivulet.hardware.cpu import last_level_cache_bytes
-from rivulet.hardware.place import CPU, HERE, Place, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import CPU, HERE, Place
 from rivulet.hardware.vectors import VectorRegisters, vector_registers
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.linking import link_module

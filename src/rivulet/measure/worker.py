@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rivulet.errors import UserError, last_line
-from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.kinship import end_with_parent
 from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error

@@ -46,7 +46,8 @@ STAGE_ROOMS = {
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
+        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/open_place.py",
+        "hardware/remote.py",
         "measure/statistics.py", "measure/ratios.py", "measure/roofline.py", "models/export.py",
         "records/curve.py", *_RUN,
     ),
