@@ -129,9 +129,9 @@ def blame(job, options, found, subject):
         device = configured_device(options.settings)
         try:
             told = find_wrong_kernels(
-                folders[method], device.threads, subject.tolerance, subject.timing.seed,
+                folders[method], device.location, subject.tolerance, subject.timing.seed,
                 job.scratch, lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-                location=device.location, table=options.kernels_record.with_suffix(".csv"),
+                options.kernels_record.with_suffix(".csv"),
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"

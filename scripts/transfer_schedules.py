@@ -169,7 +169,7 @@ def prove(job, options, device, subject, settings, untuned, result, chosen, fold
 
         def work(place, schedules=schedules):
             return prove_in_place(
-                replace(subject, place=place), library_of(options.untuned_record), untuned,
+                replace(subject, place=place), untuned,
                 schedules, folder, folder / "model.so", say=job.tell, logger=job.logger,
             )  # fmt: skip
 

@@ -347,7 +347,7 @@ def test_roofs_and_proofs_in_place_are_taken_there(
         untuned = look_at_untuned(there, tmp_path / "before.so")
         assert untuned.latency_ms > 0
         return prove_in_place(
-            there, tmp_path / "before.so", untuned, empty, tmp_path, tmp_path / "after.so",
+            there, untuned, empty, tmp_path, tmp_path / "after.so",
             say=lambda text: None, logger=logger,
         )  # fmt: skip
 
