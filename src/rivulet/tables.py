@@ -28,7 +28,7 @@ def written(how: Callable[[float], str]) -> Any:
 
 
 def columns_of(row_class: type[Any]) -> tuple[str, ...]:
-    """Names of the columns: those of the fields, without the line of one that is a keyword."""
+    """Names of the columns: those of the fields, without the underscore behind a keyword's."""
     return tuple(field.name.rstrip("_") for field in fields(row_class))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from rivulet.errors import UserError, last_line
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
+from rivulet.tvm_compat import sessions
 
 _PAUSE = 0.5  # seconds before a tracker is asked again that had nothing
 _LEAST_WAIT = 0.2
@@ -65,16 +65,11 @@ class RemotePlace(Place):
 
     def alive(self) -> bool:
         """Whether the session's server still answers."""
-        try:
-            self._session.get_function("runtime.GetDeviceAttr")
-        except Exception:
-            return False
-        return True
+        return sessions.answers(self._session)
 
     def close(self) -> None:
         """End the session: the device is free for others, whatever still refers to it here."""
-        with suppress(Exception):  # it may be gone already
-            self._session.get_function("CloseRPCConnection")()
+        sessions.end(self._session)
 
     def seconds_left(self) -> float:
         """Seconds until the server ends the session."""

@@ -30,6 +30,7 @@ from rivulet.measure.values import argument_values
 from rivulet.tvm_compat.arguments import Call
 from rivulet.tvm_compat.gpu_defaults import with_default_threads
 from rivulet.tvm_compat.targets import is_gpu
+from rivulet.tvm_compat.weights import with_packed_weights
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
@@ -135,14 +136,13 @@ class Kernels:
                 before inference.
         """
         from tvm.driver import build as tvm_build
-        from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
         # TVM's pool pins this thread when it runs kernels on one thread only, always to the same
         # core: all builders would share it.
         os.sched_setaffinity(0, self._cpus)
         started = time.perf_counter()
         if not whole:
-            module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+            module = with_packed_weights(module)
         at = self.location.connection
         linker = at.compiler if at is not None else ""
         if is_gpu(target):

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-_IMPORT = ("graph", "tvm_compat/vector_math")
+_IMPORT = ("graph", "tvm_compat/vector_math", "tvm_compat/weights.py")
 # A compiled model, run on its inputs and held against another runtime.
 _RUN = (
     *_IMPORT, "hardware/memory.py", "measure/outputs.py", "models/inputs.py",
@@ -18,7 +18,7 @@ STAGE_ROOMS = {
     "export": ("models",),
     "kernels": (
         "graph", "kernels", "verify", "measure/outputs.py", "models/inputs.py",
-        "models/precision.py",
+        "models/precision.py", "tvm_compat/blocks.py", "tvm_compat/weights.py",
     ),
     "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "schedules", "measure", "records", "tvm_compat"),
@@ -38,11 +38,11 @@ STAGE_ROOMS = {
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
-        "transfer/sources.py", "kernels/structure.py", "records/best.py",
+        "transfer/sources.py", "kernels/structure.py", "tvm_compat/blocks.py", "records/best.py",
     ),
     "similarity": (
         "transfer/similarity.py", "transfer/ranking.py", "transfer/matching.py",
-        "transfer/mapping.py", "kernels/structure.py",
+        "transfer/mapping.py", "kernels/structure.py", "tvm_compat/blocks.py",
     ),
     "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
