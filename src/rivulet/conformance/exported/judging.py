@@ -60,7 +60,14 @@ def judge_export(sample: Sample, exporter: str, folder: Path) -> Row:
         result, message = _take_through(source, facts)
     except Exception as error:
         message = f"{type(error).__name__}: {first_line(error)}"[:300].rstrip()
-    return Row(sample.name, sample.package, exporter, result, **facts, message=message)
+    return Row(
+        model=sample.name,
+        package=sample.package,
+        exporter=exporter,
+        result=result,
+        **facts,
+        message=message,
+    )
 
 
 def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
