@@ -38,7 +38,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        "results/benchmarks.csv",
-        "results/report.html",
+        paths.BENCHMARKS + ".csv",
+        paths.REPORT + ".html",
         FILES.gains,
         FILES.effects,

@@ -129,7 +129,7 @@ class Config(Settings):
         description="Trials of the Ansor search per model; a list is a sweep [candidates]",
     )
     logs: Annotated[
-        tuple[Literal["ansor", "droplet"], ...],
+        tuple[str, ...],
         BeforeValidator(checked_logs),
         Allowed(LOGS_ALLOWED),
         WithJsonSchema(

@@ -8,21 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rivulet.errors import UserError
+from rivulet.methods import TRANSFER
+from rivulet.paths import parse
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
 from rivulet.report.reading import optional_number, read_rows, read_table, unreadable
 from rivulet.transfer.table import covered_kernels
-
-TRANSFER = "transfer"
-REFINED = "transfer+droplet"
-WARM = "warm"
-POOL = "pool"
-METHODS = (
-    "untuned", "onnxruntime", "openvino", "torch", "torch-compile", "ansor", "droplet", WARM,
-    TRANSFER, REFINED,
-)  # fmt: skip
-MOVED = (TRANSFER, REFINED)  # those that a source has a part in
-_ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,7 @@ class History:
         path: Its table.
         hardware: Where it ran.
         trials: Trial count of the log, or of the log that a transfer started from.
-        kind: ``ansor``, ``droplet``, ``warm``, ``transfer`` or ``transfer+droplet``.
+        method: The method.
         source: Source of a transfer; otherwise empty.
         log: Kind of the log that a transfer started from; otherwise empty.
         target: The model.
@@ -147,7 +138,7 @@ class History:
     path: Path
     hardware: str
     trials: int
-    kind: str
+    method: str
     source: str
     log: str
     target: str
@@ -231,14 +222,13 @@ def read_transfer(path: Path) -> TransferTable:
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    source, _, target = path.parent.name.partition("-to-")
-    log, _, trials = path.parent.parent.name.rpartition("-")
-    if not (source and target and log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log" or found.method != TRANSFER:
         raise UserError(
             f"{path}: the folders do not name a pair; expected "
             ".../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv"
         )
-    setting = Setting(path.absolute().parts[-5], int(trials), log)
+    setting = Setting(found.hardware, found.trials, found.log_kind)
     grouped: dict[str, list[dict[str, str]]] = {}
     for row in read_table(path, ["kernel", "kernel_class", "kind", "correct", "chosen", "reason"]):
         grouped.setdefault(row["kernel"], []).append(row)
@@ -246,7 +236,7 @@ def read_transfer(path: Path) -> TransferTable:
         kernels = [_outcome(rows) for rows in grouped.values()]
     except (KeyError, ValueError) as error:
         raise unreadable(path, error) from error
-    return TransferTable(path, setting, source, target, kernels)
+    return TransferTable(path, setting, found.source, found.model, kernels)
 
 
 def read_kernels(path: Path) -> KernelTable:
@@ -278,22 +268,24 @@ def read_history(path: Path) -> History:
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    parts = path.absolute().parts
-    room, folder, name = parts[-4], parts[-3], parts[-2]
-    log, _, trials = folder.rpartition("-")
-    source, _, target = name.partition("-to-")
-    moved = _ROOMS.get(room)
-    if (room != "logs" and not (moved and target)) or not (log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log":
         raise UserError(
             f"{path}: the folders do not say of what it is; expected "
             ".../logs/{log}-{trials}/{model}/trials.csv, or "
             ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv, "
             "or the latter below transfer-droplet/"
         )
-    curve = read_curve(path)
-    if moved:
-        return History(path, parts[-5], int(trials), moved, source, log, target, curve)
-    return History(path, parts[-5], int(trials), log, "", "", name, curve)
+    return History(
+        path=path,
+        hardware=found.hardware,
+        trials=found.trials,
+        method=found.method,
+        source=found.source,
+        log=found.log_kind,
+        target=found.model,
+        curve=read_curve(path),
+    )
 
 
 def read_pair_records(paths: list[Path]) -> dict[Path, Record]:

@@ -13,15 +13,13 @@ from markupsafe import Markup
 
 from rivulet.measure.ratios import SAME
 from rivulet.measure.roofline import RoofRow
-from rivulet.report.blocks import NAMES, Block, Line, blocks_of, fastest_method, origin
+from rivulet.methods import TRANSFER, method_of, moves
+from rivulet.report.blocks import Block, Line, blocks_of, fastest_method, origin
 from rivulet.report.coverage import coverage_of
 from rivulet.report.droplet import droplet_worth
 from rivulet.report.environments import environments, most_lost
 from rivulet.report.heat import heat_data
 from rivulet.report.inputs import (
-    MOVED,
-    REFINED,
-    TRANSFER,
     BenchmarkRow,
     ReportInputs,
     Setting,
@@ -114,7 +112,7 @@ def build_report(inputs: ReportInputs, made: datetime | None = None) -> str:
         maps=[_map(i, group) for i, group in enumerate(_maps(rows).items())],
         charts=[_chart(i, block) for i, block in enumerate(blocks)],
         times=search_times(rows, [read_history(path) for path in inputs.histories]),
-        sweeps=sweeps(rows, NAMES),
+        sweeps=sweeps(rows),
         droplet=droplet_worth(inputs.gains, inputs.effects),
         rankings=rankings(inputs.rankings, rows),
         coverage=[coverage_of(*group) for group in grouped(transfers, lambda t: t.setting)],
@@ -183,17 +181,16 @@ def _chart(index: int, block: Block) -> dict[str, Any]:
 
 def _worth_drawing(lines: list[Line]) -> list[Line]:
     """A target's own methods, and of many transfers the best ones; all are in the table."""
-    moved = [line for line in lines if line.method in MOVED]
+    moved = [line for line in lines if moves(line.method)]
     best = sorted(moved, key=lambda line: -(line.middle(OVER_ANSOR) or 0.0))[:_MOST_TRANSFERS]
-    return [line for line in lines if line.method not in MOVED or line in best]
+    return [line for line in lines if not moves(line.method) or line in best]
 
 
 def _short(line: Line) -> str:
     """A line's label where there is little room."""
-    if line.method not in MOVED:
+    if not moves(line.method):
         return line.label
-    start = origin(line.rows[0]).removesuffix(" log")
-    return f"{start}, + droplet" if line.method == REFINED else start
+    return origin(line.rows[0]).removesuffix(" log") + method_of(line.method).ending
 
 
 def _pretty(config_json: str) -> str:
