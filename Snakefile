@@ -25,13 +25,14 @@ include: "rules/ranking.smk"
 include: "rules/compile.smk"
 include: "rules/roofline.smk"
 include: "rules/benchmark.smk"
-include: "rules/library.smk"
+include: "rules/packages.smk"
 include: "rules/droplet_study.smk"
 include: "rules/report.smk"
 
 
 localrules:
     all,
+    packages,
     library,
 
 

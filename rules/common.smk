@@ -116,7 +116,7 @@ def one_of(names):
 
 wildcard_constraints:
     model=one_of(MODELS),
-    source=one_of([*MODELS, *CONFIG.library, paths.POOL]),
+    source=one_of([*MODELS, *CONFIG.donors, paths.POOL]),
     target=one_of(MODELS),
     # Hardware elsewhere has no rules: its files are taken as they are.
     hardware=one_of(THREADS) or "(?!)",
@@ -145,23 +145,23 @@ def user_file(wildcards):
     return user_files(CONFIG.plain["models"][wildcards.model])
 
 
-# A transfer's sources: one model or log of the library, or the pool of all of them.
+# A transfer's sources: one model or donor, or the pool of all of them.
 def source_logs(wildcards):
     """NAME=FOLDER of each source."""
     sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
     own = paths.OWN_LOG.at(own_log="{log_kind}")
     return [
-        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own.format(model=name, **wildcards)}"
+        f"{name}={CONFIG.donors[name].log if name in CONFIG.donors else own.format(model=name, **wildcards)}"
         for name in sources
     ]
 
 
 def files_of_sources(wildcards):
-    """What a transfer waits for: records of the workflow's own logs, databases of the library's."""
+    """What a transfer waits for: records of the workflow's own logs, databases of donors."""
     files = []
     for one in source_logs(wildcards):
         name, _, folder = one.partition("=")
-        kept = DATABASE if name in CONFIG.library else [paths.RECORD]
+        kept = DATABASE if name in CONFIG.donors else [paths.RECORD]
         files += [f"{folder}/{file}" for file in kept]
     return files
 

@@ -9,7 +9,7 @@ rule compile_untuned:
         # Not `ancient`: Snakemake would look no further at a job all of whose producers are.
         kernels=paths.KERNELS + ".json",
     output:
-        library=paths.COMPILED_UNTUNED + ".so",
+        compiled=paths.COMPILED_UNTUNED + ".so",
         record=paths.COMPILED_UNTUNED + ".json",
     log:
         paths.COMPILED_UNTUNED.text_log,
@@ -22,7 +22,7 @@ rule compile_untuned:
         " hardware={wildcards.hardware} --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
-        " --library {output.library} --record {output.record} --log {log}"
+        " --library {output.compiled} --record {output.record} --log {log}"
 
 
 rule compile_tuned:
@@ -34,7 +34,7 @@ rule compile_tuned:
         source=paths.OWN_LOG / paths.RECORD,
         kernels=paths.KERNELS + ".csv",
     output:
-        library=paths.COMPILED + ".so",
+        compiled=paths.COMPILED + ".so",
         schedules=paths.COMPILED + ".html",
         record=paths.COMPILED + ".json",
     log:
@@ -51,7 +51,7 @@ rule compile_tuned:
         + " --onnx {input.onnx} --model-record {input.record}"
         f" --source-log {paths.OWN_LOG.in_shell}"
         " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
-        " --library {output.library} --record {output.record} --log {log}"
+        " --library {output.compiled} --record {output.record} --log {log}"
 
 
 # What a transfer took is compiled by its own job; what goes on from it, here.
@@ -61,7 +61,7 @@ rule compile_refined:
         record=MODEL_OF_TARGET + ".json",
         source=paths.MOVED_LOG / paths.RECORD,
     output:
-        library=paths.COMPILED_MOVED + ".so",
+        compiled=paths.COMPILED_MOVED + ".so",
         schedules=paths.COMPILED_MOVED + ".html",
         record=paths.COMPILED_MOVED + ".json",
     log:
@@ -86,4 +86,4 @@ rule compile_refined:
         " --source-record {input.source}"
         f" --kernels {KERNELS_OF_TARGET.in_shell}.csv"
         " --schedules {output.schedules}"
-        " --library {output.library} --record {output.record} --log {log}"
+        " --library {output.compiled} --record {output.record} --log {log}"

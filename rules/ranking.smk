@@ -8,8 +8,8 @@ RANKED_LOGS = [
     paths.OWN_LOG.at(own_log=log, trials=trials, model=model)
     for log, trials, model in itertools.product(LOGS, TRIALS, RANKED)
 ]
-LIBRARY_FILES = [
-    f"{one.log}/{file}" for one in CONFIG.library.values() for file in DATABASE
+DONOR_FILES = [
+    f"{one.log}/{file}" for one in CONFIG.donors.values() for file in DATABASE
 ]
 
 
@@ -18,7 +18,7 @@ rule compare_kernels:
         MACHINE_FILE_OF,
         workloads=ancient([paths.WORKLOADS.at(model=model) for model in MODELS]),
         kernels=[paths.KERNELS.at(model=model) + ".json" for model in MODELS],
-        library=LIBRARY_FILES,
+        donors=DONOR_FILES,
     output:
         table=paths.SIMILARITY + ".csv",
         record=paths.SIMILARITY + ".json",
@@ -33,7 +33,7 @@ rule compare_kernels:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --library-files {input.library:q}"
+        " --library-files {input.donors:q}"
         " --table {output.table} --record {output.record} --log {log}"
 
 
@@ -44,7 +44,7 @@ rule rank_sources:
         kernels=[paths.KERNELS.at(model=model) + ".json" for model in RANKED],
         files=ancient([log / RECORDS for log in RANKED_LOGS]),
         logs=[log / paths.RECORD for log in RANKED_LOGS],
-        library=LIBRARY_FILES,
+        donors=DONOR_FILES,
     output:
         table=report(
             paths.RANKING + ".csv",
@@ -64,5 +64,5 @@ rule rank_sources:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --log-records {input.logs} --library-files {input.library:q}"
+        " --log-records {input.logs} --library-files {input.donors:q}"
         " --table {output.table} --record {output.record} --log {log}"

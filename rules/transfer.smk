@@ -1,6 +1,6 @@
 # Transfer: the sources' logs and the target's workloads ->
 #   results/{hardware}/transfer/{log}-{trials}/{source}-to-{target}/
-# where the source is a model, a log of the library, or the pool of all of them.
+# where the source is a model, a donor, or the pool of all of them.
 #
 # There are as many pairs as models squared, so their rules name the records of what they read, and
 # of what they make only what somebody asks for by name. A record tells all files that it stands

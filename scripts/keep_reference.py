@@ -68,7 +68,7 @@ a machine of another kind too, with a short search of the target's own beside it
 cp -r {place}/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
 cat > again.yaml <<END
 models: {{{target}: {target_definition}}}
-library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
+donors: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
 trials: [200]
 END
 snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv \\

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rivulet.config.load import check_duplicate_keys, validate_config
+from rivulet.config.load import OLD_KEYS, check_duplicate_keys, validate_config
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice, unranked
 from rivulet.errors import UserError
@@ -45,6 +45,8 @@ def load_workflow_config(
             stage_settings(config, "kernels", hardware=hardware)
     except UserError as error:
         _end(error)
+    for old in [key for key in OLD_KEYS if plans and key in data]:
+        print(f"note: {old}: is called {OLD_KEYS[old]}: now, and read as that", file=sys.stderr)
     return config
 
 

@@ -159,7 +159,7 @@ def stage_settings(
         model: Model, for the stages that depend on its definition.
         hardware: Hardware, for the stages that run on it.
         trials: Trial count, for logs.
-        source: Source of a transfer: a model, a log of the library, or the pool.
+        source: Source of a transfer: a model, a donor, or the pool.
         target: Target of a transfer.
     """
     data = config.plain
@@ -186,16 +186,16 @@ def stage_settings(
             settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
-    if stage in ("ranking", "similarity"):
-        settings["library"] = {k: _definition(v) for k, v in data["library"].items()}
+    if stage in ("ranking", "similarity"):  # records call donors so since before they had that name
+        settings["library"] = {k: _definition(v) for k, v in data["donors"].items()}
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
     if stage == "transfer" and source is not None and target is not None:
         sources = transfer_sources(config, source, target)
         if source == POOL:  # of a pair they are in its name, and all pairs have the same settings
             settings["sources"] = sources
-        elsewhere = [name for name in sources if name in config.library]
-        settings["library"] = {name: _definition(data["library"][name]) for name in elsewhere}
+        elsewhere = [name for name in sources if name in config.donors]
+        settings["library"] = {name: _definition(data["donors"][name]) for name in elsewhere}
     if stage == "package":
         settings["onnxruntime"] = version("onnxruntime")
         settings["benchmark"] = {k: v for k, v in data["benchmark"].items() if k not in _COMPARING}
@@ -243,7 +243,7 @@ def settings_of(config: Config, record: Record, hardware: str | None) -> dict[st
     if any(name not in config.models for name in names):
         return None
     source = subject.get("source")
-    if source is not None and source not in (POOL, *config.models, *config.library):
+    if source is not None and source not in (POOL, *config.models, *config.donors):
         return None
     trials = subject.get("trials")
     with_trials = record.stage in stage_sections()

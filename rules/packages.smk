@@ -1,7 +1,7 @@
 # Packages: a compiled model and its log -> results/{hardware}/library/{model}-{method}-{trials}/
 # Nothing asks for them but you:
 #   snakemake --cores 2 results/local/library/resnet18-droplet-5000/manifest.json     one
-#   snakemake --cores 2 library                                                       all of them
+#   snakemake --cores 2 packages                                                      all of them
 # A transfer's is {target}-transfer-from-{source}-{trials}, where it goes on with droplet search
 # {target}-transfer-droplet-from-{source}-{trials}; both from logs without droplet.
 OWN_PACKAGE, MOVED_PACKAGE = paths.PACKAGE, paths.MOVED_PACKAGE
@@ -9,9 +9,15 @@ OWN_PACKAGE, MOVED_PACKAGE = paths.PACKAGE, paths.MOVED_PACKAGE
 MOVED_FROM_ANSOR = paths.COMPILED_MOVED.at(log_kind="ansor")
 
 
-rule library:
+rule packages:
     input:
         package_manifests(CONFIG),
+
+
+# What `packages` was called.
+rule library:
+    input:
+        rules.packages.input,
 
 
 rule package_own:
@@ -19,11 +25,11 @@ rule package_own:
         MACHINE_FILE_OF,
         onnx=ancient(paths.MODEL + ".onnx"),
         record=paths.MODEL + ".json",
-        library=ancient(paths.COMPILED + ".so"),
-        library_record=paths.COMPILED + ".json",
+        compiled=ancient(paths.COMPILED + ".so"),
+        compiled_record=paths.COMPILED + ".json",
         log_record=paths.OWN_LOG / paths.RECORD,
     output:
-        library=OWN_PACKAGE / "model.so",
+        compiled=OWN_PACKAGE / "model.so",
         weights=OWN_PACKAGE / "params.npz",
         example=OWN_PACKAGE / "example.npz",
         manifest=OWN_PACKAGE / "manifest.json",
@@ -46,7 +52,7 @@ rule package_own:
         " --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record}"
-        " --library {input.library} --library-record {input.library_record}"
+        " --library {input.compiled} --library-record {input.compiled_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
 
@@ -56,10 +62,10 @@ rule package_transfer:
         MACHINE_FILE_OF,
         onnx=ancient(MODEL_OF_TARGET + ".onnx"),
         record=MODEL_OF_TARGET + ".json",
-        library_record=record_of_moved,
+        compiled_record=record_of_moved,
         log_record=paths.MOVED_LOG.at(log_kind="ansor") / paths.RECORD,
     output:
-        library=MOVED_PACKAGE / "model.so",
+        compiled=MOVED_PACKAGE / "model.so",
         weights=MOVED_PACKAGE / "params.npz",
         example=MOVED_PACKAGE / "example.npz",
         manifest=MOVED_PACKAGE / "manifest.json",
@@ -83,6 +89,6 @@ rule package_transfer:
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record}"
         f" --library {MOVED_FROM_ANSOR.in_shell}.so"
-        " --library-record {input.library_record}"
+        " --library-record {input.compiled_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
