@@ -205,6 +205,8 @@ _KINDS = (
     ("similarity", SIMILARITY),
     ("gain", GAIN),
     ("effect", EFFECT),
+    ("benchmarks", BENCHMARKS),
+    ("report", REPORT),
 )
 _FOLDERS = (OWN_LOG, MOVED_LOG, PACKAGE, MOVED_PACKAGE)
 # Names may have dots in them.
@@ -235,3 +237,30 @@ def parse(path: Path | str) -> Artefact | None:
             source=found.get("source", ""),
         )
     return None
+
+
+def text_log_of(path: Path | str) -> Path | None:
+    """The text log of the job that makes an artefact, from the checkout; None for any other file.
+
+    Args:
+        path: As `parse` takes it.
+    """
+    found = parse(path)
+    if found is None:
+        return None
+    method = methods.method_of(found.method) if found.method else None
+    pattern = BENCHMARK if found.kind == "benchmark" else found.pattern
+    if found.kind == "compiled" and method is not None and method.compiles:
+        pattern = MOVED_LOG
+    folder = method.folder if method is not None else ""
+    place = pattern.at(
+        hardware=found.hardware,
+        own_log=folder,
+        moved=folder,
+        log_kind=found.log_kind,
+        trials=found.trials,
+        model=found.model,
+        target=found.model,
+        source=found.source,
+    )
+    return Path(place.text_log)

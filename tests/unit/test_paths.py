@@ -28,7 +28,7 @@ def test_a_pattern_is_filled_in_part_by_part():
 
 
 @pytest.mark.parametrize(("kind", "pattern"), paths._KINDS)
-@pytest.mark.parametrize("root", ["", "/somewhere/results/", "docs/reference/", "kernels/models/"])
+@pytest.mark.parametrize("root", ["", "/somewhere/results/", "docs/reference/", "transfer/ansor-8/"])
 @pytest.mark.parametrize("bare", [True, False])
 def test_every_path_is_read_back(kind, pattern, root, bare):
     rest = "/trials.csv" if kind in ("log", "package") else ".json"
@@ -59,6 +59,29 @@ def test_a_transfer_has_one_record_for_its_log_and_its_model():
     assert moved.endswith("/transfer/{log_kind}-{trials}/{source}-to-{target}/log.json")
     untuned = paths.compiled_record_of(method_of("untuned"))
     assert untuned == "results/{hardware}/libraries/untuned/{model}.json"
+
+
+def test_the_text_log_of_what_a_job_makes():
+    def log_of(below):
+        return str(paths.text_log_of(f"results/h/{below}")).removeprefix("logs/h/")
+
+    moved, log = "transfer/ansor-8/a-to-b", "logs/ansor-8/a.b.log"
+    assert log_of("logs/ansor-8/a.b/trials.csv") == log_of("logs/ansor-8/a.b/database.json") == log
+    # A transfer compiles its model itself.
+    assert log_of("libraries/transfer-ansor-8/a-to-b.so") == f"{moved}.log"
+    compiled = "libraries/transfer-droplet-ansor-8/a-to-b"
+    assert log_of(f"{compiled}.html") == f"{compiled}.log"
+    assert log_of("benchmarks/ansor-8/kernels/a-to-b.csv") == "benchmarks/ansor-8/a-to-b.log"
+    assert log_of("library/a-ansor-8/manifest.json") == "library/a-ansor-8.log"
+    assert paths.text_log_of("results/report.html") == Path("logs/report.log")
+    assert paths.text_log_of("results/h/other.txt") is None
+
+
+def test_every_rule_logs_where_its_outputs_say():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    logs = re.findall(r"(?m)^    log:\n        (.+),$", text)
+    assert len(logs) == text.count("\n    log:")
+    assert [log for log in logs if not log.endswith(".text_log")] == []
 
 
 def test_a_pair_is_split_at_its_middle():

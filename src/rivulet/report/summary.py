@@ -71,7 +71,7 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     text = f"({origin(best)}) "
     if best.share_of_ansor_speedup is None:
         text = f"A transfer {text}runs in {_measured([best], confidence)}."
-        return [text, *_refined(block, best, confidence)]
+        return [text, *_gone_on(block, best, confidence)]
     text = (
         f"The {'best transfer' if len(lines) > 1 else 'transfer'} {text}runs in "
         f"{_measured([best], confidence)} and reaches {best.share_of_ansor_speedup:.2f} of "
@@ -86,10 +86,10 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     if rivals:
         listed = "; ".join(origin(row) for row in rivals)
         text += f". No difference is shown between it and the transfer {listed}"
-    return [f"{text}.", *_refined(block, best, confidence)]
+    return [f"{text}.", *_gone_on(block, best, confidence)]
 
 
-def _refined(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
+def _gone_on(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
     """What was made of a transfer after it; both were timed in the same processes."""
     said = []
     for row in (row for x in block.lines for row in x.timed):
