@@ -15,7 +15,7 @@ def transfers_of(config: Config) -> list[tuple[str, str]]:
 
 def transfer_names(config: Config) -> list[str]:
     """``{source}-to-{target}`` of every transfer, in the same order."""
-    return [PAIR.at(source=source, target=target) for source, target in transfers_of(config)]
+    return [PAIR.format(source=source, target=target) for source, target in transfers_of(config)]
 
 
 def source_logs(config: Config, method: Method) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import product
 from rivulet import methods
 from rivulet.config.model import Config
 from rivulet.methods import ANSOR
-from rivulet.paths import MOVED_PACKAGE, PACKAGE, Pattern
+from rivulet.paths import MOVED_PACKAGE, PACKAGE
 from rivulet.workflow.matrix import models_of, source_logs, transfers_of
 from rivulet.workflow.stages import planned_hardware
 
@@ -17,18 +17,18 @@ def package_manifests(config: Config) -> list[str]:
 
     Transfers are those from logs without droplet, alone and with droplet search after them.
     """
-    folders: list[Pattern] = [
-        PACKAGE.at(own_log=method.folder, model=model, trials=trials)
-        for method in methods.own()
+    hardware = planned_hardware(config)
+    own = [
+        PACKAGE.format(hardware=name, own_log=method.folder, model=model, trials=trials)
+        for name, method in product(hardware, methods.own())
         for model, trials in product(models_of(config, method), config.trials)
     ]
-    folders += [
-        MOVED_PACKAGE.at(moved=method.folder, source=source, target=target, trials=trials)
-        for method in methods.moved()
+    moved = [
+        MOVED_PACKAGE.format(
+            hardware=name, moved=method.folder, source=source, target=target, trials=trials
+        )
+        for name, method in product(hardware, methods.moved())
         if ANSOR in source_logs(config, method)
         for (source, target), trials in product(transfers_of(config), config.trials)
     ]
-    return [
-        folder.at(hardware=hardware) / "manifest.json"
-        for hardware, folder in product(planned_hardware(config), folders)
-    ]
+    return [f"{folder}/manifest.json" for folder in [*own, *moved]]

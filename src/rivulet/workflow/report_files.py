@@ -147,4 +147,5 @@ def _each(
     others: Sequence[Mapping[str, object]] = ({},),
 ) -> list[str]:
     """A path for each hardware and each of the other values of its wildcards."""
-    return [pattern.at(**one, **more) for one, more in product(hardware, others)]
+    places = [pattern.at(**one) for one in hardware]
+    return [place.format(**more) for place, more in product(places, others)]
