@@ -39,7 +39,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        paths.BENCHMARKS + ".csv",
-        paths.REPORT + ".html",
+        f"{paths.BENCHMARKS}.csv",
+        f"{paths.REPORT}.html",
         FILES.gains,
         FILES.effects,

@@ -8,11 +8,11 @@
 rule benchmark_pair:
     input:
         MACHINE_FILE_OF,
-        roofline=paths.ROOFLINE + ".json",
+        roofline=f"{paths.ROOFLINE}.json",
         records=records_of_pair,
     output:
         table=report(
-            paths.BENCHMARK + ".csv",
+            f"{paths.BENCHMARK}.csv",
             caption="captions/pair.rst",
             category="2 Pairs",
             subcategory="{target}",
@@ -24,7 +24,7 @@ rule benchmark_pair:
             },
         ),
         kernels=report(
-            paths.BENCHMARK_KERNELS + ".csv",
+            f"{paths.BENCHMARK_KERNELS}.csv",
             caption="captions/kernels.rst",
             category="2 Pairs",
             subcategory="{target}",
@@ -35,7 +35,7 @@ rule benchmark_pair:
                 "hardware": "{hardware}",
             },
         ),
-        record=paths.BENCHMARK + ".json",
+        record=f"{paths.BENCHMARK}.json",
     log:
         paths.BENCHMARK.text_log,
     conda:
@@ -66,12 +66,12 @@ rule collect_benchmarks:
         all_pair_tables,
     output:
         table=report(
-            paths.BENCHMARKS + ".csv",
+            f"{paths.BENCHMARKS}.csv",
             caption="captions/benchmarks.rst",
             category="1 The whole",
             labels={"what": "all methods", "form": "table"},
         ),
-        record=paths.BENCHMARKS + ".json",
+        record=f"{paths.BENCHMARKS}.json",
     log:
         paths.BENCHMARKS.text_log,
     conda:

@@ -90,7 +90,7 @@ def threads_of_hardware(wildcards):
 def file_of_hardware(wildcards):
     if wildcards.hardware not in AT_CLUSTER:
         return []
-    return [paths.MACHINE.format(**wildcards) + ".json"]
+    return [f"{paths.MACHINE.format(**wildcards)}.json"]
 
 
 device_threads = (
@@ -111,7 +111,6 @@ UNTUNED_OF_TARGET = paths.COMPILED_UNTUNED.at(model="{target}")
 
 def one_of(names):
     return "|".join(map(re.escape, names))
-
 
 
 wildcard_constraints:
@@ -188,6 +187,11 @@ def records_of_methods(source, log_kind):
 def records_of_pair(wildcards):
     patterns = records_of_methods(wildcards.source, wildcards.log_kind)
     return [pattern.format(**wildcards) for pattern in patterns]
+
+
+def compiled_record(name):
+    """Pattern of the record of a method's compiled model."""
+    return paths.compiled_record_of(methods.method_of(name))
 
 
 def record_of_moved(wildcards):

@@ -3,14 +3,14 @@
 rule compile_untuned:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient(paths.MODEL + ".onnx"),
-        record=paths.MODEL + ".json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
         # A model that is refused there is not compiled either, and told once.
         # Not `ancient`: Snakemake would look no further at a job all of whose producers are.
-        kernels=paths.KERNELS + ".json",
+        kernels=f"{paths.KERNELS}.json",
     output:
-        compiled=paths.COMPILED_UNTUNED + ".so",
-        record=paths.COMPILED_UNTUNED + ".json",
+        compiled=f"{paths.COMPILED_UNTUNED}.so",
+        record=f"{paths.COMPILED_UNTUNED}.json",
     log:
         paths.COMPILED_UNTUNED.text_log,
     conda:
@@ -28,15 +28,15 @@ rule compile_untuned:
 rule compile_tuned:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient(paths.MODEL + ".onnx"),
-        record=paths.MODEL + ".json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
         source_files=ancient([paths.OWN_LOG / file for file in DATABASE]),
         source=paths.OWN_LOG / paths.RECORD,
-        kernels=paths.KERNELS + ".csv",
+        kernels=f"{paths.KERNELS}.csv",
     output:
-        compiled=paths.COMPILED + ".so",
-        schedules=paths.COMPILED + ".html",
-        record=paths.COMPILED + ".json",
+        compiled=f"{paths.COMPILED}.so",
+        schedules=f"{paths.COMPILED}.html",
+        record=f"{paths.COMPILED}.json",
     log:
         paths.COMPILED.text_log,
     conda:
@@ -58,18 +58,18 @@ rule compile_tuned:
 rule compile_refined:
     input:
         MACHINE_FILE_OF,
-        record=MODEL_OF_TARGET + ".json",
+        record=f"{MODEL_OF_TARGET}.json",
         source=paths.MOVED_LOG / paths.RECORD,
     output:
-        compiled=paths.COMPILED_MOVED + ".so",
-        schedules=paths.COMPILED_MOVED + ".html",
-        record=paths.COMPILED_MOVED + ".json",
+        compiled=f"{paths.COMPILED_MOVED}.so",
+        schedules=f"{paths.COMPILED_MOVED}.html",
+        record=f"{paths.COMPILED_MOVED}.json",
     log:
         paths.COMPILED_MOVED.text_log,
-    conda:
-        ENVIRONMENT
     wildcard_constraints:
         moved=one_of(one.folder for one in methods.moved() if not one.compiles),
+    conda:
+        ENVIRONMENT
     params:
         settings=settings("compile", "hardware"),
     shell:

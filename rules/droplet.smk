@@ -10,7 +10,7 @@ rule refine_droplet:
     input:
         MACHINE_FILE_OF,
         workloads=ancient(paths.WORKLOADS),
-        kernels=paths.KERNELS + ".json",
+        kernels=f"{paths.KERNELS}.json",
         source_files=ancient([SEARCH / file for file in [*DATABASE, paths.TRIALS]]),
         source=SEARCH / paths.RECORD,
     output:
@@ -46,7 +46,7 @@ rule refine_droplet:
 rule refine_transfer:
     input:
         MACHINE_FILE_OF,
-        kernels=KERNELS_OF_TARGET + ".json",
+        kernels=f"{KERNELS_OF_TARGET}.json",
         source=TRANSFER / paths.RECORD,
     output:
         record=TRANSFER_DROPLET / paths.RECORD,

@@ -6,15 +6,13 @@ FURTHEST = SEARCH.at(trials=gain_trials(CONFIG)[1])
 WITHOUT, WITH = [
     [log.at(trials=trials) for trials in TRIALS] for log in (SEARCH, DROPLET)
 ]
-# What droplet search made of a transfer, compiled.
-TRANSFER_DROPLET_COMPILED = paths.COMPILED_MOVED.at(moved="transfer-droplet")
 
 
 rule measure_droplet_gain:
     input:
         MACHINE_FILE_OF,
         workloads=ancient(paths.WORKLOADS),
-        kernels=paths.KERNELS + ".json",
+        kernels=f"{paths.KERNELS}.json",
         files=ancient(
             [
                 log / file
@@ -27,8 +25,8 @@ rule measure_droplet_gain:
         records=[log / paths.RECORD for log in [*WITHOUT, *WITH]],
         further=FURTHEST / paths.RECORD,
     output:
-        table=paths.GAIN_OF_MODEL + ".csv",
-        record=paths.GAIN_OF_MODEL + ".json",
+        table=f"{paths.GAIN_OF_MODEL}.csv",
+        record=f"{paths.GAIN_OF_MODEL}.json",
     log:
         paths.GAIN_OF_MODEL.text_log,
     conda:
@@ -53,21 +51,21 @@ rule measure_droplet_gain:
 
 rule collect_droplet_gain:
     input:
-        [paths.GAIN_OF_MODEL.at(model=model) + ".csv" for model in MODELS],
+        [f"{paths.GAIN_OF_MODEL.at(model=model)}.csv" for model in MODELS],
     output:
         table=report(
-            paths.GAIN + ".csv",
+            f"{paths.GAIN}.csv",
             caption="captions/droplet_gain.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "gain", "form": "table"},
         ),
         figure=report(
-            paths.GAIN + ".svg",
+            f"{paths.GAIN}.svg",
             caption="captions/droplet_gain.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "gain", "form": "figure"},
         ),
-        record=paths.GAIN + ".json",
+        record=f"{paths.GAIN}.json",
     log:
         paths.GAIN.text_log,
     conda:
@@ -83,17 +81,14 @@ rule collect_droplet_gain:
 rule measure_droplet_effect:
     input:
         MACHINE_FILE_OF,
-        own=[
-            paths.COMPILED.at(own_log=log, model="{target}") + ".json"
-            for log in ("ansor", "droplet")
-        ],
+        own=[compiled_record(log).at(model="{target}") for log in ("ansor", "droplet")],
         transfers=[
             TRANSFER.at(log_kind=log) / paths.RECORD for log in ("ansor", "droplet")
         ],
-        refined=TRANSFER_DROPLET_COMPILED.at(log_kind="ansor") + ".json",
+        refined=compiled_record("transfer+droplet").at(log_kind="ansor"),
     output:
-        table=paths.EFFECT_OF_PAIR + ".csv",
-        record=paths.EFFECT_OF_PAIR + ".json",
+        table=f"{paths.EFFECT_OF_PAIR}.csv",
+        record=f"{paths.EFFECT_OF_PAIR}.json",
     log:
         paths.EFFECT_OF_PAIR.text_log,
     conda:
@@ -119,17 +114,17 @@ rule measure_droplet_effect:
 rule collect_droplet_effect:
     input:
         [
-            paths.EFFECT_OF_PAIR.at(trials=trials, source=source, target=target) + ".csv"
+            f"{paths.EFFECT_OF_PAIR.at(trials=trials, source=source, target=target)}.csv"
             for trials, (source, target) in itertools.product(TRIALS, CONFIG.pair_list)
         ],
     output:
         table=report(
-            paths.EFFECT + ".csv",
+            f"{paths.EFFECT}.csv",
             caption="captions/droplet_effect.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "effect", "form": "table"},
         ),
-        record=paths.EFFECT + ".json",
+        record=f"{paths.EFFECT}.json",
     log:
         paths.EFFECT.text_log,
     conda:

@@ -4,8 +4,8 @@ rule export_model:
         format="rules/export_format.txt",
         user_file=user_file,
     output:
-        onnx=paths.MODEL + ".onnx",
-        record=paths.MODEL + ".json",
+        onnx=f"{paths.MODEL}.onnx",
+        record=f"{paths.MODEL}.json",
     log:
         paths.MODEL.text_log,
     conda:

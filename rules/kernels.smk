@@ -2,12 +2,12 @@
 rule extract_kernels:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient(paths.MODEL + ".onnx"),
-        record=paths.MODEL + ".json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
     output:
-        table=paths.KERNELS + ".csv",
+        table=f"{paths.KERNELS}.csv",
         workloads=paths.WORKLOADS,
-        record=paths.KERNELS + ".json",
+        record=f"{paths.KERNELS}.json",
     log:
         paths.KERNELS.text_log,
     conda:

@@ -2,7 +2,7 @@
 # The node that this job runs on is the one that the hardware's name stands for from then on.
 rule describe_machine:
     output:
-        paths.MACHINE + ".json",
+        f"{paths.MACHINE}.json",
     log:
         paths.MACHINE.text_log,
     conda:

@@ -23,10 +23,10 @@ rule library:
 rule package_own:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient(paths.MODEL + ".onnx"),
-        record=paths.MODEL + ".json",
-        compiled=ancient(paths.COMPILED + ".so"),
-        compiled_record=paths.COMPILED + ".json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
+        compiled=ancient(f"{paths.COMPILED}.so"),
+        compiled_record=f"{paths.COMPILED}.json",
         log_record=paths.OWN_LOG / paths.RECORD,
     output:
         compiled=OWN_PACKAGE / "model.so",
@@ -60,8 +60,8 @@ rule package_own:
 rule package_transfer:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient(MODEL_OF_TARGET + ".onnx"),
-        record=MODEL_OF_TARGET + ".json",
+        onnx=ancient(f"{MODEL_OF_TARGET}.onnx"),
+        record=f"{MODEL_OF_TARGET}.json",
         compiled_record=record_of_moved,
         log_record=paths.MOVED_LOG.at(log_kind="ansor") / paths.RECORD,
     output:

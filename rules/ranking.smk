@@ -1,7 +1,9 @@
 # Ranking: all logs of a hardware -> results/{hardware}/transfer/ranking.csv
 #   and before there is any log: all kernels -> results/{hardware}/similarity.csv
 # Models that no transfer takes from or goes to need no log for it.
-RANKED = [m for m in MODELS if any(m in paths.split_pair(t) for t in TRANSFERS)] or MODELS
+RANKED = [
+    m for m in MODELS if any(m in paths.split_pair(t) for t in TRANSFERS)
+] or MODELS
 if any(paths.split_pair(t)[0] == paths.POOL for t in TRANSFERS):
     RANKED = MODELS
 RANKED_LOGS = [
@@ -17,11 +19,11 @@ rule compare_kernels:
     input:
         MACHINE_FILE_OF,
         workloads=ancient([paths.WORKLOADS.at(model=model) for model in MODELS]),
-        kernels=[paths.KERNELS.at(model=model) + ".json" for model in MODELS],
+        kernels=[f"{paths.KERNELS.at(model=model)}.json" for model in MODELS],
         donors=DONOR_FILES,
     output:
-        table=paths.SIMILARITY + ".csv",
-        record=paths.SIMILARITY + ".json",
+        table=f"{paths.SIMILARITY}.csv",
+        record=f"{paths.SIMILARITY}.json",
     log:
         paths.SIMILARITY.text_log,
     conda:
@@ -41,18 +43,18 @@ rule rank_sources:
     input:
         MACHINE_FILE_OF,
         workloads=ancient([paths.WORKLOADS.at(model=model) for model in RANKED]),
-        kernels=[paths.KERNELS.at(model=model) + ".json" for model in RANKED],
+        kernels=[f"{paths.KERNELS.at(model=model)}.json" for model in RANKED],
         files=ancient([log / RECORDS for log in RANKED_LOGS]),
         logs=[log / paths.RECORD for log in RANKED_LOGS],
         donors=DONOR_FILES,
     output:
         table=report(
-            paths.RANKING + ".csv",
+            f"{paths.RANKING}.csv",
             caption="captions/ranking.rst",
             category="3 Machines",
             labels={"hardware": "{hardware}", "what": "ranking of sources"},
         ),
-        record=paths.RANKING + ".json",
+        record=f"{paths.RANKING}.json",
     log:
         paths.RANKING.text_log,
     conda:

@@ -5,8 +5,8 @@
 # collected table.
 rule make_report:
     input:
-        benchmarks=paths.BENCHMARKS + ".csv",
-        record=paths.BENCHMARKS + ".json",
+        benchmarks=f"{paths.BENCHMARKS}.csv",
+        record=f"{paths.BENCHMARKS}.json",
         kernels=FILES.kernels,
         rankings=FILES.rankings,
         rooflines=FILES.rooflines,
@@ -14,12 +14,12 @@ rule make_report:
         effects=FILES.effects,
     output:
         page=report(
-            paths.REPORT + ".html",
+            f"{paths.REPORT}.html",
             caption="captions/report.rst",
             category="1 The whole",
             labels={"what": "report", "form": "page"},
         ),
-        record=paths.REPORT + ".json",
+        record=f"{paths.REPORT}.json",
     log:
         paths.REPORT.text_log,
     conda:

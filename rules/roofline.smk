@@ -5,12 +5,12 @@ rule measure_roofline:
         format="rules/roofline_format.txt",
     output:
         table=report(
-            paths.ROOFLINE + ".csv",
+            f"{paths.ROOFLINE}.csv",
             caption="captions/roofline.rst",
             category="3 Machines",
             labels={"hardware": "{hardware}", "what": "roofline"},
         ),
-        record=paths.ROOFLINE + ".json",
+        record=f"{paths.ROOFLINE}.json",
     log:
         paths.ROOFLINE.text_log,
     conda:

@@ -13,7 +13,7 @@ rule search_schedules:
     input:
         MACHINE_FILE_OF,
         workloads=ancient(paths.WORKLOADS),
-        kernels=paths.KERNELS + ".json",
+        kernels=f"{paths.KERNELS}.json",
     output:
         workloads=SEARCH / WORKLOADS,
         records=SEARCH / RECORDS,

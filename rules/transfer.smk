@@ -13,9 +13,9 @@ TRANSFER_COMPILED = paths.COMPILED_MOVED.at(moved="transfer")
 rule transfer_schedules:
     input:
         MACHINE_FILE_OF,
-        kernels=KERNELS_OF_TARGET + ".json",
+        kernels=f"{KERNELS_OF_TARGET}.json",
         sources=files_of_sources,
-        untuned_record=UNTUNED_OF_TARGET + ".json",
+        untuned_record=f"{UNTUNED_OF_TARGET}.json",
     output:
         record=TRANSFER / paths.RECORD,
     log:

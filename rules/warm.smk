@@ -8,7 +8,7 @@ POOL_OF_MODEL = TRANSFER.at(log_kind="ansor", source="pool", target="{model}")
 rule search_warm:
     input:
         MACHINE_FILE_OF,
-        kernels=paths.KERNELS + ".json",
+        kernels=f"{paths.KERNELS}.json",
         start=POOL_OF_MODEL / paths.RECORD,
     output:
         workloads=WARM / WORKLOADS,
