@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Each recipe uses all of .venv, or removes it; the tools within run in parallel by themselves.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale bench-league test lint lint-fix clean
+.PHONY: help env demo watch report bench bench-transfer bench-droplet bench-evidence bench-scale bench-league test test-fast lint lint-fix clean
 
 help: ## list these targets
 	@echo "Rivulet: make TARGET"
@@ -55,6 +55,9 @@ bench-league: env ## time all models beside other runtimes, for hours (a rough a
 test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)
 
+test-fast: env ## run the tests that measure nothing and run no workflow, in two minutes
+	@.venv/bin/python -m pytest tests/unit -m "not slow" $(ARGS)
+
 lint: env ## check style, types, the workflow, and that generated files are up to date
 	ruff check .
 	ruff format --check .
@@ -62,14 +65,15 @@ lint: env ## check style, types, the workflow, and that generated files are up t
 	snakemake --lint text --configfile config/demo.yaml
 	mypy
 	.venv/bin/python scripts/generate_config_docs.py --check
-	.venv/bin/python envs/make_conda_env.py --check
+	.venv/bin/python envs/make_conda_env.py | diff envs/rivulet.yaml - || { \
+		echo "error: envs/rivulet.yaml does not match its pins; run: make lint-fix" >&2; exit 1; }
 
 lint-fix: env ## repair what can be repaired by itself, and write the generated files
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
 	.venv/bin/python scripts/generate_config_docs.py
-	.venv/bin/python envs/make_conda_env.py
+	.venv/bin/python envs/make_conda_env.py > envs/rivulet.yaml
 
 clean: ## remove .venv, caches and logs; keep all results
 	@rm -rf .venv logs build .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

@@ -32,8 +32,9 @@ from rivulet.hardware.target import resolve_target
 from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.search import search_model
+from rivulet.search import EvolutionarySearch, SearchSettings
 from rivulet.search.evolutionary import EvolutionaryProposer
+from rivulet.tuning import Session, TrialBudget, tune
 
 LARGEST_RATIO = 1.3
 LARGEST_GIB = 2.5
@@ -115,8 +116,11 @@ def run(kernels, target, threads, trials, settings, folder, out):
                 print(f"{done} of {trials} trials, {row['rss_mib']:.0f} MiB", flush=True)
 
         bench = ReplayBench(surrogate=LoopSurrogate(target, threads))
-        logger = logging.getLogger("batch_cost")
-        search_model(kernels, target, trials, settings, threads, log, bench, report, logger)
+        session = Session(
+            kernels, target=target, threads=threads, log=log, bench=bench,
+            logger=logging.getLogger("batch_cost"), report=report,
+        )  # fmt: skip
+        tune(EvolutionarySearch(SearchSettings(**settings)), session, TrialBudget(trials))
     return rows
 
 

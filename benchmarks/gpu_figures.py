@@ -30,7 +30,7 @@ from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.config.sections import Droplet, Measure, Search, Transfer
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSearch, DropletSettings, read_source
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
@@ -50,8 +50,9 @@ from rivulet.measure.statistics import median
 from rivulet.models.description import check_onnx
 from rivulet.models.export import export_torchvision
 from rivulet.records import TuningLog
-from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.search import EvolutionarySearch, SearchSettings
+from rivulet.transfer import TransferSettings, TransferTuning, load_source
+from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat import installed_version, load_tvm
 
 MODELS = ("resnet18", "squeezenet1_1")
@@ -137,14 +138,19 @@ class Runs:
             f"{sum(reasons.values())} failed {dict(reasons) or ''}".rstrip()
         )
 
+    def session(self, log, report):
+        """What a strategy works in."""
+        return Session(
+            self.kernels, target=self.target, threads=self.device.threads, log=log,
+            bench=self.bench, logger=LOGGER, report=report,
+        )  # fmt: skip
+
     def search(self):
         """Search."""
         log = self.log("ansor")
-        search_model(
-            self.kernels, self.target, self.options.trials, Search().model_dump(mode="json"),
-            self.device.threads, log, self.bench, self.progress("ansor", self.options.trials),
-            LOGGER,
-        )  # fmt: skip
+        session = self.session(log, self.progress("ansor", self.options.trials))
+        settings = SearchSettings(**Search().model_dump(mode="json"))
+        tune(EvolutionarySearch(settings), session, TrialBudget(self.options.trials))
         self.note("ansor", log, log.trials, log.elapsed())
 
     def droplet(self):
@@ -156,16 +162,14 @@ class Runs:
         earlier, started = walk.elapsed(), time.monotonic()
         ansor = self.folder / "ansor"
         source = read_source(ansor, self.kernels, self.folder, True, LOGGER)
-        descents = refine_model(
-            self.kernels, self.target, settings, source, self.device.threads, walk, self.bench,
-            report, LOGGER,
-        )  # fmt: skip
-        settled = settle_all(descents, settings, self.bench, quiet, LOGGER)
+        strategy = DropletSearch(settings, source)
+        tune(strategy, self.session(walk, report), TrialBudget(settings.trials))
+        settled = settle_all(strategy.descents, settings, self.bench, quiet, LOGGER)
         self.log("droplet", fresh=True)
         combined, trials = self.folder / "droplet", self.folder / "walk" / "trials.csv"
         combine_logs(settled, self.target, ansor, trials, self.folder, combined, LOGGER)
         self.note("droplet", self.log("droplet"), walk.trials, earlier + time.monotonic() - started)
-        say(f"{self.name} droplet: {sum(d.moves for d in descents)} moves")
+        say(f"{self.name} droplet: {sum(d.moves for d in strategy.descents)} moves")
 
     def transfer(self, source):
         """Take over the schedules that another model's search has found."""
@@ -181,10 +185,10 @@ class Runs:
         )  # fmt: skip
         measured, chosen = self.log("measured"), self.log("transfer", fresh=True)
         earlier, started = measured.elapsed(), time.monotonic()
-        result = transfer_schedules(
-            self.kernels, [lent], self.target, "stock", settings, self.device.threads, measured,
-            chosen, self.bench, self.folder, self.progress("transfer", len(self.kernels)), LOGGER,
-        )  # fmt: skip
+        strategy = TransferTuning(settings, [lent], scratch=self.folder, space="stock")
+        tune(strategy, self.session(measured, self.progress("transfer", len(self.kernels))))
+        result = strategy.result
+        result.record(chosen, self.target)
         self.note("transfer", chosen, measured.trials, earlier + time.monotonic() - started)
         taken = sum(r.chosen == "yes" and r.kind != "default" for r in result.rows)
         say(f"{self.name} transfer: {taken} of {len(self.kernels)} kernels take one")

@@ -37,7 +37,8 @@ from rivulet.measure.replay import ReplayBench
 from rivulet.measure.statistics import bootstrap_median_interval, median
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.search import search_model
+from rivulet.search import EvolutionarySearch, SearchSettings
+from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat.arguments import kernel_call
 
 LARGEST_RATIO = 1.02
@@ -48,9 +49,12 @@ def scheduled_modules(kernels, target, folder):
     """A sensible schedule of each kernel, from a short search on made-up latencies."""
     log = TuningLog(folder)
     settings = Search(batch_size=8, population=64).model_dump(mode="json")
-    bench, logger = ReplayBench(surrogate=LoopSurrogate(target, 1)), logging.getLogger("overlap")
-    trials = 8 * len(kernels)
-    search_model(kernels, target, trials, settings, 1, log, bench, lambda *_: None, logger)
+    session = Session(
+        kernels, target=target, threads=1, log=log,
+        bench=ReplayBench(surrogate=LoopSurrogate(target, 1)), logger=logging.getLogger("overlap"),
+    )  # fmt: skip
+    strategy = EvolutionarySearch(SearchSettings(**settings))
+    tune(strategy, session, TrialBudget(8 * len(kernels)))
     best = [log.best_records(kernel, 1)[0] for kernel in kernels]
     return [record.as_measure_candidate().sch.mod for record in best]
 

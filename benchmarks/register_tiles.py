@@ -28,7 +28,8 @@ from rivulet.hardware.lock import device_lock
 from rivulet.hardware.target import resolve_target
 from rivulet.hardware.vectors import vector_registers
 from rivulet.measure.bench import Bench
-from rivulet.schedules.design_space import DesignSpace, Point
+from rivulet.schedules.design_space import DesignSpace
+from rivulet.schedules.points import Point
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.tvm_compat.traces import CATEGORICAL, Postprocessing, ReplayFailure
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSearch, DropletSettings, read_source
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.moves import MOVES, write_moves
 from rivulet.droplet.settle import GainRow, kernels_without_start, settle_all
@@ -29,6 +29,7 @@ from rivulet.records.log import TRIALS
 from rivulet.records.stored import read_log
 from rivulet.records.summary import stored_log_facts
 from rivulet.tables import write_table
+from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
@@ -80,18 +81,20 @@ def measure(job, options, folder):
                 options.source, kernels, job.scratch, comparable(options), job.logger,
                 options.more_schedules,
             )  # fmt: skip
-            descents = refine_model(
-                kernels, target, settings, source, device.threads, walk, bench, progress.update,
-                job.logger,
+            session = Session(
+                kernels, target=target, threads=device.threads, log=walk, bench=bench,
+                logger=job.logger, report=progress.update,
             )  # fmt: skip
+            strategy = DropletSearch(settings, source)
+            tune(strategy, session, TrialBudget(settings.trials))
             started = time.monotonic()
-            settled = settle_all(descents, settings, bench, job.tell, job.logger)
+            settled = settle_all(strategy.descents, settings, bench, job.tell, job.logger)
             settling = time.monotonic() - started
     combine_logs(
         settled, target, options.source, folder / TRIALS, job.scratch, folder / "combined",
         job.logger,
     )  # fmt: skip
-    write_moves(descents, folder / MOVES)
+    write_moves(strategy.descents, folder / MOVES)
     write_table(GainRow, [one.row for one in settled], folder / GAINS)
     return describe(job, kernels, folder, settled, settling)
 

@@ -27,8 +27,9 @@ from rivulet.records.chain import (
 from rivulet.records.journal import journal_folder, other_journals
 from rivulet.records.prefix import drop_unrecorded, write_prefix
 from rivulet.records.summary import log_facts
-from rivulet.search import search_model
-from rivulet.search.scheduler import first_round_size
+from rivulet.search import EvolutionarySearch, SearchSettings
+from rivulet.tuning import Session, TrialBudget, tune
+from rivulet.tuning.scheduler import first_round_size
 from rivulet.tvm_compat.arguments import model_weight_bytes
 from rivulet.workflow.budgets import budget_warning
 
@@ -98,11 +99,16 @@ def measure(job, options, device, folder, milestones, first_round):
         with Bench(
             target, device.threads, measuring, job.scratch, weights, location=device.location
         ) as bench:
-            remarks = search_model(
-                kernels, target, settings["trials"], settings["search"], device.threads, log,
-                bench, progress.update, job.logger, milestones, first_round, settings["space"],
+            session = Session(
+                kernels, target=target, threads=device.threads, log=log, bench=bench,
+                logger=job.logger, report=progress.update,
             )  # fmt: skip
-        for remark in remarks:
+            strategy = EvolutionarySearch(
+                SearchSettings(**settings["search"]), first_round=first_round,
+                space=settings["space"],
+            )  # fmt: skip
+            tune(strategy, session, TrialBudget(settings["trials"], milestones))
+        for remark in strategy.remarks():
             job.tell(remark)
         return {**log_facts(kernels, log, "evolutionary"), "code": stage_code("search")}
 

@@ -18,9 +18,10 @@ from rivulet.provenance.code import stage_code
 from rivulet.records import TuningLog
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.summary import log_facts
-from rivulet.search import search_model
+from rivulet.search import EvolutionarySearch, SearchSettings
 from rivulet.search.warm_start import begin_from
 from rivulet.transfer.table import read_candidates
+from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
 
@@ -65,11 +66,15 @@ def measure(job, options, folder):
         with Bench(
             target, device.threads, measuring, job.scratch, weights, location=device.location
         ) as bench:
-            remarks = search_model(
-                kernels, target, trials, settings["search"], device.threads, log,
-                bench, progress.update, job.logger, space=settings["space"],
+            session = Session(
+                kernels, target=target, threads=device.threads, log=log, bench=bench,
+                logger=job.logger, report=progress.update,
             )  # fmt: skip
-        for remark in remarks:
+            strategy = EvolutionarySearch(
+                SearchSettings(**settings["search"]), space=settings["space"]
+            )
+            tune(strategy, session, TrialBudget(trials))
+        for remark in strategy.remarks():
             job.tell(remark)
         facts = log_facts(kernels, log, "evolutionary")
     return {

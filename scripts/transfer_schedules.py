@@ -37,10 +37,11 @@ from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.journal import completed_facts, journal_folder, mark_complete, publish
 from rivulet.records.stored import read_log
 from rivulet.report.schedules import write_schedules
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, TransferTuning, load_source
 from rivulet.transfer.remarks import remarks
 from rivulet.transfer.sources import check_library, made_here
 from rivulet.transfer.table import covered_kernels, write_candidates
+from rivulet.tuning import Session, tune
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
@@ -120,11 +121,17 @@ def measure(job, options, folder):
             sources = read_sources(job, options, settings)
             measured = TuningLog.resume(folder / "measured", job.logger)
             chosen = TuningLog(folder / "chosen", job.logger)
-            result = transfer_schedules(
-                kernels, sources, target, options.settings["space"], settings, device.threads,
-                measured, chosen, bench, job.scratch, progress.update, job.logger, begun,
-                untuned.seconds,
+            session = Session(
+                kernels, target=target, threads=device.threads, log=measured, bench=bench,
+                logger=job.logger, report=progress.update, since=begun,
             )  # fmt: skip
+            strategy = TransferTuning(
+                settings, sources, scratch=job.scratch, space=options.settings["space"],
+                untuned=untuned.seconds,
+            )  # fmt: skip
+            tune(strategy, session)
+            result = strategy.result
+            result.record(chosen, target)
         searching = result.seconds - steps["without schedules"] - result.settling_seconds
         steps |= {"candidates": searching, "settling": result.settling_seconds}
         proven = prove(job, options, device, subject, settings, untuned, result, chosen, folder)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.droplet.axes import OrderedAxis, Point, Space
-from rivulet.droplet.descent import Acceptance, Descent
+from rivulet.droplet.descent import Acceptance, Descent, Round
 from rivulet.droplet.walk import Walk
 from rivulet.measure.protocol import Measurement
+from rivulet.schedules.axes import OrderedAxis, Space, Values
 
 VALUES = 9  # of each coordinate
 _LOOK_SAMPLES = 3
@@ -50,30 +50,30 @@ class Bowl:
         self.space = Space((axis,) * coordinates)
         self.bottom = _point(self._bottom)
         self.start = _point(self._generator.integers(0, values, coordinates))
-        self.looks: list[list[Point]] = []
-        self.turns: list[tuple[list[Point], int]] = []
+        self.looks: list[list[Values]] = []
+        self.turns: list[tuple[list[Values], int]] = []
         self.samples = 0
 
-    def seconds(self, point: Point) -> float:
+    def seconds(self, point: Values) -> float:
         """Latency of a point without noise."""
         away = (np.array([value for (value,) in point]) - self._bottom) / self._last
         return _SECONDS * (1 + float((self._weights * away**2).sum()))
 
-    def known(self, points: Sequence[Point]) -> list[float | None]:
+    def known(self, points: Sequence[Values]) -> list[float | None]:
         """Nothing is known beforehand."""
         return [None] * len(points)
 
-    def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
-        """See `rivulet.droplet.descent.PointBench`."""
+    def look(self, incumbent: Values, points: Sequence[Values]) -> list[Measurement]:
+        """A first measurement of the incumbent and of points, the incumbent's first."""
         self.looks.append([incumbent, *points])
         return self._measured([incumbent, *points], _LOOK_SAMPLES)
 
-    def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
+    def in_turns(self, points: Sequence[Values], rounds: int) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
         self.turns.append((list(points), rounds))
         return self._measured(points, rounds)
 
-    def _measured(self, points: Sequence[Point], count: int) -> list[Measurement]:
+    def _measured(self, points: Sequence[Values], count: int) -> list[Measurement]:
         self.samples += count * len(points)
         found = []
         for point in points:
@@ -82,7 +82,7 @@ class Bowl:
         return found
 
 
-def _point(values: Any) -> Point:
+def _point(values: Any) -> Values:
     return tuple((int(value),) for value in values)
 
 
@@ -98,9 +98,15 @@ def descend(bowl: Bowl, seed: int, count: int = 16, acceptance: Acceptance | Non
     walk = Walk(bowl.space, bowl.start, random.Random(seed))
     descent = Descent(walk, bowl, acceptance or Acceptance(0.05, 8))
     for _ in range(_ENOUGH_ROUNDS):
-        if descent.round(count).ended:
+        if one_round(descent, bowl, count).ended:
             return walk
     raise AssertionError("the descent does not end")
+
+
+def one_round(descent: Descent, bowl: Bowl, count: int) -> Round:
+    """Have a descent propose up to ``count`` points, look at them, and race the best."""
+    points = descent.propose(count)
+    return descent.conclude(bowl.look(descent.walk.point, points) if points else [])
 
 
 @dataclass(frozen=True)

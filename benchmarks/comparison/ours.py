@@ -47,7 +47,8 @@ def search(child: Child) -> dict[str, Any]:
     from rivulet.hardware.target import resolve_target
     from rivulet.kernels.extract import extract_kernels
     from rivulet.measure.bench import Bench
-    from rivulet.search import search_model
+    from rivulet.search import EvolutionarySearch, SearchSettings
+    from rivulet.tuning import Session, TrialBudget, tune
     from rivulet.tvm_compat.arguments import model_weight_bytes
 
     spec, device = child.spec, child.device
@@ -57,17 +58,12 @@ def search(child: Child) -> dict[str, Any]:
     log = TimedLog(child.folder / LOG, child.logger, child)
     weights = model_weight_bytes((k.module, k.weight) for k in kernels)
     with Bench(target, device.threads, spec["measure"], child.scratch, weights) as bench:
-        search_model(
-            kernels=kernels,
-            target=target,
-            trials=spec["trials"],
-            settings={**spec["search"], "seed": spec["seed"]},
-            threads=device.threads,
-            log=log,
-            bench=bench,
-            report=lambda done, text: None,
+        session = Session(
+            kernels, target=target, threads=device.threads, log=log, bench=bench,
             logger=child.logger,
-        )
+        )  # fmt: skip
+        settings = SearchSettings(**{**spec["search"], "seed": spec["seed"]})
+        tune(EvolutionarySearch(settings), session, TrialBudget(spec["trials"]))
     return {"trials": [trial.as_json() for trial in log.measured]}
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from comparison.child import Child, serve
 from comparison.post_opt import WINNERS
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSearch, DropletSettings, read_source
 from rivulet.droplet.settle import settle_all
 from rivulet.kernels import load_kernels
 from rivulet.measure.bench import Bench
 from rivulet.measure.side_by_side import measure_side_by_side
 from rivulet.records import TuningLog
+from rivulet.tuning import Session, TrialBudget, tune
 from rivulet.tvm_compat.arguments import model_weight_bytes
 
 WALK = "walk"
@@ -31,11 +32,13 @@ def refine(child: Child) -> dict[str, Any]:
     with Bench(target, threads, patient, child.scratch, weights, True) as bench:
         source = read_source(Path(spec["source"]), kernels, child.scratch, True, child.logger)
         walk = TuningLog(child.folder / WALK, child.logger)
-        descents = refine_model(
-            kernels, target, settings, source, threads, walk, bench,
-            lambda done, text: child.count(), child.logger,
+        session = Session(
+            kernels, target=target, threads=threads, log=walk, bench=bench, logger=child.logger,
+            report=lambda done, text: child.count(),
         )  # fmt: skip
-        settled = settle_all(descents, settings, bench, child.logger.info, child.logger)
+        strategy = DropletSearch(settings, source)
+        tune(strategy, session, TrialBudget(settings.trials))
+        settled = settle_all(strategy.descents, settings, bench, child.logger.info, child.logger)
         seconds = child.elapsed()
         theirs = TuningLog(child.other("upstream") / WINNERS, child.logger)
         begun = [one.descent for one in settled if one.descent.begun is not None]
@@ -51,7 +54,7 @@ def refine(child: Child) -> dict[str, Any]:
         )
     return {
         "seconds": seconds,
-        "trials": sum(d.trials for d in descents),
+        "trials": sum(d.trials for d in strategy.descents),
         "kernels": [
             {
                 "task": kernel.task, "weight": kernel.weight,

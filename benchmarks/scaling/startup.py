@@ -1,13 +1,16 @@
-"""How long each job of the workflow takes from the start of its process to its first useful work.
+"""How long the imports of each job of the workflow take: its start, before and within its work.
 
-A small matrix, in which every kind of job has its turn, is run by the workflow itself, and each job
-says for itself how long it took: `rivulet.jobs.startup_trace` says what counts.
+A small matrix, in which every kind of job has its turn, is run by the workflow itself, and Python
+says of each job's process how long it imports (`-X importtime`): libraries that are imported only
+where they are needed, a compiler among them, keep the first useful result waiting as much as those
+at the top. What a job's own workers import is not counted.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +18,16 @@ from typing import Any
 
 from comparison.launch import BENCHMARKS
 from comparison.workflow import run_workflow
-from rivulet.jobs.startup_trace import VARIABLE
 from rivulet.measure.statistics import median
 from rivulet.methods import ANSOR
 from rivulet.paths import PACKAGE
 
 BAR_SECONDS, COMPILER_BAR_SECONDS = 3.0, 6.0
 RUNS = 3
-_TRACE = "startup.jsonl"
+IMPORTS = Path(__file__).parent / "imports"  # of a Python that has it on its path
+# The total of a module that no other one imports; those it imports itself are set in further.
+_OUTERMOST = re.compile(r"^import time: +\d+ \| +(\d+) \| \S", re.MULTILINE)
+_COMPILER = re.compile(r"^import time: .* tvm$", re.MULTILINE)
 _CONFIG: dict[str, Any] = {
     "models": {
         "resnet18": {"torchvision": "resnet18", "shape": [1, 3, 32, 32]},
@@ -53,9 +58,8 @@ class StartupRow:
         script: The command of the jobs.
         compiler: Whether they import the compiler.
         jobs: How many there were.
-        median_s: Median of the seconds to their first useful work.
+        median_s: Median of the seconds that they import.
         worst_s: Largest of them.
-        cpu_s: Median of the CPU seconds in that time; what it would be on a machine of its own.
         bar_s: Seconds that it may take.
     """
 
@@ -64,12 +68,11 @@ class StartupRow:
     jobs: int
     median_s: float
     worst_s: float
-    cpu_s: float
     bar_s: float
 
 
 def startup_times(quick: bool, work: Path = BENCHMARKS / "work/startup") -> list[StartupRow]:
-    """Run the matrix, once or `RUNS` times, and sum up what its jobs said.
+    """Run the matrix, once or `RUNS` times, and sum up what its jobs imported.
 
     Args:
         quick: Run it once.
@@ -78,29 +81,43 @@ def startup_times(quick: bool, work: Path = BENCHMARKS / "work/startup") -> list
     Raises:
         SystemExit: The workflow did not finish.
     """
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    before = os.environ.get(VARIABLE)
+    found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    before = dict(os.environ)
     try:
+        os.environ["PYTHONPATH"] = str(IMPORTS)
         for number in range(1 if quick else RUNS):
             folder = work / f"run-{number}"
-            os.environ[VARIABLE] = str(folder / _TRACE)
+            traces = folder / "imports"
+            traces.mkdir(parents=True, exist_ok=True)
+            os.environ["JOB_IMPORTS"] = str(traces)
             # One job at a time: what a job waits for another job's CPU is not its start-up.
             run_workflow(folder, "startup", _CONFIG, ["all", _PACKAGE], "1")
-            for line in (folder / _TRACE).read_text().splitlines():
-                job = json.loads(line)
-                found[job["script"]].append(job)
+            for trace in sorted(traces.iterdir()):
+                script, seconds, compiler = imports_of(trace, folder)
+                found[script].append((seconds, compiler))
     finally:
-        os.environ.pop(VARIABLE)
-        if before is not None:
-            os.environ[VARIABLE] = before
+        os.environ.clear()
+        os.environ.update(before)
     return [_row(script, jobs) for script, jobs in sorted(found.items())]
 
 
-def _row(script: str, jobs: list[dict[str, Any]]) -> StartupRow:
-    seconds = [job["startup_s"] for job in jobs]
-    compiler = any(job["compiler"] for job in jobs)
-    return StartupRow(
-        script, compiler, len(jobs), round(median(seconds), 2), round(max(seconds), 2),
-        round(median([job["cpu_s"] for job in jobs]), 2),
-        COMPILER_BAR_SECONDS if compiler else BAR_SECONDS,
-    )  # fmt: skip
+def imports_of(trace: Path, folder: Path) -> tuple[str, float, bool]:
+    """A job's script, the seconds that it imports, and whether it imports the compiler.
+
+    Args:
+        trace: What the job printed until it opened its log.
+        folder: Folder that the log's path is relative to.
+    """
+    text = trace.read_text(errors="replace")
+    command = json.loads(next(line for line in text.splitlines() if line.startswith("[")))
+    text += (folder / command[command.index("--log") + 1]).read_text(errors="replace")
+    seconds = sum(map(int, _OUTERMOST.findall(text))) / 1e6
+    return Path(command[0]).name, seconds, _COMPILER.search(text) is not None
+
+
+def _row(script: str, jobs: list[tuple[float, bool]]) -> StartupRow:
+    seconds = [took for took, _ in jobs]
+    compiler = any(found for _, found in jobs)
+    bar = COMPILER_BAR_SECONDS if compiler else BAR_SECONDS
+    middle, worst = round(median(seconds), 2), round(max(seconds), 2)
+    return StartupRow(script, compiler, len(jobs), middle, worst, bar)

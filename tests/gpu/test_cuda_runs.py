@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from conftest import MEASURE, SEARCH
+from conftest import MEASURE
 from pooled_model import write_model
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.interleave import TimingSettings, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.droplet.settle import settle_all
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
@@ -21,9 +21,9 @@ from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.protocol import Comparison
 from rivulet.records import TuningLog
 from rivulet.schedules.design_space import open_design_space
-from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source
 from rivulet.tvm_compat.traces import ReplayFailure
+from tuning_runs import run_droplet, run_search, run_transfer
 
 LOGGER = logging.getLogger("test")
 TRIALS = 48
@@ -63,7 +63,7 @@ def bench(device, target, folder):
 @pytest.fixture(scope="module")
 def searched(kernels, target, folder, bench):
     log = TuningLog(folder / "log")
-    search_model(kernels, target, TRIALS, SEARCH, 1, log, bench, quiet, LOGGER)
+    run_search(kernels, target, TRIALS, log, bench)
     return folder / "log"
 
 
@@ -127,7 +127,7 @@ def test_droplet_descends_and_settles(searched, kernels, target, folder, bench):
     source = read_source(searched, kernels, folder, True, LOGGER)
     settings = DropletSettings(1, 24, 0.05, 6, 8, 1, 1e-3)
     log = TuningLog(folder / "walk")
-    descents = refine_model(kernels, target, settings, source, 1, log, bench, quiet, LOGGER)
+    descents = run_droplet(kernels, target, settings, source, log, bench)
     settled = settle_all(descents, settings, bench, quiet, LOGGER)
     assert len(settled) == len(kernels)
     assert sum(trial.strategy == "droplet" for trial in log.trials) <= 24
@@ -140,10 +140,16 @@ def test_transferred_schedules_run_and_are_right(searched, kernels, target, fold
     wide = extract_kernels(model, target)
     source = load_source("small", searched, kernels, folder, 4, LOGGER)
     chosen = TuningLog(folder / "chosen", LOGGER)
-    result = transfer_schedules(
-        wide, [source], target, "stock", TRANSFER, 1, TuningLog(folder / "measured", LOGGER),
-        chosen, bench, folder, quiet, LOGGER,
-    )  # fmt: skip
+    result = run_transfer(
+        wide,
+        [source],
+        target,
+        TRANSFER,
+        (TuningLog(folder / "measured", LOGGER), chosen),
+        bench,
+        folder,
+        space="stock",
+    )
     ran = {row.kernel for row in result.rows if row.valid == "yes" and row.kind != "default"}
     assert ran == {kernel.task for kernel in wide}
     assert result.replace_wrong(TRANSFER, bench, LOGGER) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels import load_kernels, save_kernels
 from rivulet.kernels.extract import extract_kernels
@@ -18,8 +18,8 @@ from rivulet.measure.bench import Bench
 from rivulet.measure.replay import NOT_RECORDED, RecordedTable, ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source
+from tuning_runs import run_droplet, run_search, run_transfer
 
 LOGGER = logging.getLogger("test")
 
@@ -39,7 +39,7 @@ def decided(log):
 def search(kernels, target, bench, folder, trials=30, seed=1, threads=2):
     log = TuningLog(folder)
     settings = {**SEARCH, "seed": seed}
-    search_model(kernels, target, trials, settings, threads, log, bench, quiet, LOGGER)
+    run_search(kernels, target, trials, log, bench, settings=settings, threads=threads)
     return log
 
 
@@ -53,24 +53,11 @@ def strategies(sources, targets, target, folder, seed):
     walk = TuningLog(folder / "walk")
     known = read_source(source.folder, sources, folder, True, LOGGER)
     settings = DropletSettings(seed, 16, 0.05, 6, 8, 2, 1e-3)
-    refine_model(sources, target, settings, known, 2, walk, bench(), quiet, LOGGER)
+    run_droplet(sources, target, settings, known, walk, bench(), threads=2)
     lent = load_source("model", source.folder, sources, folder, 2, LOGGER)
     moved, taken = TuningLog(folder / "transfer"), TuningLog(folder / "taken")
     settings = TransferSettings(seed, 3, 8, 12, 2, 0, 0.05, 4, 1e-3)
-    transfer_schedules(
-        targets,
-        [lent],
-        target,
-        "register-tiles",
-        settings,
-        1,
-        moved,
-        taken,
-        bench(),
-        folder,
-        quiet,
-        LOGGER,
-    )
+    run_transfer(targets, [lent], target, settings, (moved, taken), bench(), folder)
     return {"search": decided(source), "droplet": decided(walk), "transfer": decided(moved)}
 
 

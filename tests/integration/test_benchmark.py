@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import MEASURE, SEARCH, write_onnx
+from conftest import MEASURE, write_onnx
 from rivulet.benchmark.blame import find_wrong_kernels
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.estimates import Sampling, Stopping
@@ -23,7 +23,7 @@ from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import measure_roofline
 from rivulet.models.export import export_torchvision
 from rivulet.records import TuningLog
-from rivulet.search import search_model
+from tuning_runs import run_search
 
 TIMING = TimingSettings(0, 1, 5, 1.0, 1.0, 10.0)
 INPUTS = [{"name": "input", "shape": [1, 3, 8, 8], "dtype": "float32"}]
@@ -174,7 +174,7 @@ def test_a_wrong_kernel_is_named(kernels, target, tmp_path, logger):
     log = TuningLog(folder, logger)
     (tmp_path / "bench").mkdir()
     with Bench(target, 1, MEASURE, tmp_path / "bench") as bench:
-        search_model(kernels, target, 12, SEARCH, 1, log, bench, lambda *_: None, logger)
+        run_search(kernels, target, 12, log, bench)
     right = find_wrong_kernels(folder, 1, 1e-3, 0, tmp_path / "bench", lambda *_: None)
     assert right.wrong == {}
     assert right.text == f"each of its {right.replayed} kernels is right when it runs alone"

@@ -10,12 +10,9 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import SEARCH
 from pooled_model import write_model
 from rivulet.benchmark.compile import compile_model
-from rivulet.droplet import DropletSettings, read_source, refine_model
-from rivulet.droplet.axes import TileAxis
-from rivulet.droplet.kernel_space import KernelSpace
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device
 from rivulet.hardware.place import HERE
@@ -26,11 +23,12 @@ from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.measure.worker import Kernels
 from rivulet.records import TuningLog
+from rivulet.schedules.axes import TileAxis
 from rivulet.schedules.design_space import open_design_space
-from rivulet.search import search_model
-from rivulet.search.cost_model import BoostedTrees
-from rivulet.search.features import describe_schedules
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.schedules.kernel_space import KernelSpace
+from rivulet.transfer import TransferSettings, load_source
+from rivulet.tuning.cost_model import BoostedTrees
+from rivulet.tuning.features import describe_schedules
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.gpu_defaults import with_default_threads
 from rivulet.tvm_compat.names import candidate_name
@@ -43,6 +41,7 @@ from rivulet.tvm_compat.traces import (
     tiled_blocks,
     with_values,
 )
+from tuning_runs import run_droplet, run_search, run_transfer
 
 LOGGER = logging.getLogger("test")
 DEVICE = Device("gpu", json.dumps({"kind": "cuda", "arch": "sm_80"}), 1)
@@ -91,9 +90,7 @@ def made_up(target):
 @pytest.fixture(scope="module")
 def searched(kernels, target, folder):
     """A search on a made-up machine."""
-    search_model(
-        kernels, target, 36, SEARCH, 1, TuningLog(folder / "log"), made_up(target), quiet, LOGGER
-    )
+    run_search(kernels, target, 36, TuningLog(folder / "log"), made_up(target))
     return folder / "log"
 
 
@@ -262,9 +259,7 @@ def test_droplet_descends(searched, kernels, target, tmp_path):
     source = read_source(searched, kernels, tmp_path, True, LOGGER)
     log = TuningLog(tmp_path / "walk")
     settings = DropletSettings(1, 60, 0.05, 6, 8, 1, 1e-3)
-    descents = refine_model(
-        kernels, target, settings, source, 1, log, made_up(target), quiet, LOGGER
-    )
+    descents = run_droplet(kernels, target, settings, source, log, made_up(target))
     assert sum(descent.moves for descent in descents) > 0
     for descent in descents:
         assert descent.latency <= descent.log_latency
@@ -279,10 +274,16 @@ def test_transferred_schedules_fit_other_shapes(searched, kernels, wide, target,
         tolerance=1e-3,
     )  # fmt: skip
     chosen = TuningLog(tmp_path / "chosen", LOGGER)
-    result = transfer_schedules(
-        wide, [source], target, "stock", settings, 1, TuningLog(tmp_path / "measured", LOGGER),
-        chosen, made_up(target), tmp_path, quiet, LOGGER,
-    )  # fmt: skip
+    result = run_transfer(
+        wide,
+        [source],
+        target,
+        settings,
+        (TuningLog(tmp_path / "measured", LOGGER), chosen),
+        made_up(target),
+        tmp_path,
+        space="stock",
+    )
     tried = [row for row in result.rows if row.valid == "yes" and row.kind != "default"]
     assert {row.kernel for row in tried} == {kernel.task for kernel in wide}
     for kernel in wide:

@@ -16,11 +16,10 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import MEASURE, ROOT, SEARCH
+from conftest import MEASURE, ROOT
 from onnx_text import model_of
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.droplet.combine import combine_logs
-from rivulet.droplet.recording import RecordedBench
 from rivulet.droplet.settle import settle_all
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels import load_kernels, save_kernels
@@ -32,10 +31,11 @@ from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
 from rivulet.records.log import FILES, TRIALS, record_latency
 from rivulet.records.trials import read_trials
-from rivulet.search import search_model
+from rivulet.tuning.recorder import Recorder
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
 from rivulet.tvm_compat.traces import Postprocessing, decisions, replay
+from tuning_runs import run_droplet, run_search
 
 LOGGER = logging.getLogger("test")
 PLENTY = 4000
@@ -57,10 +57,9 @@ def refine(kernels, target, source, folder, how=None, bench=None, report=quiet, 
     """Refine a log, or go on with what is in the folder; returns the descents and the rows."""
     log = TuningLog.resume(folder / "walk", LOGGER)
     known = read_source(source, kernels, folder, comparable, LOGGER)
-    descents = refine_model(
-        kernels, target, how or settings(), known, 1, log, bench or simulated(target), report,
-        LOGGER,
-    )  # fmt: skip
+    descents = run_droplet(
+        kernels, target, how or settings(), known, log, bench or simulated(target), report=report
+    )
     return descents, log.trials
 
 
@@ -98,7 +97,7 @@ def source(few, target, tmp_path_factory):
     """A log to refine, searched on the made-up machine."""
     folder = tmp_path_factory.mktemp("source")
     log = TuningLog(folder)
-    search_model(few, target, 24, SEARCH, 1, log, simulated(target), quiet, LOGGER)
+    run_search(few, target, 24, log, simulated(target))
     return folder
 
 
@@ -244,7 +243,8 @@ def test_a_descent_that_was_cut_off_between_rounds_ends_as_if_it_had_not_been(
 
 def test_running_again_on_the_record_is_no_measuring_time(whole):
     log = TuningLog(whole[2] / "walk")
-    recorded = RecordedBench(None, log, LOGGER)
+    recorded = Recorder(log, LOGGER)
+    recorded.replay()
     time.sleep(0.05)
     assert recorded.replaying
     assert recorded.elapsed == log.elapsed()

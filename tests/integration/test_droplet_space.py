@@ -6,10 +6,10 @@ import random
 import numpy as np
 import pytest
 
-from rivulet.droplet.kernel_space import KernelSpace
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
 from rivulet.schedules.design_space import open_design_space
+from rivulet.schedules.kernel_space import KernelSpace
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.schedules.tiles import splits
 from rivulet.tvm_compat.traces import (

@@ -7,17 +7,17 @@ import onnx
 import onnx.parser
 import pytest
 
-from conftest import MEASURE, SEARCH
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from conftest import MEASURE
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.droplet.settle import kernels_without_start, settle_all
 from rivulet.kernels.extract import extract_kernels, workload_hash
 from rivulet.measure.bench import Bench
 from rivulet.measure.protocol import Comparison
 from rivulet.records import TuningLog
-from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source
 from rivulet.transfer.remarks import remarks
 from rivulet.tvm_compat.arguments import kernel_call
+from tuning_runs import run_droplet, run_search, run_transfer
 
 SPACE = "register-tiles"
 LOGGER = logging.getLogger("test")
@@ -82,7 +82,7 @@ def bench(target, tmp_path_factory):
 def searched(lookups, target, bench, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")
     log = TuningLog(folder)
-    lines = search_model(lookups, target, 3 * len(lookups), SEARCH, 1, log, bench, quiet, LOGGER)
+    lines = run_search(lookups, target, 3 * len(lookups), log, bench)
     return folder, log, lines
 
 
@@ -106,7 +106,7 @@ def test_a_droplet_refines_them(searched, lookups, target, tmp_path, bench):
     settings = DropletSettings(1, len(lookups), 0.05, 4, 8, 1, 1e-3)
     walk = TuningLog(tmp_path / "walk", LOGGER)
     source = read_source(folder, lookups, tmp_path, True, LOGGER)
-    descents = refine_model(lookups, target, settings, source, 1, walk, bench, quiet, LOGGER)
+    descents = run_droplet(lookups, target, settings, source, walk, bench)
     settled = settle_all(descents, settings, bench, quiet, LOGGER)
     assert [trial.error for trial in walk.trials if trial.error] == []
     assert kernels_without_start(settled) == []
@@ -120,10 +120,15 @@ def test_a_transfer_runs_their_schedules_on_other_shapes(
     targets = make_kernels(tmp_path, target, 11)
     source = load_source("other", folder, lookups, tmp_path, 4, LOGGER)
     measured = TuningLog(tmp_path / "measured", LOGGER)
-    result = transfer_schedules(
-        targets, [source], target, SPACE, TRANSFER, 1, measured, TuningLog(tmp_path / "chosen"),
-        bench, tmp_path, quiet, LOGGER,
-    )  # fmt: skip
+    result = run_transfer(
+        targets,
+        [source],
+        target,
+        TRANSFER,
+        (measured, TuningLog(tmp_path / "chosen")),
+        bench,
+        tmp_path,
+    )
     assert [trial.error for trial in measured.trials if trial.error] == []
     tried = {trial.kernel for trial in measured.trials}
     assert tried == {kernel.task for kernel in targets}
@@ -175,7 +180,7 @@ def test_a_kernel_without_a_design_space_keeps_its_default_and_ends_no_search(
     log = TuningLog(tmp_path / "log", LOGGER)
     few = [_largest(kernels), spaceless]
     for trials in (3, 5):  # the second goes on with the first
-        (line,) = search_model(few, target, trials, SEARCH, 1, log, bench, quiet, LOGGER)
+        (line,) = run_search(few, target, trials, log, bench)
         assert line.startswith("log1 keeps its default loops: MetaSchedule makes no sketch of it")
         assert "\n" not in line
     assert {trial.kernel for trial in log.trials} == {few[0].task}
@@ -183,7 +188,7 @@ def test_a_kernel_without_a_design_space_keeps_its_default_and_ends_no_search(
     source = read_source(tmp_path / "log", few, tmp_path, True, LOGGER)
     settings = DropletSettings(1, 2, 0.05, 6, 8, 1, 1e-3)
     walk = TuningLog(tmp_path / "walk", LOGGER)
-    descents = refine_model(few, target, settings, source, 1, walk, bench, quiet, LOGGER)
+    descents = run_droplet(few, target, settings, source, walk, bench)
     (line,) = kernels_without_start(settle_all(descents, settings, bench, quiet, LOGGER))
     assert line.startswith("log1 keeps its default loops: the log has no schedule of it")
 
@@ -192,10 +197,9 @@ def test_nor_does_it_end_a_transfer(searched, lookups, spaceless, target, tmp_pa
     folder, *_ = searched
     source = load_source("other", folder, lookups, tmp_path, 4, LOGGER)
     measured, chosen = (TuningLog(tmp_path / name, LOGGER) for name in ("measured", "chosen"))
-    result = transfer_schedules(
-        [lookups[0], spaceless], [source], target, SPACE, TRANSFER, 1, measured, chosen, bench,
-        tmp_path, quiet, LOGGER,
-    )  # fmt: skip
+    result = run_transfer(
+        [lookups[0], spaceless], [source], target, TRANSFER, (measured, chosen), bench, tmp_path
+    )
     (line,) = remarks(result.cases, measured.trials)
     assert line.startswith("log1 keeps its default loops: MetaSchedule makes no sketch of it")
     own = [row for row in result.rows if row.kernel == "log1"]
@@ -212,7 +216,7 @@ def test_a_kernel_that_no_schedule_runs_of_is_named_at_the_end(
     )
     log = TuningLog(tmp_path / "log", LOGGER)
     few = [_largest(lookups), hopeless]
-    (line,) = search_model(few, target, 4, SEARCH, 1, log, bench, quiet, LOGGER)
+    (line,) = run_search(few, target, 4, log, bench)
     assert line.startswith("missing1 keeps its default loops: none of its ")
     assert "no_function_of_this_name" in line
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MEASURE, SEARCH
+from conftest import MEASURE
 from rivulet.kernels.store import save_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
@@ -22,9 +22,9 @@ from rivulet.records.prefix import drop_unrecorded
 from rivulet.records.stored import read_log
 from rivulet.records.trials import HEADER
 from rivulet.records.validate import sample_records, validate_records
-from rivulet.search import search_model
 from rivulet.tvm_compat.arguments import argument_infos
 from rivulet.tvm_compat.names import candidate_name, measured_schedule
+from tuning_runs import run_search
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS_MEASURED = 16
@@ -36,7 +36,7 @@ def quiet(*_):
 
 def search(kernels, target, trials, folder, bench, logger):
     log = TuningLog(folder, logger)
-    search_model(kernels, target, trials, SEARCH, 1, log, bench, quiet, logger)
+    run_search(kernels, target, trials, log, bench)
     return log
 
 

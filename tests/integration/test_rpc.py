@@ -13,7 +13,7 @@ import psutil
 import pytest
 from test_bench_limits import GOOD, LOOPS, WRITES_ELSEWHERE, module
 
-from conftest import MEASURE, SEARCH
+from conftest import MEASURE
 from rivulet.benchmark.compile import compile_model
 from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.in_place import prove_in_place
@@ -31,8 +31,8 @@ from rivulet.measure.roofline import BANDWIDTH, COMPUTE, measure_roofline
 from rivulet.records import TuningLog
 from rivulet.records.stored import read_log
 from rivulet.records.validate import sample_records, validate_records
-from rivulet.search import search_model
 from rpc_fleet import KEY, SCRIPT, fleet, free_port, servers_at, wait_for
+from tuning_runs import run_search
 
 TRIALS = 32
 INPUTS = [{"name": "input", "shape": [1, 3, 8, 8], "dtype": "float32"}]
@@ -65,7 +65,7 @@ def bench_at(one, scratch, devices=1, measure=None, **changed):
 
 def search(kernels, target, bench, folder, logger, report=lambda *_: None):
     log = TuningLog(folder, logger)
-    search_model(kernels, target, TRIALS, SEARCH, 1, log, bench, report, logger)
+    run_search(kernels, target, TRIALS, log, bench, report=report)
     return log
 
 
@@ -407,7 +407,7 @@ def test_listening_to_a_network_is_warned_of():
 def test_a_log_of_a_device_is_not_run_here(free_boards, kernels, target, tmp_path, logger):
     with bench_at(free_boards, tmp_path) as bench:
         log = TuningLog(tmp_path / "log", logger)
-        search_model(kernels[:1], target, 4, SEARCH, 1, log, bench, lambda *_: None, logger)
+        run_search(kernels[:1], target, 4, log, bench)
     stored = read_log(tmp_path / "log")
     records = sample_records(stored, 2, 0)
     device = device_at(free_boards)

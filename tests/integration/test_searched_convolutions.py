@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from conftest import MEASURE, SEARCH
+from conftest import MEASURE
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.graph.inspect import inspect_module
@@ -18,7 +18,7 @@ from rivulet.kernels.structure import CONTRACTION, kernel_structure
 from rivulet.measure.bench import Bench
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.records import TuningLog
-from rivulet.search import search_model
+from tuning_runs import run_search
 
 LOGGER = logging.getLogger("test")
 TRIALS = 3  # of each kernel
@@ -56,7 +56,7 @@ def test_a_convolution_of_this_form_is_searched_and_right(form, target, bench, t
     assert CONTRACTION in {kernel_structure(kernel.module).family for kernel in kernels}
     log = TuningLog(tmp_path / "log", LOGGER)
     trials = TRIALS * len(kernels)
-    assert search_model(kernels, target, trials, SEARCH, 1, log, bench, quiet, LOGGER) == []
+    assert run_search(kernels, target, trials, log, bench) == []
     assert [trial.error for trial in log.trials if trial.error] == []
     assert all(log.best_records(kernel, 1) for kernel in kernels)
     compile_model(model, target, log, tmp_path / "model.so")

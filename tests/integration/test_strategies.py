@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from conftest import MEASURE, SEARCH
-from rivulet.droplet import DropletSettings, read_source, refine_model
+from conftest import MEASURE
+from rivulet.droplet import DropletSettings, read_source
 from rivulet.droplet.combine import combine_logs
 from rivulet.droplet.settle import settle_all
 from rivulet.errors import UserError
@@ -12,8 +12,8 @@ from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.log import record_latency
 from rivulet.records.summary import log_facts
-from rivulet.search import search_model
 from rivulet.tvm_compat.traces import Postprocessing, decisions, replay, with_values
+from tuning_runs import run_droplet, run_search
 
 TRIALS = 30
 
@@ -24,7 +24,7 @@ def quiet(*_):
 
 def search(kernels, target, trials, folder, bench, logger, report=quiet):
     log = TuningLog(folder, logger)
-    search_model(kernels, target, trials, SEARCH, 1, log, bench, report, logger)
+    run_search(kernels, target, trials, log, bench, report=report)
     return log
 
 
@@ -143,7 +143,7 @@ def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     source = read_source(searched, kernels, tmp_path / "scratch", True, logger)
     walk = TuningLog(tmp_path / "walk", logger)
     with Bench(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
-        descents = refine_model(kernels, target, settings, source, 1, walk, bench, quiet, logger)
+        descents = run_droplet(kernels, target, settings, source, walk, bench)
         settled = settle_all(descents, settings, bench, quiet, logger)
     own = [t for t in walk.trials if t.strategy == "droplet"]
     assert len(own) == 16
@@ -170,5 +170,5 @@ def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     # Going on with a finished walk measures nothing more.
     again = TuningLog(tmp_path / "walk", logger)
     count = len(again.trials)
-    refine_model(kernels, target, settings, source, 1, again, None, quiet, logger)
+    run_droplet(kernels, target, settings, source, again, None)
     assert len(again.trials) == count

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import MEASURE, SEARCH, write_onnx
+from conftest import MEASURE, write_onnx
 from onnx_text import model_of
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.in_place import prove_in_place
@@ -22,12 +22,12 @@ from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.stored import read_log
-from rivulet.search import search_model
 from rivulet.search.warm_start import begin_from
-from rivulet.transfer import Source, TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import Source, TransferSettings, load_source
 from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.sources import check_library
 from rivulet.transfer.table import covered_kernels, read_candidates, write_candidates
+from tuning_runs import run_search, run_transfer
 
 SETTINGS = TransferSettings(
     seed=1, candidates_per_kernel=3, most_per_kernel=8, considered_per_kernel=12,
@@ -45,10 +45,7 @@ def searched(kernels, target, tmp_path_factory):
     """A finished search of the source."""
     folder = tmp_path_factory.mktemp("log")
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
-        search_model(
-            kernels, target, 30, SEARCH, 1, TuningLog(folder), bench, quiet,
-            logging.getLogger("test"),
-        )  # fmt: skip
+        run_search(kernels, target, 30, TuningLog(folder), bench)
     return folder
 
 
@@ -69,19 +66,15 @@ def transfer(
 ):
     measured = TuningLog(folder / "measured", logger)
     chosen = TuningLog(folder / "chosen", logger)
-    result = transfer_schedules(
+    result = run_transfer(
         kernels,
         sources,
         target,
-        SPACE,
         settings,
-        1,
-        measured,
-        chosen,
+        (measured, chosen),
         bench,
         folder,
-        report,
-        logger,
+        report=report,
         untuned=untuned,
     )
     return result.rows, measured, chosen
@@ -348,7 +341,7 @@ def test_a_search_starts_from_what_was_transferred(source, wide, target, tmp_pat
     log = TuningLog(tmp_path / "warm", logger)
     lent = list(log.trials)
     assert {t.strategy for t in lent} == {"transfer"}
-    search_model(targets, target, len(lent) + 9, SEARCH, 1, log, bench, quiet, logger, space=SPACE)
+    run_search(targets, target, len(lent) + 9, log, bench)
     assert log.trials[: len(lent)] == lent
     assert [t.strategy for t in log.trials[len(lent) :]] == ["evolutionary"] * 9
     names = [(t.kernel, t.candidate) for t in log.trials]
@@ -459,10 +452,16 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     _, _, targets = wide
     kernel = max(targets, key=lambda k: k.flops)
     measured, chosen = (TuningLog(tmp_path / n, logger) for n in ("measured", "chosen"))
-    result = transfer_schedules(
-        targets, [source], target, SPACE, SETTINGS, 1, measured, chosen, bench, tmp_path, quiet,
-        logger, untuned=slow_defaults(targets),
-    )  # fmt: skip
+    result = run_transfer(
+        targets,
+        [source],
+        target,
+        SETTINGS,
+        (measured, chosen),
+        bench,
+        tmp_path,
+        untuned=slow_defaults(targets),
+    )
     (case,) = (one for one in result.cases if one.kernel is kernel)
     wrong, was = case.winner, case.winner.schedule
     wrong.schedule = _wrong_schedule(kernel)

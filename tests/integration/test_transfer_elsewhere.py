@@ -5,18 +5,18 @@ import logging
 
 import pytest
 
-from conftest import MEASURE, SEARCH, write_onnx
+from conftest import MEASURE, write_onnx
 from rivulet.graph.prepare import prepare_model
 from rivulet.kernels.extract import extract_kernels
 from rivulet.measure.bench import Bench
 from rivulet.records import TuningLog
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.stored import read_log
-from rivulet.search import search_model
-from rivulet.transfer import TransferSettings, load_source, transfer_schedules
+from rivulet.transfer import TransferSettings, load_source
 from rivulet.transfer import transfer as transfer_module
 from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.sources import made_here
+from tuning_runs import run_search, run_transfer
 
 LOGGER = logging.getLogger("test")
 
@@ -29,7 +29,7 @@ def quiet(*_):
 def searched(kernels, target, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")
     with Bench(target, 1, MEASURE, tmp_path_factory.mktemp("bench")) as bench:
-        search_model(kernels, target, 20, SEARCH, 1, TuningLog(folder), bench, quiet, LOGGER)
+        run_search(kernels, target, 20, TuningLog(folder), bench)
     return folder
 
 
@@ -98,10 +98,15 @@ def test_the_cost_model_learns_nothing_of_it(
         load_source("theirs", searched, kernels, tmp_path, 4, logger, False),
     ]
     measured = TuningLog(tmp_path / "measured", logger)
-    result = transfer_schedules(
-        targets, sources, target, "register-tiles", settings, 1, measured,
-        TuningLog(tmp_path / "chosen", logger), bench, tmp_path, quiet, logger,
-    )  # fmt: skip
+    result = run_transfer(
+        targets,
+        sources,
+        target,
+        settings,
+        (measured, TuningLog(tmp_path / "chosen", logger)),
+        bench,
+        tmp_path,
+    )
     assert taught == ["mine"]
     assert any(row.valid == "yes" and row.kind != "default" for row in result.rows)
 

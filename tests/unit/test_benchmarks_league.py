@@ -189,6 +189,7 @@ def test_the_command_line(capsys):
     assert "invalid number from 2 on value: '1'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_module_is_the_same_in_every_process_and_can_be_sent_there():
     import pickle
 

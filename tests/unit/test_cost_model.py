@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rivulet.search.cost_model import BoostedTrees, RandomOrder, summarise
+from rivulet.tuning.cost_model import BoostedTrees, RandomOrder, summarise
 
 KERNELS = ("small", "large")
 

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from rivulet.droplet.race import Outcome, race
 from rivulet.measure.protocol import Measurement
+from rivulet.tuning.race import Outcome, race
 
 LEVEL, REPEATS = 0.05, 8
 SECONDS = 1e-4

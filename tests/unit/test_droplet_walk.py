@@ -10,11 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from comparison.bowl import Bowl, descend  # noqa: E402
-from rivulet.droplet.axes import OrderedAxis, Space, TileAxis  # noqa: E402
+from comparison.bowl import Bowl, descend, one_round  # noqa: E402
 from rivulet.droplet.descent import Acceptance, Descent  # noqa: E402
 from rivulet.droplet.walk import Walk  # noqa: E402
 from rivulet.measure.protocol import Measurement  # noqa: E402
+from rivulet.schedules.axes import OrderedAxis, Space, TileAxis  # noqa: E402
 from rivulet.schedules.tiles import splits  # noqa: E402
 
 UP, DOWN = (1,), (-1,)
@@ -278,7 +278,7 @@ def test_what_is_known_is_not_measured_but_may_win():
     bowl.known = lambda points: [bowl.seconds(p) / bowl.seconds(bowl.start) for p in points]
     walk = Walk(bowl.space, bowl.start, random.Random(1))
     descent = Descent(walk, bowl, Acceptance(0.05, 8))
-    done = descent.round(4)
+    done = one_round(descent, bowl, 4)
     assert (done.measured, bowl.looks) == (0, [])
     assert walk.moves == 1
     assert done.ratio == pytest.approx(

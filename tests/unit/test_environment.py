@@ -42,30 +42,30 @@ def load(path: Path) -> ModuleType:
 
 
 create_env = load(ENVS / "create_env.py")
-make_conda_env = load(ENVS / "make_conda_env.py")
 
 
 # --- The pins
 
 
-@pytest.mark.parametrize("line", PIN_LINES)
-def test_every_line_pins_one_version(line: str) -> None:
-    requirement = Requirement(line)
-    (specifier,) = requirement.specifier
-    assert specifier.operator == "=="
-    assert not specifier.version.endswith(".*")
-    assert Version(specifier.version).local is None, "a local label exists in some indexes only"
-    assert requirement.marker is None
-    assert not requirement.extras
+def test_every_line_pins_one_version() -> None:
+    for line in PIN_LINES:
+        requirement = Requirement(line)
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "==", line
+        assert not specifier.version.endswith(".*"), line
+        # A local label exists in some indexes only.
+        assert Version(specifier.version).local is None, line
+        assert requirement.marker is None, line
+        assert not requirement.extras, line
 
 
 def test_no_package_is_pinned_twice() -> None:
     assert len(PINS) == len(PIN_LINES)
 
 
-def test_both_readers_agree_on_the_pins() -> None:
-    assert create_env.read_pins(REQUIREMENTS.read_text()) == PINS
-    assert make_conda_env.read_pins(REQUIREMENTS) == PIN_LINES
+def test_the_installer_reads_the_same_pins() -> None:
+    assert create_env.read_pins(REQUIREMENTS.read_text()) == PIN_LINES
+    assert {create_env.name_of(line) for line in PIN_LINES} == PINS.keys()
 
 
 def installed_versions() -> dict[str, str]:
@@ -92,7 +92,7 @@ def test_every_transitive_pin_is_needed_by_a_direct_one() -> None:
     text = REQUIREMENTS.read_text()
     direct, _, transitive = text.partition("# --- Transitive")
     assert transitive
-    needed = set(create_env.read_pins(direct))
+    needed = set(map(create_env.name_of, create_env.read_pins(direct)))
     waiting = list(needed)
     while waiting:
         for needs in importlib.metadata.requires(waiting.pop()) or []:
@@ -112,16 +112,18 @@ def test_what_is_installed_fits_together() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_an_updated_requirement_removes_what_is_not_pinned_but_no_cuda_library() -> None:
-    installed = ["pip", "Rivulet", "xgboost", "Ruamel.YAML", "numpy", "nvidia-nccl-cu13", "triton"]
-    assert create_env.not_pinned(installed, {"numpy": "2"}) == ["xgboost", "ruamel-yaml"]
+def test_cuda_libraries_are_left_to_torch() -> None:
+    names = ["xgboost", "numpy", "nvidia-nccl-cu13", "cuda-bindings", "triton"]
+    assert list(filter(create_env.comes_with_torch, names)) == names[2:]
 
 
 # --- The conda environment
 
 
 def test_conda_environment_is_up_to_date() -> None:
-    assert make_conda_env.main(["--check"]) == 0
+    command = [sys.executable, str(ENVS / "make_conda_env.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == (ENVS / "rivulet.yaml").read_text()
 
 
 def test_conda_environment_holds_the_pins_themselves() -> None:
@@ -131,30 +133,6 @@ def test_conda_environment_holds_the_pins_themselves() -> None:
     assert packages[0] == "python=3.11"
     assert {"pip", "binutils"} <= set(packages)
     assert pip == {"pip": PIN_LINES}
-
-
-def test_conda_check_tells_of_changed_pins(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pins = tmp_path / "requirements.txt"
-    output = tmp_path / "rivulet.yaml"
-    arguments = ["--requirements", str(pins), "--output", str(output)]
-    pins.write_text("numpy==2.0.0  # arrays\n")
-    assert make_conda_env.main([*arguments, "--check"]) == 1
-    assert make_conda_env.main(arguments) == 0
-    assert make_conda_env.main([*arguments, "--check"]) == 0
-    pins.write_text("numpy==2.0.1\n")
-    assert make_conda_env.main([*arguments, "--check"]) == 1
-    assert "run: python envs/make_conda_env.py" in capsys.readouterr().err
-    assert "numpy==2.0.0" in output.read_text()
-
-
-def test_conda_generator_says_which_file_it_cannot_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    missing = tmp_path / "none.txt"
-    assert make_conda_env.main(["--requirements", str(missing)]) == 2
-    assert capsys.readouterr().err == f"error: {missing}: No such file or directory\n"
 
 
 # --- What is checked before an installation
@@ -209,59 +187,33 @@ def test_other_machines_are_named(system: str, machine: str) -> None:
     assert f"{system} on {machine}" in create_env.problem_with_machine(system, machine)
 
 
-def test_missing_venv_module_is_named_with_its_package() -> None:
-    assert create_env.problem_with_venv(True, True) is None
-    assert "'ensurepip'" in create_env.problem_with_venv(True, False)
-    assert "'venv'" in create_env.problem_with_venv(False, False)
-    assert "apt install python3.11-venv" in create_env.problem_with_venv(True, False)
-
-
-def test_missing_linker_and_compiler_are_named() -> None:
-    assert create_env.problem_with_linker("/usr/bin/gcc", "/usr/bin/ld") is None
-    assert create_env.problem_with_linker("/usr/bin/gcc", None).startswith("the linker 'ld' not")
-    assert create_env.problem_with_linker(None, "/usr/bin/ld").startswith("a C compiler")
-    assert " and " in create_env.problem_with_linker(None, None)
-
-
 def test_the_compiler_here_links() -> None:
-    assert create_env.problem_with_linking(create_env.find_compiler()) is None
+    assert create_env.problem_with_linking() is None
 
 
-def test_a_compiler_that_cannot_link_is_quoted(tmp_path: Path) -> None:
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler -O2")
+    problem = create_env.problem_with_linking()
+    assert problem.startswith("the compiler 'no-such-compiler' is not on PATH")
+    assert problem.endswith("install it with: apt install gcc")
+
+
+def test_a_compiler_that_cannot_link_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiler = tmp_path / "gcc"
     compiler.write_text("#!/bin/sh\necho 'ld: cannot find crti.o' >&2\nexit 1\n")
     compiler.chmod(0o755)
-    problem = create_env.problem_with_linking([str(compiler)])
+    monkeypatch.setenv("CXX", str(compiler))
+    problem = create_env.problem_with_linking()
     assert "(ld: cannot find crti.o)" in problem
-    assert "apt install gcc libc6-dev" in problem
+    assert "apt install gcc binutils libc6-dev" in problem
 
 
 def test_full_disk_is_named_with_both_numbers() -> None:
     assert create_env.problem_with_disk(Path("/data"), 4.0, 4.0) is None
     problem = create_env.problem_with_disk(Path("/data"), 3.14, 4.0)
     assert problem.startswith("/data has 3.1 GB of free disk, but the environment needs 4 GB")
-
-
-@pytest.mark.parametrize(
-    ("output", "status", "reason"),
-    [
-        (["Collecting a", "ERROR: No match for a==1", "[notice] new pip"], 1, "No match for a==1"),
-        (["error: subprocess-exited-with-error", "", "note: not pip"], 1, "subprocess-exited-with"),
-        (["WARNING: old", "no space left", ""], 1, "no space left"),
-        ([], 1, "it said nothing"),
-        (["Collecting a"], -9, "signal 9"),
-    ],
-)
-def test_reason_of_failure(output: list[str], status: int, reason: str) -> None:
-    assert reason in create_env.reason_of_failure(output, status)
-
-
-def test_reason_of_failure_tells_of_an_unreachable_index() -> None:
-    output = [
-        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'",
-        "ERROR: No matching distribution found for numpy==2.4.6",
-    ]
-    assert "check the network" in create_env.reason_of_failure(output, 1)
 
 
 # --- The command itself, on a small project of its own that needs no package index
@@ -342,15 +294,25 @@ def in_venv(root: Path, code: str) -> str:
     return done.stdout.strip()
 
 
-def test_no_linker_on_path(tmp_path: Path) -> None:
+def test_no_compiler_on_path(tmp_path: Path) -> None:
     script = project(tmp_path / "checkout", "")
     (tmp_path / "bin").mkdir()
     done = call(script, PATH=str(tmp_path / "bin"), CC="", CXX="")
     assert done.returncode == 2
     line = one_line(done.stderr)
-    assert line.startswith("error: the linker 'ld' and a C compiler ('gcc' or 'cc') not found")
+    assert line.startswith("error: no C compiler is on PATH")
     assert "apt install gcc" in line
     assert not (tmp_path / "checkout" / ".venv").exists()
+
+
+def test_pips_own_settings_hold_but_none_that_leads_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
+    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
+    variables = create_env.clean_environment()
+    assert variables["PIP_INDEX_URL"] == "https://mirror.example/simple"
+    assert "PIP_TARGET" not in variables
 
 
 def test_missing_requirements_file_is_named(tmp_path: Path) -> None:
@@ -361,6 +323,7 @@ def test_missing_requirements_file_is_named(tmp_path: Path) -> None:
     assert one_line(done.stderr).endswith("requirements.txt: No such file or directory")
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_kept_updated_and_repaired(tmp_path: Path) -> None:
     root = tmp_path / "a checkout"
     wheels = root / "wheels"
@@ -373,22 +336,19 @@ def test_an_environment_is_made_kept_updated_and_repaired(tmp_path: Path) -> Non
     first = call(script)
     assert first.returncode == 0, first.stderr
     assert in_venv(root, "import rivulet, rivulet_two, rivulet_one as m; print(m.version)") == "1.0"
-    assert "Successfully installed" in (root / "logs" / "env.log").read_text()
+    assert "Successfully installed" in first.stdout
 
-    # A second call has nothing to do, and so does not touch the log either.
-    (root / "logs" / "env.log").unlink()
     second = call(script)
     assert (second.returncode, second.stdout) == (0, ".venv is up to date\n")
-    assert not (root / "logs" / "env.log").exists()
 
-    # A pin that cannot be had: one line, a log, and no stamp.
+    # A pin that cannot be had: pip's own words, a last line, and no stamp.
     pins.write_text("rivulet-one==3.0\n")
     failed = call(script)
     assert failed.returncode == 1
-    line = one_line(failed.stderr)
-    assert "No matching distribution found for rivulet-one==3.0" in line
-    assert line.endswith("full log: logs/env.log")
-    assert "rivulet-one==3.0" in (root / "logs" / "env.log").read_text()
+    *pips, last = failed.stderr.splitlines()
+    assert "No matching distribution found for rivulet-one==3.0" in "\n".join(pips)
+    assert last.startswith("error: '")
+    assert last.endswith("failed (status 1, its reason is above; 'make env' starts again)")
     assert not list((root / ".venv").glob(".rivulet-*"))
 
     # Without a stamp it starts again from nothing.
@@ -415,14 +375,11 @@ def test_an_environment_is_made_kept_updated_and_repaired(tmp_path: Path) -> Non
     assert in_venv(root, "import rivulet_one as m; print(m.version)") == "2.0"
 
     # A checkout that has moved: the commands in .venv/bin name the old place.
+    (stamp,) = (root / ".venv").glob(".rivulet-*")
+    assert create_env.venv_state(root / ".venv", stamp.name) == "nothing"
     moved = tmp_path / "moved"
     root.rename(moved)
-    assert create_env.venv_works(moved / ".venv") is False
-
-
-def test_a_stamp_belongs_to_its_pins(tmp_path: Path) -> None:
-    assert create_env.stamp_name(b"a==1\n") != create_env.stamp_name(b"a==2\n")
-    assert create_env.venv_state(tmp_path / ".venv", create_env.stamp_name(b"")) == "create"
+    assert create_env.venv_state(moved / ".venv", stamp.name) == "create"
 
 
 # --- make and the CI script

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 from rivulet.records import Trial
 from rivulet.records.failures import kernels_without_schedule
+from rivulet.transfer import TransferTuning
 from rivulet.transfer.remarks import remarks
-from rivulet.transfer.transfer import DEFAULT_STRATEGY, STRATEGY
+from rivulet.tuning import Role
 
 
 def trial(kernel, error="", candidate="0"):
@@ -44,9 +45,9 @@ def test_a_transfer_names_kernels_none_of_whose_candidates_ran():
         for task in ("conv", "pool")
     ]
     trials = [
-        replace(trial("conv", "run timeout"), strategy=STRATEGY),
-        replace(trial("conv"), strategy=DEFAULT_STRATEGY),
-        replace(trial("pool"), strategy=STRATEGY),
+        replace(trial("conv", "run timeout"), strategy=TransferTuning.name),
+        replace(trial("conv"), strategy=f"{TransferTuning.name}{Role.DEFAULT.value}"),
+        replace(trial("pool"), strategy=TransferTuning.name),
     ]
     (line,) = remarks(cases, trials)
     assert line == "conv keeps its default loops: none of its 1 trial(s) ran, run timeout"

@@ -567,7 +567,7 @@ def test_the_ranking_is_held_against_what_was_measured(page: str) -> None:
     assert [row[6] for row in rows] == ["0.84", "0.49"]
     text = words(tree(page))
     assert "two sources of one target differed 1 times, and 0 times no difference was shown" in text
-    assert "has wrong is 1.00, the paper's -1.00" in text
+    assert "gets wrong is 1.00, the paper's -1.00" in text
 
 
 def test_an_empty_table_is_said_kindly(empty_page: str) -> None:

@@ -1,40 +1,44 @@
 import math
 
-from rivulet.search.scheduler import (
-    GradientScheduler,
-    KernelState,
-    first_round_size,
-)
+from rivulet.tuning.kernel_state import KernelState
+from rivulet.tuning.scheduler import GradientScheduler, first_round_size
 from rivulet.workflow.budgets import budget_warning
 
 
+def kernel(weight, history=(), **more):
+    state = KernelState(weight, history=list(history), **more)
+    for best in history:
+        state.reckon(best)
+    return state
+
+
 def test_every_kernel_is_tried_before_the_gradient_decides():
-    states = [KernelState(1, [1.0]), KernelState(1)]
+    states = [kernel(1, [1.0]), kernel(1)]
     assert GradientScheduler(states, 0.2, 3).choose() == 1
 
 
 def test_the_heavier_kernel_goes_first():
-    states = [KernelState(1, [2.0]), KernelState(5, [1.0])]
+    states = [kernel(1, [2.0]), kernel(5, [1.0])]
     assert GradientScheduler(states, 0.2, 3).choose() == 1
 
 
 def test_rounds_spent_without_a_gain_make_a_kernel_less_interesting():
-    states = [KernelState(1, [1.0] * 8), KernelState(1, [0.5])]
+    states = [kernel(1, [1.0] * 8), kernel(1, [0.5])]
     assert GradientScheduler(states, 0.2, 3).choose() == 1
 
 
 def test_recent_gains_make_a_kernel_more_interesting():
-    steady, falling = KernelState(1, [1.0] * 6), KernelState(1, [9.0, 7.0, 5.0, 3.0, 2.0, 1.0])
+    steady, falling = kernel(1, [1.0] * 6), kernel(1, [9.0, 7.0, 5.0, 3.0, 2.0, 1.0])
     assert GradientScheduler([steady, falling], 0.5, 3).choose() == 1
 
 
 def test_a_kernel_that_never_runs_is_given_up_while_others_have_something_to_gain():
-    states = [KernelState(1, [math.inf] * 3), KernelState(1, [1.0])]
+    states = [kernel(1, [math.inf] * 3), kernel(1, [1.0])]
     assert GradientScheduler(states, 0.2, 3).choose() == 1
 
 
 def test_nothing_left():
-    states = [KernelState(1, [1.0], exhausted=True)]
+    states = [kernel(1, [1.0], exhausted=True)]
     assert GradientScheduler(states, 0.2, 3).choose() is None
     assert GradientScheduler([], 0.2, 3).choose() is None
 

@@ -14,7 +14,7 @@ from rivulet.tables import columns_of, write_table
 
 @dataclass
 class MethodRow:
-    """One method on one target, as every benchmark CSV has it; see README for each column."""
+    """One method on one target, as every benchmark CSV has it; columns: docs/results.md."""
 
     hardware: str
     target: str

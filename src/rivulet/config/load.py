@@ -1,4 +1,7 @@
-"""Reading and checking of configurations, with one line per problem."""
+"""Reading and checking of configurations, with one line per problem.
+
+PyYAML reads the file, as it does for Snakemake, so that both see the same values.
+"""
 
 import math
 import re
@@ -32,9 +35,7 @@ class ConfigError(UserError):
 
 def load_config(path: str | Path) -> Config:
     """Read and check a configuration file."""
-    root = _compose(path)
-    _refuse_duplicates(path, root)
-    return validate_config(_construct(path, root), source=str(path))
+    return validate_config(_read(path), source=str(path))
 
 
 def check_duplicate_keys(path: str | Path) -> None:
@@ -42,7 +43,7 @@ def check_duplicate_keys(path: str | Path) -> None:
 
     Most YAML readers keep the last of them without a word, so this needs the file itself.
     """
-    _refuse_duplicates(path, _compose(path))
+    _read(path)
 
 
 def validate_config(
@@ -264,8 +265,8 @@ def _limits(metadata: list[Any]) -> str:
 
 
 # --- YAML --------------------------------------------------------------------------------------
-def _compose(path: str | Path) -> yaml.Node | None:
-    """Read a YAML file as a tree of nodes, which still has duplicate keys and line numbers."""
+def _read(path: str | Path) -> Any:
+    """Read a YAML file; refused where a mapping has a key twice, of which PyYAML keeps the last."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
@@ -276,21 +277,15 @@ def _compose(path: str | Path) -> yaml.Node | None:
         why = error.strerror or "unknown reason"
         raise ConfigError(f"{path}: cannot be read: {why.lower()}; give a readable file") from None
     try:
-        return yaml.compose(content, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise _syntax_error(path, error) from None
-
-
-def _construct(path: str | Path, root: yaml.Node | None) -> Any:
-    if root is None:
-        return None
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_document(root)
+        loader = yaml.SafeLoader(content)
+        root = loader.get_single_node()  # a tree that still has duplicate keys and line numbers
+        lines = list(_duplicates(root, (), set()))
+        data = None if root is None or lines else loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _syntax_error(path, error) from None
-    finally:
-        loader.dispose()
+    if lines:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in lines))
+    return data
 
 
 def _syntax_error(path: str | Path, error: Exception) -> ConfigError:
@@ -306,12 +301,6 @@ def _syntax_error(path: str | Path, error: Exception) -> ConfigError:
         what = "nested too deeply"
     what = " ".join(what.split())
     return ConfigError(f"{path}: {where}not valid YAML: {what}; mend the file's syntax")
-
-
-def _refuse_duplicates(path: str | Path, root: yaml.Node | None) -> None:
-    lines = list(_duplicates(root, (), set()))
-    if lines:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in lines))
 
 
 def _duplicates(node: yaml.Node | None, path: Location, seen: set[int]) -> Iterator[str]:

@@ -15,10 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from rivulet.droplet.axes import Point
-from rivulet.droplet.race import Sample, race, time_survivors
 from rivulet.droplet.walk import Order, Proposal, Walk
 from rivulet.measure.protocol import Measurement
+from rivulet.schedules.axes import Values
+from rivulet.tuning.race import Sample, race, time_survivors
 
 _CHALLENGERS = 4
 # A single look is uncertain by the noise and by this at least: a challenger may look as much slower
@@ -34,9 +34,9 @@ SAME_CODE = 1.0
 
 
 class PointBench(Protocol):
-    """Measures points of one space."""
+    """Knows what was measured of one space, and measures points of it against each other."""
 
-    def known(self, points: Sequence[Point]) -> list[float | None]:
+    def known(self, points: Sequence[Values]) -> list[float | None]:
         """What need not be measured.
 
         Returns:
@@ -46,10 +46,7 @@ class PointBench(Protocol):
             measured; None for one to be measured.
         """
 
-    def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
-        """A first measurement of the incumbent and of points, the incumbent's first."""
-
-    def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
+    def in_turns(self, points: Sequence[Values], rounds: int) -> list[Measurement]:
         """Measure points against each other, ``rounds`` samples each."""
 
 
@@ -84,9 +81,10 @@ class Acceptance:
 class Descent:
     """A descent from one starting point, round by round.
 
-    A round looks at new points once. Those that look about as fast as the incumbent, or faster,
-    race against it. When nothing new is left, what was near the incumbent is looked at again, up
-    to a number of times, before the incumbent counts as a local optimum.
+    A round, `propose` and then `conclude`, looks at new points once. Those that look about as fast
+    as the incumbent, or faster, race against it. When nothing new is left, what was near the
+    incumbent is looked at again, up to a number of times, before the incumbent counts as a local
+    optimum.
 
     Args:
         walk: Where it stands.
@@ -110,18 +108,30 @@ class Descent:
         self.walk, self._bench, self._acceptance = walk, bench, acceptance
         self._order, self._logger = order, logger
         self._noise = _Noise()
+        self._fresh: list[Proposal] = []
+        self._looked: list[tuple[float, Proposal]] = []
         self._second_looks = 0
         self._seconds: float | None = None  # of the incumbent, when it was looked at last
 
-    def round(self, count: int) -> Round:
-        """Look at up to ``count`` new points; move to the best that is significantly faster."""
-        fresh, looked = self._gather(count)
-        looked += self._look(fresh)
+    def propose(self, count: int) -> list[Values]:
+        """Up to ``count`` new points to look at, beside the incumbent; there may be none."""
+        self._fresh, self._looked = self._gather(count)
+        return [one.point for one in self._fresh]
+
+    def conclude(self, results: Sequence[Measurement]) -> Round:
+        """Learn a first look at what was proposed; move to the best that is significantly faster.
+
+        Args:
+            results: The incumbent's measurement, then the points'; empty where none was proposed.
+        """
+        looked = self._looked
+        if self._fresh:
+            looked += self._learn(self._fresh, list(results))
         if not looked:
             if self._second_looks == _SECOND_LOOKS:
                 return Round(0, 1.0, True)
             looked = self._look_again()
-        return Round(len(fresh), self._race(looked), False)
+        return Round(len(self._fresh), self._race(looked), False)
 
     def _gather(self, count: int) -> tuple[list[Proposal], list[tuple[float, Proposal]]]:
         """New points to measure, and those whose latency is known."""
@@ -141,12 +151,6 @@ class Descent:
                     self.walk.learn(one, ratio)
                     looked.append((ratio, one))
         return fresh, looked
-
-    def _look(self, fresh: list[Proposal]) -> list[tuple[float, Proposal]]:
-        if not fresh:
-            return []
-        results = self._bench.look(self.walk.point, [one.point for one in fresh])
-        return self._learn(fresh, results)
 
     def _look_again(self) -> list[tuple[float, Proposal]]:
         """More samples of what was near the incumbent, and what follows from all of them."""
@@ -189,7 +193,7 @@ class Descent:
         ran = [result.latency for result in others if result.samples]
         return float(np.median(ran)) if ran else 1.0
 
-    def _in_turns(self, points: Sequence[Point]) -> Sample:
+    def _in_turns(self, points: Sequence[Values]) -> Sample:
         return lambda numbers, rounds: self._bench.in_turns([points[n] for n in numbers], rounds)
 
     def _race(self, looked: list[tuple[float, Proposal]]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import zlib
@@ -10,18 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.droplet.axes import Point
 from rivulet.droplet.descent import SAME_CODE, Acceptance, Descent
-from rivulet.droplet.kernel_space import KernelSpace
 from rivulet.droplet.ordering import ScheduleOrder
-from rivulet.droplet.race import race
-from rivulet.droplet.recording import RecordedBench
 from rivulet.droplet.settings import DropletSettings
 from rivulet.droplet.source import SourceKernel
 from rivulet.droplet.walk import Walk
-from rivulet.kernels import Kernel
 from rivulet.measure.protocol import Measurement
 from rivulet.records.log import record_latency
+from rivulet.schedules.axes import Values
+from rivulet.schedules.kernel_space import KernelSpace
+from rivulet.tuning import Batch, Candidate, Role, Session
+from rivulet.tuning.race import race
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import Postprocessing, ReplayFailure, decisions, replay
 
@@ -81,18 +79,16 @@ class KernelDescent:
 
     def __init__(
         self,
-        kernel: Kernel,
+        place: int,
         source: SourceKernel,
-        target: Any,
         settings: DropletSettings,
-        bench: RecordedBench,
-        threads: int,
+        session: Session,
         order: ScheduleOrder,
-        logger: logging.Logger,
     ) -> None:
-        self.kernel, self._settings, self._bench = kernel, settings, bench
-        self._threads, self._order, self._logger = threads, order, logger
-        self._postprocessing = Postprocessing(kernel.module, target)
+        kernel = session.kernels[place]
+        self.place, self.kernel, self._settings = place, kernel, settings
+        self._session, self._order, self._logger = session, order, session.logger
+        self._postprocessing = Postprocessing(kernel.module, session.target)
         self._acceptance = Acceptance(settings.significance, settings.confirm_repeats)
         seed = zlib.crc32(f"{settings.seed} {kernel.workload}".encode())
         self._random = random.Random(seed)
@@ -100,6 +96,7 @@ class KernelDescent:
         self.begun: Any = starts[0].schedule if starts else None
         self.best: Any = self.begun
         self.log_latency = self.latency = starts[0].seconds if starts else math.inf
+        session.states[place].reckon(self.latency)
         self.trials = 0
         self.finished = not starts
         self.history: list[tuple[int, Any]] = []
@@ -120,19 +117,42 @@ class KernelDescent:
 
     @property
     def worth(self) -> float:
-        """Seconds of the model that another round may save: its share times what is expected."""
+        """Seconds of the model that another round may save: its share times what is expected.
+
+        Negative where nothing is left to do.
+        """
         if self.finished:
-            return 0.0
+            return -1.0
         later = 1.0 if self._first else _RESTART_WORTH
         return self.kernel.weight * self.latency * self._expected * later
 
-    def round(self, count: int) -> None:
-        """Measure up to ``count`` new candidates, and move where one is faster."""
-        before = self.latency
+    def propose(self, count: int) -> Batch:
+        """Up to ``count`` new candidates, after the incumbent; there may be none."""
         if self._descent is None:
             self._begin()
         assert self._descent is not None
-        done = self._descent.round(count)
+        assert self._space is not None
+        points = self._descent.propose(count)
+        if not points:
+            return Batch((), self.place)
+        incumbent, *others = self._space.apply([self._descent.walk.point, *points])
+        candidates = [Candidate(self.place, incumbent.schedule, incumbent.name, Role.CONFIRM)]
+        candidates += [Candidate(self.place, one.schedule, one.name) for one in others]
+        return Batch(candidates, self.place, {self.place: self._own_latency})
+
+    def learn(self, candidates: Sequence[Candidate], results: Sequence[Measurement]) -> None:
+        """Learn the look at what was proposed, and move where one is faster."""
+        assert self._descent is not None
+        before = self.latency
+        # Measured: from another incumbent it is neither new nor does its time compare.
+        self._known.update((one.name, math.inf) for one in candidates[1:])
+        if results and results[0].samples:
+            # On the log's own scale, on which the incumbent has the latency that was reckoned.
+            scale = self._own_latency / results[0].latency
+            seconds = [result.latency * scale for result in results[1:]]
+            schedules = [one.schedule for one in candidates[1:]]
+            self._order.learn(self.kernel.task, schedules, seconds)
+        done = self._descent.conclude(results)
         self.trials += done.measured
         self._own_latency *= done.ratio
         if done.ratio < 1.0 and self._first:
@@ -145,7 +165,7 @@ class KernelDescent:
         self._expected = _MEMORY * self._expected + (1 - _MEMORY) * gained
 
     def choose_start(self) -> None:
-        """Find out which of the log's best schedules is fastest when they are timed in turns.
+        """Find out which of the log's best schedules is fastest when they are interleaved.
 
         The log's best is the luckiest of many; one of those close behind may be faster.
         """
@@ -166,7 +186,9 @@ class KernelDescent:
         else:
             start = self._others.pop(0)
             schedule, self._own_latency = start.schedule, start.seconds
-        self._space = KernelSpace(self.kernel, schedule.trace, self._postprocessing, self._threads)
+        self._space = KernelSpace(
+            self.kernel, schedule.trace, self._postprocessing, self._session.threads
+        )
         self._known[candidate_name(schedule.mod)] = math.inf
         walk = Walk(self._space.space, self._space.start, self._random)
         self._descent = Descent(walk, self, self._acceptance, self._scores, self._logger)
@@ -174,9 +196,7 @@ class KernelDescent:
     def _race(self, schedules: Sequence[Any]) -> None:
         """Race schedules against the best, which comes first, and take the winner."""
         outcome = race(
-            lambda numbers, rounds: self._bench.in_turns(
-                self.kernel.task, [schedules[n] for n in numbers], rounds
-            ),
+            lambda numbers, rounds: self._in_turns([schedules[n] for n in numbers], rounds),
             len(schedules) - 1, self._settings.significance, self._settings.confirm_repeats,
             self._logger,
         )  # fmt: skip
@@ -191,12 +211,13 @@ class KernelDescent:
         the better one.
         """
         self.best = schedule
-        self.history.append((self._bench.measured, schedule))
+        self.history.append((self._session.measured, schedule))
         self._logger.info(
             "%s: move from %.2f to %.2f us", self.kernel.task, self.latency * 1e6,
             self.latency * ratio * 1e6,
         )  # fmt: skip
         self.latency *= ratio
+        self._session.states[self.place].reckon(self.latency)
 
     def _incumbent(self) -> Any:
         assert self._descent is not None
@@ -205,7 +226,7 @@ class KernelDescent:
 
     # What the descent measures with.
 
-    def known(self, points: Sequence[Point]) -> list[float | None]:
+    def known(self, points: Sequence[Values]) -> list[float | None]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
         assert self._descent is not None
@@ -227,30 +248,21 @@ class KernelDescent:
         """Seconds of a candidate that was measured; infinite for one that has no time of use."""
         if name in self._known:
             return self._known[name]
-        return self._bench.stray(self.kernel.task, name)
+        found = self._session.recorder.known(self.kernel.task, name)
+        return found.latency if found else None
 
-    def look(self, incumbent: Point, points: Sequence[Point]) -> list[Measurement]:
+    def in_turns(self, points: Sequence[Values], rounds: int) -> list[Measurement]:
         """See `rivulet.droplet.descent.PointBench`."""
         assert self._space is not None
-        applied = self._space.apply([incumbent, *points])
-        schedules = [one.schedule for one in applied]
-        results = self._bench.look(self.kernel.task, schedules, self._own_latency)
-        # Measured: from another incumbent it is neither new nor does its time compare.
-        self._known.update((one.name, math.inf) for one in applied[1:])
-        if results[0].samples:
-            # On the log's own scale, on which the incumbent has the latency that was reckoned.
-            scale = self._own_latency / results[0].latency
-            seconds = [result.latency * scale for result in results[1:]]
-            self._order.learn(self.kernel.task, schedules[1:], seconds)
-        return results
+        return self._in_turns([one.schedule for one in self._space.apply(points)], rounds)
 
-    def in_turns(self, points: Sequence[Point], rounds: int) -> list[Measurement]:
-        """See `rivulet.droplet.descent.PointBench`."""
-        assert self._space is not None
-        schedules = [one.schedule for one in self._space.apply(points)]
-        return self._bench.in_turns(self.kernel.task, schedules, rounds)
+    def _in_turns(self, schedules: Sequence[Any], rounds: int) -> list[Measurement]:
+        again = [
+            Candidate(self.place, one, candidate_name(one.mod), Role.CONFIRM) for one in schedules
+        ]
+        return self._session.in_turns(again, rounds)
 
-    def _scores(self, points: Sequence[Point]) -> Sequence[float]:
+    def _scores(self, points: Sequence[Values]) -> Sequence[float]:
         """The cost model's scores; invalid points come last and cost nothing."""
         assert self._space is not None
         applied = self._space.apply(points)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rivulet.droplet.source import SourceKernel
-from rivulet.search.cost_model import BoostedTrees
-from rivulet.search.features import describe_schedules, learn_records
+from rivulet.tuning.cost_model import BoostedTrees
+from rivulet.tuning.features import describe_schedules, learn_records
 
 
 class ScheduleOrder:

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rivulet.droplet.axes import Point, Space, Step
+from rivulet.schedules.axes import Space, Step, Values
 
-Order = Callable[[Sequence[Point]], Sequence[float]]
+Order = Callable[[Sequence[Values]], Sequence[float]]
 """How promising points are; higher is tried earlier."""
 
 # A direction is taken to help where a step along it looked faster by this much (a logarithm).
@@ -27,7 +27,7 @@ class Proposal:
         steps: How the incumbent gets there.
     """
 
-    point: Point
+    point: Values
     steps: tuple[Step, ...]
 
 
@@ -66,7 +66,7 @@ class Walk:
         moves: How often it has moved.
     """
 
-    def __init__(self, space: Space, start: Point, rng: random.Random) -> None:
+    def __init__(self, space: Space, start: Values, rng: random.Random) -> None:
         self._space, self._rng = space, rng
         self.point, self.moves = start, 0
         self._visited = {start}

@@ -1,4 +1,7 @@
-"""Facts about this machine's NVIDIA GPU, read from the driver's own tool without a compiler."""
+"""Facts about this machine's NVIDIA GPU, read from the driver's own tool without a compiler.
+
+A command can be given a time limit where the driver hangs; within this process its library cannot.
+"""
 
 from __future__ import annotations
 

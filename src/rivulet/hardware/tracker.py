@@ -1,4 +1,7 @@
-"""Ask an RPC tracker for devices; its protocol is TVM's, JSON after its length in four bytes."""
+"""Ask an RPC tracker for devices; its protocol is TVM's, JSON after its length in four bytes.
+
+TVM's own client waits for a free device without a limit, and cannot tell a busy one from none.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ from rivulet.hardware.lock import device_lock, file_lock
 from rivulet.jobs.failures import note_failure
 from rivulet.jobs.progress import Progress, duration, labelled
 from rivulet.jobs.scratch import scratch_folder
-from rivulet.jobs.startup_trace import traced_startup
 from rivulet.jobs.supervisor import Ending, run_supervised
 
 _STOPPED = 143  # what a shell reports of a process that SIGTERM ended
@@ -104,14 +103,7 @@ def run_job(label: str, log: Path | None, work: Callable[[Job], None]) -> int:
         job = Job(label, _logger(), scratch, terminal)
         job.logger.info("%s: started, command: %s", label, " ".join(sys.argv))
         where = f" (log: {log})" if log else ""
-        process = os.getpid()
-
-        def supervised() -> int:
-            with traced_startup(label, process):
-                return _finish(job, work, where)
-
-        ending = run_supervised(supervised)
-        return _status(job, ending, where)
+        return _status(job, run_supervised(lambda: _finish(job, work, where)), where)
 
 
 def _finish(job: Job, work: Callable[[Job], None], where: str) -> int:

@@ -1,4 +1,7 @@
-"""Worker processes as seen from the process that uses them."""
+"""Worker processes as seen from the process that uses them.
+
+No library of process pools bounds a worker's memory, or keeps the last words of one that died.
+"""
 
 from __future__ import annotations
 

@@ -23,20 +23,19 @@ STAGE_ROOMS = {
         "models/precision.py",
     ),
     "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
-    "search": ("search", "schedules", "measure", "records", "tvm_compat"),
+    "search": ("search", "tuning", "schedules", "measure", "records", "tvm_compat"),
     "droplet": (
-        "droplet", "search/cost_model.py", "search/features.py", "schedules", "measure", "records",
-        "tvm_compat", "models/precision.py",
+        "droplet", "tuning", "schedules", "measure", "records", "tvm_compat",
+        "models/precision.py",
     ),
     "gain": ("measure", "records", "droplet/moves.py", "tvm_compat"),
     "effect": ("benchmark", "measure/statistics.py", *_RUN),
     "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
     "package": ("deploy", "benchmark", *_RUN),
     "transfer": (
-        "transfer", "kernels/structure.py", "search/cost_model.py", "search/features.py",
-        "schedules", "measure", "records", "tvm_compat", *_IMPORT,
-        "benchmark/compile.py", "benchmark/in_place.py", "benchmark/untuned.py",
-        "models/inputs.py", "models/precision.py", "hardware/memory.py",
+        "transfer", "tuning", "kernels/structure.py", "schedules", "measure", "records",
+        "tvm_compat", *_IMPORT, "benchmark/compile.py", "benchmark/in_place.py",
+        "benchmark/untuned.py", "models/inputs.py", "models/precision.py", "hardware/memory.py",
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
@@ -46,7 +45,7 @@ STAGE_ROOMS = {
         "transfer/similarity.py", "transfer/ranking.py", "transfer/matching.py",
         "transfer/mapping.py", "kernels/structure.py",
     ),
-    "warm": ("search", "schedules", "measure", "records", "tvm_compat"),
+    "warm": ("search", "tuning", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
         "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
         "measure/statistics.py", "measure/ratios.py", "measure/roofline.py", "models/export.py",
@@ -54,7 +53,7 @@ STAGE_ROOMS = {
     ),
 }  # fmt: skip
 # A method's stage that is not named above has a room of its own name, on the bench of all.
-_NEW_STAGE = ("schedules", "measure", "records", "tvm_compat")
+_NEW_STAGE = ("tuning", "schedules", "measure", "records", "tvm_compat")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -50,7 +50,7 @@ class Findings:
         notes += [
             f"note: the code of '{stage}' has changed since {count} of its artefacts were made; "
             "they are kept, because measurements are expensive and their format is the same (see "
-            "README, 'What is made again')"
+            "docs/running.md, 'What is rerun')"
             for stage, count in sorted(self.other_code.items())
         ]
         return notes

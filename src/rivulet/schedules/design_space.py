@@ -1,4 +1,4 @@
-"""The schedules that a kernel may have, as points: a trace's structure and a value per decision."""
+"""The space that a search of one kernel draws from: sampled, mutated and crossed points."""
 
 from __future__ import annotations
 
@@ -6,28 +6,22 @@ import math
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from rivulet.schedules.points import (
+    Point,
+    Structure,
+    Value,
+    apply_point,
+    read_structure,
+    sampled_decisions,
+)
 from rivulet.schedules.register_tiles import RegisterTiles
 from rivulet.schedules.thread_tiles import ThreadTiles
 from rivulet.schedules.tiles import neighbour_splits
 from rivulet.tvm_compat.spaces import tune_context
-from rivulet.tvm_compat.traces import (
-    CATEGORICAL,
-    LOCATION,
-    TILE,
-    Decision,
-    Postprocessing,
-    categories,
-    decisions,
-    replay,
-    tiled_blocks,
-    with_values,
-)
+from rivulet.tvm_compat.traces import CATEGORICAL, LOCATION, Decision, Postprocessing
 
-Value = tuple[int, ...] | None
-_SAMPLED = (TILE, CATEGORICAL, LOCATION)
 # Unrolled loops longer than this leave the instruction cache and keep LLVM busy for seconds.
 _LONG_UNROLL = 64
 _LONG_UNROLL_WEIGHT = 0.1
@@ -38,46 +32,6 @@ _NEW_TILE = 0.2
 
 class NoDesignSpace(Exception):
     """MetaSchedule makes no sketch of a kernel, which therefore keeps its default loops."""
-
-
-@dataclass(frozen=True, eq=False)
-class Structure:
-    """What schedules have in common that differ in their decisions only.
-
-    Attributes:
-        trace: A trace of this structure; its own decisions mean nothing.
-        decisions: The decisions that it leaves open, in the order of the trace.
-        blocks: For each block with tiled loops, positions in `decisions` of the tiles of its
-            spatial axes and of its reduction axes.
-        threads: For each of these, what its tiles have to be for a GPU to launch it; None where
-            its loops are not bound to threads.
-        unrolls: For each category decision, its categories.
-    """
-
-    trace: Any
-    decisions: tuple[Decision, ...]
-    blocks: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    unrolls: dict[int, list[int]]
-    threads: tuple[ThreadTiles | None, ...] = ()
-
-    def bound(self) -> Iterator[tuple[tuple[int, ...], ThreadTiles]]:
-        """Positions of the spatial tiles of each block whose loops are bound to threads."""
-        for (spatial, _), limits in zip(self.blocks, self.threads, strict=True):
-            if limits is not None:
-                yield spatial, limits
-
-
-@dataclass(frozen=True)
-class Point:
-    """One schedule, not yet applied.
-
-    Attributes:
-        structure: Its structure.
-        values: Value of each of the structure's decisions; None leaves it to TVM's sampling.
-    """
-
-    structure: Structure
-    values: tuple[Value, ...]
 
 
 class DesignSpace:
@@ -116,7 +70,7 @@ class DesignSpace:
     def sample(self, rng: random.Random) -> Point:
         """A point at random."""
         structure = rng.choice(self._sketches)
-        values: list[Value] = [None] * len(structure.decisions)
+        values: list[Value | None] = [None] * len(structure.decisions)
         for spatial, limits in structure.bound():
             self._sample_threads(structure, spatial, limits, values, rng)
         if self._tiles is not None:
@@ -128,8 +82,7 @@ class DesignSpace:
 
     def point_of(self, trace: Any) -> Point:
         """The point that a trace with decisions stands for."""
-        structure = self._structure(trace)
-        return Point(structure, tuple(d.value for d in _open_decisions(trace)))
+        return Point(self._structure(trace), tuple(d.value for d in sampled_decisions(trace)))
 
     def mutate(self, point: Point, rng: random.Random) -> Point:
         """A point near another one: one decision changed by a step, now and then several.
@@ -171,36 +124,12 @@ class DesignSpace:
         Raises:
             ReplayFailure: The point is no valid schedule of the kernel.
         """
-        fixed, free = {}, set()
-        for decision, value in zip(point.structure.decisions, point.values, strict=True):
-            if value is None:
-                free.add(decision.index)
-            else:
-                fixed[decision.index] = value
-        trace = with_values(point.structure.trace, fixed, free)
-        return replay(self._module, trace, self._postprocessing, seed)
+        return apply_point(self._module, self._postprocessing, point, seed)
 
     def _structure(self, trace: Any) -> Structure:
         text = _without_decisions(trace)
         if text not in self._structures:
-            found = tuple(_open_decisions(trace))
-            position = {decision.index: i for i, decision in enumerate(found)}
-            tiled = tiled_blocks(trace)
-            blocks = tuple(
-                (
-                    tuple(position[i] for i in block.spatial),
-                    tuple(position[i] for i in block.reduction),
-                )
-                for block in tiled
-            )
-            threads = tuple(
-                ThreadTiles(block.spatial_levels, *block.threads) if block.threads else None
-                for block in tiled
-            )
-            unrolls = {
-                i: categories(trace, d.index) for i, d in enumerate(found) if d.kind == CATEGORICAL
-            }
-            self._structures[text] = Structure(trace, found, blocks, unrolls, threads)
+            self._structures[text] = read_structure(trace)
         return self._structures[text]
 
     def _tileable(self, structure: Structure) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -214,7 +143,7 @@ class DesignSpace:
         structure: Structure,
         spatial: tuple[int, ...],
         reduction: tuple[int, ...],
-        values: list[Value],
+        values: list[Value | None],
         rng: random.Random,
     ) -> None:
         assert self._tiles is not None
@@ -230,7 +159,7 @@ class DesignSpace:
         structure: Structure,
         spatial: tuple[int, ...],
         limits: ThreadTiles,
-        values: list[Value],
+        values: list[Value | None],
         rng: random.Random,
     ) -> None:
         extents = [_extent(structure.decisions[p]) for p in spatial]
@@ -239,7 +168,7 @@ class DesignSpace:
         for position, split in zip(spatial, splits, strict=True):
             values[position] = split
 
-    def _change(self, structure: Structure, values: list[Value], rng: random.Random) -> None:
+    def _change(self, structure: Structure, values: list[Value | None], rng: random.Random) -> None:
         """Change one decision in place; leave it as it is where the change is not allowed."""
         if not values:
             return
@@ -268,14 +197,10 @@ class DesignSpace:
             if bound and not bound[1].admits([values[p] for p in bound[0]]):
                 values[position] = value
 
-    def _admitted(self, spatial: tuple[int, ...], values: list[Value]) -> bool:
+    def _admitted(self, spatial: tuple[int, ...], values: list[Value | None]) -> bool:
         assert self._tiles is not None
         chosen = [v for p in spatial if (v := values[p]) is not None]
         return len(chosen) == len(spatial) and self._tiles.admits(chosen)
-
-
-def _open_decisions(trace: Any) -> list[Decision]:
-    return [d for d in decisions(trace) if d.kind in _SAMPLED]
 
 
 def _extent(decision: Decision) -> int:

@@ -1,5 +1,6 @@
 """Ansor's search, as MetaSchedule has it: evolutionary search under a gradient scheduler."""
 
-from rivulet.search.search import search_model
+from rivulet.search.settings import SearchSettings
+from rivulet.search.strategy import EvolutionarySearch
 
-__all__ = ["search_model"]
+__all__ = ["EvolutionarySearch", "SearchSettings"]

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from rivulet.kernels import Kernel
-from rivulet.schedules.design_space import DesignSpace, Point, open_design_space
+from rivulet.schedules.design_space import DesignSpace, open_design_space
+from rivulet.schedules.points import Point
 from rivulet.schedules.register_tiles import RegisterTiles
-from rivulet.search.cost_model import CostModel, Features
-from rivulet.search.features import describe_schedules
-from rivulet.tvm_compat.arguments import argument_infos
+from rivulet.search.settings import SearchSettings
+from rivulet.tuning.candidate import Candidate
+from rivulet.tuning.cost_model import CostModel, Features
+from rivulet.tuning.features import describe_schedules
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import ReplayFailure
 
@@ -34,35 +36,16 @@ RELEARNED = 512
 
 
 @dataclass(frozen=True)
-class Proposal:
+class Proposal(Candidate):
     """A candidate as the search made it.
 
     Attributes:
-        schedule: The scheduled kernel, ``tvm.s_tir.Schedule``.
-        name: Structural hash of the scheduled kernel, hexadecimal.
         point: Its place in the design space.
         features: What the cost model sees of it; None until it is asked.
     """
 
-    schedule: Any
-    name: str
-    point: Point
+    point: Point | None = None
     features: Features | None = None
-
-    @property
-    def module(self) -> Any:
-        """The scheduled module."""
-        return self.schedule.mod
-
-    @property
-    def trace(self) -> Any:
-        """Trace of the schedule."""
-        return self.schedule.trace
-
-    @property
-    def arguments(self) -> Any:
-        """``ArgInfo`` list of the scheduled kernel."""
-        return argument_infos(self.schedule.mod)
 
 
 class EvolutionaryProposer:
@@ -74,9 +57,10 @@ class EvolutionaryProposer:
     target's own postprocessors and described by TVM's features for the cost model.
 
     Args:
+        place: Place of the kernel in its session.
         kernel: The kernel.
         target: TVM target.
-        settings: The config's ``search`` settings.
+        settings: See there.
         tiles: Register tiles of the hardware; None for MetaSchedule's whole space.
         cost_model: Shared by all kernels of the model.
         threads: Threads for applying schedules; no kernel runs meanwhile.
@@ -85,15 +69,17 @@ class EvolutionaryProposer:
 
     def __init__(
         self,
+        place: int,
         kernel: Kernel,
         target: Any,
-        settings: dict[str, Any],
+        settings: SearchSettings,
+        *,
         tiles: RegisterTiles | None,
         cost_model: CostModel,
         threads: int,
         seed: int,
     ) -> None:
-        self.kernel = kernel
+        self.place, self.kernel = place, kernel
         self._settings, self._target, self._tiles = settings, target, tiles
         self._cost_model, self._threads = cost_model, threads
         self._random = random.Random(seed)
@@ -112,9 +98,9 @@ class EvolutionaryProposer:
         """
         if first or not self._measured:
             return self._materialise(self._sampled(), count, known)
-        population = max(count, self._settings["population"])
+        population = max(count, self._settings.population)
         members = self._describe(self._materialise(self._children([]), population, known))
-        for _ in range(self._settings["generations"] - 1):
+        for _ in range(self._settings.generations - 1):
             elite = self._ranked(members)[: max(1, population // 2)]
             seen = known | {member.name for member in members}
             more = self._materialise(self._children(elite), population // 2, seen)
@@ -128,7 +114,7 @@ class EvolutionaryProposer:
         seconds = [latency if latency is not None else float("inf") for latency in latencies]
         self._cost_model.add(self.kernel.task, features, seconds)
         for proposal, latency in zip(proposals, latencies, strict=True):
-            if latency is not None:
+            if latency is not None and proposal.point is not None:
                 self._remember(latency, proposal.point)
 
     def relearn(self, records: list[Any], count: int) -> None:
@@ -164,8 +150,9 @@ class EvolutionaryProposer:
     def _children(self, elite: list[Proposal]) -> Iterable[Point]:
         """Endless new points, from the fastest measured and the best predicted."""
         space = self._open()[1]
-        parents = [point for _, point in self._measured[:_PARENTS]] + [p.point for p in elite]
-        mutates = self._settings["mutation_probability"]
+        parents = [point for _, point in self._measured[:_PARENTS]]
+        parents += [one.point for one in elite if one.point is not None]
+        mutates = self._settings.mutation_probability
         while True:
             draw = self._random.random()
             # Squaring the draw favours the faster parents.
@@ -211,7 +198,10 @@ class EvolutionaryProposer:
             schedule = space.schedule(*member)
         except ReplayFailure:
             return None
-        return Proposal(schedule, candidate_name(schedule.mod), space.point_of(schedule.trace))
+        return Proposal(
+            self.place, schedule, candidate_name(schedule.mod),
+            point=space.point_of(schedule.trace),
+        )  # fmt: skip
 
     def _describe(self, proposals: list[Proposal]) -> list[Proposal]:
         """The same with features."""
@@ -231,7 +221,7 @@ class EvolutionaryProposer:
     def _pick(self, ranked: list[Proposal], count: int) -> list[Proposal]:
         """The best predicted, and a share of the batch at random from the others."""
         count = min(count, len(ranked))
-        share = self._settings["random_share"]
+        share = self._settings.random_share
         lucky = min(len(ranked) - count, max(1, round(share * count)) if share > 0 else 0)
         best, rest = ranked[: count - lucky], ranked[count - lucky :]
         return best + self._random.sample(rest, lucky)

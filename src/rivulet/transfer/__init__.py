@@ -2,6 +2,6 @@
 
 from rivulet.transfer.result import TransferResult, TransferSettings
 from rivulet.transfer.sources import Source, load_source
-from rivulet.transfer.transfer import transfer_schedules
+from rivulet.transfer.strategy import TransferTuning
 
-__all__ = ["Source", "TransferResult", "TransferSettings", "load_source", "transfer_schedules"]
+__all__ = ["Source", "TransferResult", "TransferSettings", "TransferTuning", "load_source"]

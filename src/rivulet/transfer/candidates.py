@@ -17,15 +17,15 @@ from rivulet.kernels.structure import CONTRACTION, KernelStructure, kernel_struc
 from rivulet.schedules.design_space import (
     DesignSpace,
     NoDesignSpace,
-    Point,
     open_design_space,
 )
+from rivulet.schedules.points import Point
 from rivulet.schedules.register_tiles import RegisterTiles
-from rivulet.search.cost_model import Features
-from rivulet.search.features import describe_schedules
 from rivulet.transfer.mapping import AS_IS, Lent, map_schedule
 from rivulet.transfer.matching import EXACT, Match, match_kernels
 from rivulet.transfer.sources import Source, SourceKernel
+from rivulet.tuning.cost_model import Features
+from rivulet.tuning.features import describe_schedules
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import ReplayFailure
 

@@ -16,7 +16,8 @@ from functools import cache
 from typing import Any
 
 from rivulet.kernels.structure import BlockStructure
-from rivulet.schedules.design_space import DesignSpace, Point, Structure, Value
+from rivulet.schedules.design_space import DesignSpace
+from rivulet.schedules.points import Point, Structure, Value
 from rivulet.schedules.thread_tiles import ThreadTiles
 from rivulet.schedules.tiles import Split, nearest_split, repaired_split
 from rivulet.tvm_compat.traces import (
@@ -92,7 +93,7 @@ def map_schedule(
         target: Anchor block of the target kernel.
     """
     sketch = _with_limits(lent, _nearest_sketch(lent, space), space)
-    found: dict[tuple[Value, ...], str] = {}
+    found: dict[tuple[Value | None, ...], str] = {}
     for how in (REGISTERS, THREADS, PROJECTED, REPAIRED):
         if how == REGISTERS and space.tiles is None:
             continue
@@ -152,9 +153,9 @@ def _mapped(
     space: DesignSpace,
     target: BlockStructure,
     how: str,
-) -> list[tuple[Value, ...]]:
+) -> list[tuple[Value | None, ...]]:
     """Values for the sketch's decisions: several where one of them is anybody's guess."""
-    values: list[Value] = [None] * len(sketch.decisions)
+    values: list[Value | None] = [None] * len(sketch.decisions)
     open_places: list[int] = []
     taken: set[int] = set()
     for (spatial, reduction), (own_spatial, own_reduction), threads in zip(

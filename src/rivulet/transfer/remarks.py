@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rivulet.records.failures import kernels_without_schedule
 from rivulet.records.trials import Trial
 from rivulet.transfer.case import Case
-from rivulet.transfer.transfer import STRATEGY
+from rivulet.transfer.strategy import TransferTuning
 
 
 def remarks(cases: Sequence[Case], trials: Iterable[Trial]) -> list[str]:
@@ -21,5 +21,5 @@ def remarks(cases: Sequence[Case], trials: Iterable[Trial]) -> list[str]:
         case.kernel.task: case.candidates.spaceless for case in cases if case.candidates.spaceless
     }
     # A default schedule that runs is no candidate.
-    carried_over = [trial for trial in trials if trial.strategy == STRATEGY]
+    carried_over = [trial for trial in trials if trial.strategy == TransferTuning.name]
     return kernels_without_schedule([case.kernel.task for case in cases], carried_over, spaceless)

@@ -1,7 +1,8 @@
 """How a workflow stands, read from the files that it writes anyway.
 
 Snakemake's own log tells which jobs are done and which have failed, its marks of unfinished outputs
-which ones run, and each job's log how far that one is.
+which ones run, and each job's log how far that one is. These are there however the workflow was
+started; events of a logger plugin would be only where its profile asks for the plugin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The steps that make an ONNX graph one that the importer takes, in their order."""
+"""The steps that make an ONNX graph one that the importer takes, in their order.
+
+docs/models.md tells what onnxslim and onnxsim were found to do instead.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rivulet.search.cost_model import CostModel, Features, summarise
+from rivulet.tuning.cost_model import CostModel, Features, summarise
 
 
 def describe_schedules(schedules: list[Any], context: Any) -> list[Features]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rivulet.schedules.points import Value
 from rivulet.schedules.tiles import move_factor, prime_factors
 
-Value = tuple[int, ...]
-Point = tuple[Value, ...]
+Values = tuple[Value, ...]
 Change = tuple[int, ...]
 Step = tuple[int, Change]  # number of the axis, and what changes on it
 
@@ -87,7 +87,7 @@ class Space:
 
     axes: tuple[Axis, ...]
 
-    def steps(self, point: Point) -> list[Step]:
+    def steps(self, point: Values) -> list[Step]:
         """Every unit step from a point."""
         return [
             (number, change)
@@ -95,7 +95,7 @@ class Space:
             for change in axis.changes(point[number])
         ]
 
-    def exchanges(self, point: Point) -> list[tuple[Step, ...]]:
+    def exchanges(self, point: Values) -> list[tuple[Step, ...]]:
         """Pairs of unit steps by which two splits exchange a prime factor between two levels.
 
         What both splits have on each level together stays the same, such as the number of sums
@@ -112,7 +112,7 @@ class Space:
                     found.append(((first, (source, to, prime)), (second, (to, source, prime))))
         return found
 
-    def after(self, point: Point, steps: Sequence[Step]) -> Point | None:
+    def after(self, point: Values, steps: Sequence[Step]) -> Values | None:
         """The point after some steps, one after the other; None where one is not possible."""
         values = list(point)
         for number, change in steps:

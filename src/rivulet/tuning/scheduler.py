@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+
+from rivulet.tuning.kernel_state import KernelState
 
 _HOPELESS_ROUNDS = 3
 
 
-@dataclass
-class KernelState:
-    """What the scheduler knows of a kernel.
+def most_promising(gains: Sequence[float]) -> int | None:
+    """Place of the largest of the gains that the next round of each kernel may bring.
 
-    Attributes:
-        weight: How often the model runs it.
-        history: Best latency in seconds after each round; infinite while nothing ran.
-        exhausted: No new candidate can be proposed any more.
+    A negative one means that a kernel has nothing left to try; None where that is so of all.
     """
-
-    weight: int
-    history: list[float] = field(default_factory=list)
-    exhausted: bool = False
-
-    @property
-    def best(self) -> float:
-        """Best latency so far, in seconds."""
-        return self.history[-1] if self.history else math.inf
+    best = max(range(len(gains)), key=gains.__getitem__, default=None)
+    return best if best is not None and gains[best] >= 0 else None
 
 
 class GradientScheduler:
@@ -46,9 +37,7 @@ class GradientScheduler:
 
     def choose(self) -> int | None:
         """Index of the kernel to work on; None when no kernel has anything left to try."""
-        gains = [self._gain(kernel) for kernel in self._kernels]
-        best = max(range(len(gains)), key=gains.__getitem__, default=None)
-        return best if best is not None and gains[best] >= 0 else None
+        return most_promising([self._gain(kernel) for kernel in self._kernels])
 
     def _gain(self, kernel: KernelState) -> float:
         rounds = len(kernel.history)

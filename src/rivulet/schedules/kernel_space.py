@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rivulet.droplet.axes import Axis, OrderedAxis, Point, Space, TileAxis, Value
 from rivulet.kernels import Kernel
+from rivulet.schedules.axes import Axis, OrderedAxis, Space, TileAxis, Values
+from rivulet.schedules.points import Point, Structure, Value, apply_point
 from rivulet.tvm_compat.names import candidate_name
 from rivulet.tvm_compat.traces import (
     CATEGORICAL,
@@ -22,8 +23,6 @@ from rivulet.tvm_compat.traces import (
     ReplayFailure,
     categories,
     decisions,
-    replay,
-    with_values,
 )
 
 _LIMITS = tuple((2**n,) for n in range(11))
@@ -72,12 +71,12 @@ class KernelSpace:
         self._kernel, self._trace, self._postprocessing = kernel, trace, postprocessing
         self._threads = threads
         found = [(d, axis) for d in decisions(trace) if (axis := self._axis(d)) is not None]
-        self._decisions = [decision for decision, _ in found]
+        self._structure = Structure(trace, tuple(decision for decision, _ in found))
         self.space = Space(tuple(axis for _, axis in found))
-        self.start: Point = tuple(decision.value for decision in self._decisions)
-        self._applied: OrderedDict[Point, Applied] = OrderedDict()
+        self.start: Values = tuple(one.value for one in self._structure.decisions)
+        self._applied: OrderedDict[Values, Applied] = OrderedDict()
 
-    def apply(self, points: Sequence[Point]) -> list[Applied]:
+    def apply(self, points: Sequence[Values]) -> list[Applied]:
         """Apply points to the kernel, several at a time."""
         missing = [point for point in dict.fromkeys(points) if point not in self._applied]
         if missing:
@@ -88,11 +87,11 @@ class KernelSpace:
             self._applied.popitem(last=False)
         return found
 
-    def _apply(self, point: Point) -> Applied:
-        values = {d.index: value for d, value in zip(self._decisions, point, strict=True)}
-        trace = with_values(self._trace, values)
+    def _apply(self, point: Values) -> Applied:
         try:
-            schedule = replay(self._kernel.module, trace, self._postprocessing, _SEED)
+            schedule = apply_point(
+                self._kernel.module, self._postprocessing, Point(self._structure, point), _SEED
+            )
         except ReplayFailure as failure:
             return Applied(reason=str(failure))
         return Applied(schedule, candidate_name(schedule.mod))
