@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rivulet.errors import UserError
 from rivulet.methods import TRANSFER
-from rivulet.paths import parse
+from rivulet.paths import KERNELS, parse
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
 from rivulet.report.reading import optional_number, read_rows, read_table, unreadable
@@ -243,8 +243,11 @@ def read_kernels(path: Path) -> KernelTable:
     """Read a table of kernels; its folders say on which hardware.
 
     Raises:
-        UserError: It is not readable as such.
+        UserError: It is not readable as such, or lies elsewhere.
     """
+    found = (KERNELS + ".csv").parse(path)
+    if found is None:
+        raise UserError(f"{path}: expected is a table .../kernels/{{model}}.csv of a hardware")
     rows = read_table(path, ["class", "flops", "weight"])
     try:
         runs = [float(r["weight"]) for r in rows]
@@ -253,8 +256,8 @@ def read_kernels(path: Path) -> KernelTable:
         raise unreadable(path, error) from error
     return KernelTable(
         path=path,
-        hardware=path.absolute().parts[-3],
-        model=path.stem,
+        hardware=found["hardware"],
+        model=found["model"],
         kernels=len(rows),
         classes=len({r["class"] for r in rows}),
         runs=sum(runs),
