@@ -39,6 +39,8 @@ from rivulet.hardware.lock import device_lock
 from rivulet.jobs.progress import duration
 from rivulet.measure.ratios import SAME
 from rivulet.measure.roofline import COMPUTE, RoofRow
+from rivulet.methods import ANSOR
+from rivulet.paths import COMPILED, MODEL, ROOFLINE
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.code import stage_code
 from rivulet.report.page import build_report
@@ -48,7 +50,7 @@ from rivulet.workflow.stages import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"
-_ROOFLINE = f"results/{_HARDWARE}/roofline.csv"
+_ROOFLINE = (ROOFLINE + ".csv").at(hardware=_HARDWARE)
 SECTIONS = ("noise", "report")
 COPIES = ("ansor", "second copy", "third copy", "fourth copy", "fifth copy")
 
@@ -100,7 +102,8 @@ def configuration(plan: Plan) -> dict[str, Any]:
 def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """Benchmarks of one model, each as the workflow makes one."""
     config = validate_config(configuration(plan))
-    library = f"results/{_HARDWARE}/libraries/ansor-{plan.trials}/{plan.model}.so"
+    compiled = COMPILED.at(own_log=ANSOR, trials=plan.trials, model=plan.model)
+    library = (compiled + ".so").at(hardware=_HARDWARE)
     wanted = [library, _ROOFLINE]
     run_workflow(options.work / "noise", "noise", configuration(plan), wanted, options.cores)
     folder = options.work / "noise"
@@ -176,9 +179,10 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
         shutil.copyfile(library, path)
     chosen = config.benchmark.model_dump(mode="json")
     timing = TimingSettings.from_settings(chosen)
-    record = read_record(folder / f"results/models/{plan.model}.json")
+    model = MODEL.at(model=plan.model)
+    record = read_record(folder / (model + ".json"))
     return Subject(
-        folder / f"results/models/{plan.model}.onnx", copies, record.facts["inputs"],
+        folder / (model + ".onnx"), copies, record.facts["inputs"],
         device_of(config, _HARDWARE), timing, chosen["tolerance"], ("onnxruntime",),
         checks=chosen["inputs"], weights=scratch / "weights.npz",
         peak_gflops=next(

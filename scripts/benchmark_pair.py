@@ -19,7 +19,7 @@ from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.kernel_rows import KernelRow, Roofline, kernel_rows
 from rivulet.benchmark.repeat import repeat_benchmark
-from rivulet.benchmark.subject import BASELINES, UNTUNED, Subject
+from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import (
     MethodRow,
     SampleRow,
@@ -32,6 +32,7 @@ from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.roofline import RoofRow
+from rivulet.methods import ANSOR, UNTUNED, baselines, method_of, runtimes
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
@@ -109,7 +110,7 @@ def subject_of(job, options, device):
         options.model, {m: library_of(record) for m, record in compiled_of(options).items()},
         model.facts["inputs"],
         device, TimingSettings.from_settings(chosen),
-        tolerance, [m for m in options.methods if m in BASELINES[1:]],
+        tolerance, [m for m in options.methods if m in runtimes()],
         definition=model.settings["model"], checks=chosen["inputs"],
         weights=job.scratch / "weights.npz", peak_gflops=roofs_of(options).get("compute"),
         # Seconds long on large models, and hundreds of times slower than what it is held against:
@@ -150,7 +151,7 @@ def samples_of(options):
 
 def compiled_of(options):
     """Method to the record of its compiled model; other runtimes have none."""
-    compiled = [method for method in options.methods if method not in BASELINES[1:]]
+    compiled = [method for method in options.methods if method not in runtimes()]
     return dict(zip(compiled, options.records, strict=True))
 
 
@@ -159,7 +160,7 @@ def logs_of(options):
     return {
         method: log_record_of(record)
         for method, record in compiled_of(options).items()
-        if method not in BASELINES
+        if method_of(method).has_log
     }
 
 
@@ -189,7 +190,7 @@ def describe(options, settings, found):
     """One row per method, all but the latencies."""
     subject = options.subject
     logs = logs_of(options)
-    ansor = read_curve(logs["ansor"].parent / "trials.csv")
+    ansor = read_curve(logs[ANSOR].parent / "trials.csv")
     kernels = read_record(options.kernels_record).facts["kernels"]
     rows = []
     for method in options.methods:
@@ -209,8 +210,9 @@ def describe(options, settings, found):
             ):  # fmt: skip
                 setattr(row, column, facts[column])
             compare_times(row, facts, ansor, seconds_before(method, logs))
-            # Droplet search on a transfer leans on the same sources.
-            leaning = logs["transfer"] if method == "transfer+droplet" else logs[method]
+            # What goes on from a transfer leans on the same sources.
+            one = method_of(method)
+            leaning = logs[one.goes_on_from if one.moves and one.goes_on_from else method]
             row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds")
         elif method == UNTUNED:
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
@@ -221,7 +223,7 @@ def describe(options, settings, found):
 
 def seconds_before(method, logs):
     """Search time of the log that a method goes on from; droplet search does."""
-    start = {"droplet": "ansor", "transfer+droplet": "transfer"}.get(method)
+    start = method_of(method).goes_on_from
     return read_record(logs[start]).facts["search_seconds"] if start else 0.0
 
 
@@ -232,9 +234,9 @@ def compare_times(row, facts, ansor, before):
     """
     # Without a schedule of every kernel the sum leaves something out, but for a transfer's, which
     # has the default loops of those kernels in it.
-    if row.method == "transfer" or facts["kernels_covered"] == facts["kernels_total"]:
+    if method_of(row.method).compiles or facts["kernels_covered"] == facts["kernels_total"]:
         row.kernel_sum_ms = facts["kernel_latency_sum_ms"]
-    if row.method == "ansor" or row.kernel_sum_ms is None:
+    if row.method == ANSOR or row.kernel_sum_ms is None:
         return
     row.ansor_sum_ms_at_equal_time = ansor.at(before + facts["search_seconds"])
     match = ansor.reach(row.kernel_sum_ms)
@@ -253,7 +255,7 @@ def main():
     )
     command.add(
         "--methods", nargs="+", required=True, metavar="METHOD",
-        help=f"what to time: {', '.join(BASELINES)}, and names of what was searched",
+        help=f"what to time: {', '.join(baselines())}, and names of what was searched",
     )  # fmt: skip
     command.add(
         "--records",

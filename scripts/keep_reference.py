@@ -20,11 +20,11 @@ from rivulet.config.load import load_config
 from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
 from rivulet.measure.roofline import RoofRow
+from rivulet.paths import POOL, parse, split_pair
 from rivulet.provenance.record import read_record, records_below
 from rivulet.records.curve import read_curve
 from rivulet.records.distil import distil_log
 from rivulet.report.environments import environments
-from rivulet.report.inputs import POOL
 from rivulet.report.reference.earlier import earlier_pairs, read_earlier
 from rivulet.report.reference.page import CHART, reference_page
 from rivulet.report.reference.run import Run
@@ -41,7 +41,6 @@ KEPT = (
     "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
-LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/*/log.json")
 EARLIER = ROOT / "docs/earlier_results.csv"
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
 # Of the environment, as the report tells of it.
@@ -69,7 +68,7 @@ a machine of another kind too, with a short search of the target's own beside it
 cp -r {place}/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
 cat > again.yaml <<END
 models: {{{target}: {target_definition}}}
-library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
+donors: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
 trials: [200]
 END
 snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv \\
@@ -120,7 +119,8 @@ def keep(options):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
             written.append(copy)
-    logs = sorted(path.parent for pattern in LOGS for path in results.glob(pattern))
+    records = results.glob("*/*/*/*/log.json")
+    logs = sorted(path.parent for path in records if (one := parse(path)) and one.kind == "log")
     for number, log in enumerate(logs, 1):
         print(f"log {number} of {len(logs)}: {log}", file=sys.stderr, flush=True)
         below = log.relative_to(results)
@@ -175,7 +175,7 @@ def effects_of(rows, folder, sampling):
     trials = rows[0].trials
     samples = {}
     for path in sorted((folder / f"benchmarks/ansor-{trials}/samples").glob("*.csv")):
-        source, _, target = path.stem.partition("-to-")
+        source, target = split_pair(path.stem)
         samples[source, target] = read_table(SampleRow, path)
     study = folder / "droplet_effect.csv"
     measured = (

@@ -21,6 +21,7 @@ from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, Effe
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.statistics import median
+from rivulet.methods import ANSOR, DROPLET, TRANSFER, TRANSFER_DROPLET
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
@@ -30,13 +31,12 @@ from rivulet.records.stored import read_kernel_table, read_log
 from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
 
-ANSOR, DROPLET = "ansor", "droplet"
-TRANSFER, FROM_DROPLET, REFINED = "transfer", "transfer from droplet", "transfer+droplet"
-METHODS = (ANSOR, DROPLET, TRANSFER, FROM_DROPLET, REFINED)
+FROM_DROPLET = "transfer from droplet"
+METHODS = (ANSOR, DROPLET, TRANSFER, FROM_DROPLET, TRANSFER_DROPLET)
 COMPARISONS = {
     OWN_LOG: (DROPLET, ANSOR),
     BEFORE_TRANSFER: (FROM_DROPLET, TRANSFER),
-    AFTER_TRANSFER: (REFINED, TRANSFER),
+    AFTER_TRANSFER: (TRANSFER_DROPLET, TRANSFER),
 }
 # Changes of a function below this share of the model's time explain nothing.
 TOLD = 0.005

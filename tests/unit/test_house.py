@@ -17,10 +17,10 @@ MOST_PARAMETERS, MOST_KEYWORD_ONLY = 7, 4
 
 # A room, or a module beside the rooms, may import those that stand before it.
 ROOMS = (
-    "errors", "figures", "kinship", "generated", "tables", "tvm_compat", "config", "models",
-    "graph", "hardware", "provenance", "jobs", "rpc_server", "kernels", "schedules", "measure",
-    "records", "verify", "tuning", "search", "droplet", "transfer", "benchmark", "conformance", "deploy",
-    "report", "workflow",
+    "errors", "figures", "kinship", "generated", "tables", "methods", "paths", "tvm_compat",
+    "config", "models", "graph", "hardware", "provenance", "jobs", "rpc_server", "kernels",
+    "schedules", "measure", "records", "verify", "tuning", "search", "droplet", "transfer",
+    "benchmark", "conformance", "deploy", "report", "workflow",
 )  # fmt: skip
 
 # What TVM has no name for that would outlive a release: these stand behind rivulet.tvm_compat.

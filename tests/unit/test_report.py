@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from rivulet import methods
 from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
 from rivulet.kernels.store import StoredKernel
+from rivulet.methods import METHODS, TRANSFER_DROPLET, Method, method_of
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, append_trials
-from rivulet.report.blocks import NAMES
+from rivulet.report.blocks import blocks_of
 from rivulet.report.inputs import (
-    METHODS,
     ReportInputs,
     confidence_of,
     read_history,
     read_transfer,
 )
 from rivulet.report.page import build_report
-from rivulet.report.plots import COLOURS
 from rivulet.report.verdicts import compare, verdict
 from rivulet.report.wording import duration, latency_text, number, percent
 from rivulet.tables import read_table, write_table
@@ -445,7 +445,7 @@ def test_droplet_on_a_transfer_stands_beside_the_transfer(page: str) -> None:
     drawn = figure(page, "Latency of resnet18 by method: local, 128 trials")
     labels = [words(text) for text in drawn.all("text")]
     assert "from squeezenet1_1, droplet, + droplet" in labels
-    assert COLOURS["transfer+droplet"] in page
+    assert method_of(TRANSFER_DROPLET).colour in page
 
 
 def test_droplet_on_a_transfer_counts_in_no_sum_over_transfers(page: str) -> None:
@@ -546,7 +546,7 @@ def test_time_of_droplet_on_a_transfer_comes_on_top_of_the_transfers(page: str) 
 def test_folders_of_a_history_say_what_it_is_of(tmp_path: Path) -> None:
     def kind(folder: str) -> tuple[str, str, str, str, int]:
         one = read_history(write_history(tmp_path / "local" / folder / "trials.csv", (1.0, 2.0)))
-        return one.kind, one.source, one.log, one.target, one.trials
+        return one.method, one.source, one.log, one.target, one.trials
 
     assert kind("logs/droplet-64/a") == ("droplet", "", "", "a", 64)
     assert kind("transfer/ansor-64/a-to-b") == ("transfer", "a", "ansor", "b", 64)
@@ -678,8 +678,29 @@ def test_numbers_as_text() -> None:
 
 
 def test_every_method_has_a_name_and_a_colour_of_its_own() -> None:
-    assert set(METHODS) == set(NAMES) == set(COLOURS)
-    assert len(set(COLOURS.values())) == len(METHODS)
+    for values in ([one.title for one in METHODS], [one.colour for one in METHODS]):
+        assert all(values)
+        assert len(set(values)) == len(METHODS)
+
+
+def test_a_new_method_is_shown_by_its_entry_alone(tmp_path: Path, monkeypatch) -> None:
+    anneal = Method(
+        name="anneal", title="annealing", colour="#123456", folder="anneal", work="annealing",
+        stage="anneal", goes_on_from="ansor",
+    )  # fmt: skip
+    monkeypatch.setattr(methods, "METHODS", (*METHODS, anneal))
+    monkeypatch.setitem(OWN, "resnet18", OWN["resnet18"] | {"anneal": 1.2})
+    inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
+    for kind, last in (("ansor", 1.4), ("anneal", 1.3)):
+        place = tmp_path / f"results/local/logs/{kind}-128/resnet18/trials.csv"
+        place.unlink(missing_ok=True)
+        inputs.histories.append(write_history(place, (2.0, last)))
+    page = build_report(inputs, MADE)
+    assert "annealing" in page
+    assert anneal.colour in page
+    assert "Annealing, which goes on from there, takes" in page
+    block = next(one for one in blocks_of(read_table(MethodRow, inputs.benchmarks)))
+    assert block.line("anneal").label == "annealing"
 
 
 def test_confidence_comes_from_the_configuration() -> None:

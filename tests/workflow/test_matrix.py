@@ -369,8 +369,8 @@ def test_a_transfer_is_proven_in_the_whole_model(finished):
 def test_a_log_from_elsewhere_and_the_pool_are_sources_too(finished, tmp_path):
     log = finished.folder / "results/local/logs/ansor-40/resnet18"
     checkout = Checkout(tmp_path)
-    library = {"lab": {"log": str(log)}, "other": {"log": str(log)}}
-    checkout.configure({"wide": small_models(checkout.folder)["wide"]}, library=library)
+    donors = {"lab": {"log": str(log)}, "other": {"log": str(log)}}
+    checkout.configure({"wide": small_models(checkout.folder)["wide"]}, donors=donors)
     pool = "results/local/transfer/ansor-24/pool-to-wide/log.json"
     pair = "results/local/benchmarks/ansor-24/lab-to-wide.csv"
     run = checkout.snakemake(pool, pair)
@@ -388,12 +388,12 @@ def test_a_log_from_elsewhere_and_the_pool_are_sources_too(finished, tmp_path):
     shutil.copytree(log, moved)
     record["settings"]["fingerprint"] = "0123456789ab"
     (moved / "log.json").write_text(json.dumps(record))
-    checkout.configure(checkout.config["models"], library={"far": {"log": str(moved)}})
+    checkout.configure(checkout.config["models"], donors={"far": {"log": str(moved)}})
     run = checkout.snakemake("results/local/transfer/ansor-24/far-to-wide/log.json")
     assert run.code != 0
     assert "was made on another device ('local', fingerprint 0123456789ab)" in run.text
     checkout.configure(
-        checkout.config["models"], library={"far": {"log": str(moved), "other_hardware": True}}
+        checkout.config["models"], donors={"far": {"log": str(moved), "other_hardware": True}}
     )
     run = checkout.snakemake("results/local/transfer/ansor-24/far-to-wide/log.json")
     assert run.code == 0, run.text

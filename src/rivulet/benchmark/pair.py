@@ -17,8 +17,8 @@ from rivulet.benchmark.compile import CompiledModel
 from rivulet.benchmark.interleave import Configured, Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.benchmark.openvino_model import OpenVinoModel
-from rivulet.benchmark.subject import ONNXRUNTIME, OPENVINO, Subject
-from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
+from rivulet.benchmark.subject import Subject
+from rivulet.benchmark.torch_model import TorchModel
 from rivulet.errors import UserError, first_line, last_line
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
@@ -28,10 +28,11 @@ from rivulet.hardware.place import CPU, Place, PlaceUnreachable
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
+from rivulet.methods import ONNXRUNTIME, OPENVINO, TORCH, TORCH_COMPILE
 from rivulet.models.export import build_torchvision
 from rivulet.tvm_compat import load_tvm
 
-_TORCH = (EAGER, COMPILED)
+_TORCH = (TORCH, TORCH_COMPILE)
 _PROFILED_RUNS, _PROFILED_SECONDS = 5, 1.0  # whichever comes first
 
 
@@ -240,7 +241,7 @@ def _load(subject: Subject, method: str, params: Sequence[Any], place: Place) ->
     if method == OPENVINO:
         return OpenVinoModel(subject.onnx, subject.device.threads)
     if method in _TORCH:
-        return TorchModel(_module_of(subject), subject.device.threads, method == COMPILED)
+        return TorchModel(_module_of(subject), subject.device.threads, method == TORCH_COMPILE)
     return CompiledModel(subject.libraries[method], list(params), place)
 
 

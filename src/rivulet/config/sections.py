@@ -237,7 +237,7 @@ class Benchmark(Settings):
         default=0, description="Seed of the inputs, the order of methods and the bootstrap"
     )
     baselines: Annotated[
-        tuple[Literal["untuned", "onnxruntime", "openvino", "torch", "torch-compile"], ...],
+        tuple[str, ...],
         BeforeValidator(checked_baselines),
         Allowed(BASELINES_ALLOWED),
         WithJsonSchema({"type": "array", "items": {"enum": list(BASELINES)}, "uniqueItems": True}),

@@ -7,6 +7,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from rivulet.methods import stage_sections
+
 _IMPORT = ("graph", "tvm_compat/vector_math", "tvm_compat/weights.py")
 # A compiled model, run on its inputs and held against another runtime.
 _RUN = (
@@ -51,6 +53,8 @@ STAGE_ROOMS = {
         "records/curve.py", *_RUN,
     ),
 }  # fmt: skip
+# A method's stage that is not named above has a room of its own name, on the bench of all.
+_NEW_STAGE = ("tuning", "schedules", "measure", "records", "tvm_compat")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -71,7 +75,12 @@ def code_digest(*rooms: str) -> str:
 
 def stage_code(stage: str) -> str:
     """Digest of the code that makes a stage's artefacts."""
-    return code_digest(*STAGE_ROOMS[stage])
+    return code_digest(*STAGE_ROOMS.get(stage, (stage, *_NEW_STAGE)))
+
+
+def stages_with_code() -> list[str]:
+    """The stages whose artefacts are kept when the code that makes them changes."""
+    return list(dict.fromkeys([*STAGE_ROOMS, *stage_sections()]))
 
 
 @cache

@@ -9,22 +9,13 @@ from pathlib import Path
 
 from rivulet.errors import UserError
 from rivulet.kernels.store import StoredKernel
+from rivulet.methods import TRANSFER
+from rivulet.paths import KERNELS, parse
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
 from rivulet.report.grouping import grouped
 from rivulet.tables import read_table
 from rivulet.transfer.table import CandidateRow, covered_kernels
-
-TRANSFER = "transfer"
-REFINED = "transfer+droplet"
-WARM = "warm"
-POOL = "pool"
-METHODS = (
-    "untuned", "onnxruntime", "openvino", "torch", "torch-compile", "ansor", "droplet", WARM,
-    TRANSFER, REFINED,
-)  # fmt: skip
-MOVED = (TRANSFER, REFINED)  # those that a source has a part in
-_ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ class History:
         path: Its table.
         hardware: Where it ran.
         trials: Trial count of the log, or of the log that a transfer started from.
-        kind: ``ansor``, ``droplet``, ``warm``, ``transfer`` or ``transfer+droplet``.
+        method: The method.
         source: Source of a transfer; otherwise empty.
         log: Kind of the log that a transfer started from; otherwise empty.
         target: The model.
@@ -96,7 +87,7 @@ class History:
     path: Path
     hardware: str
     trials: int
-    kind: str
+    method: str
     source: str
     log: str
     target: str
@@ -171,29 +162,32 @@ def read_transfer(path: Path) -> TransferTable:
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    source, _, target = path.parent.name.partition("-to-")
-    log, _, trials = path.parent.parent.name.rpartition("-")
-    if not (source and target and log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log" or found.method != TRANSFER:
         raise UserError(
             f"{path}: the folders do not name a pair; expected "
             ".../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv"
         )
-    setting = Setting(path.absolute().parts[-5], int(trials), log)
+    setting = Setting(found.hardware, found.trials, found.log_kind)
     rows = grouped(read_table(CandidateRow, path), lambda row: row.kernel)
-    return TransferTable(path, setting, source, target, [_outcome(own) for _, own in rows])
+    kernels = [_outcome(own) for _, own in rows]
+    return TransferTable(path, setting, found.source, found.model, kernels)
 
 
 def read_kernels(path: Path) -> KernelTable:
     """Read a table of kernels; its folders say on which hardware.
 
     Raises:
-        UserError: It is not readable as such.
+        UserError: It is not readable as such, or lies elsewhere.
     """
+    found = (KERNELS + ".csv").parse(path)
+    if found is None:
+        raise UserError(f"{path}: expected is a table .../kernels/{{model}}.csv of a hardware")
     rows = read_table(StoredKernel, path)
     return KernelTable(
         path=path,
-        hardware=path.absolute().parts[-3],
-        model=path.stem,
+        hardware=found["hardware"],
+        model=found["model"],
         kernels=len(rows),
         classes=len({row.class_ for row in rows}),
         runs=sum(row.weight for row in rows),
@@ -207,22 +201,24 @@ def read_history(path: Path) -> History:
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    parts = path.absolute().parts
-    room, folder, name = parts[-4], parts[-3], parts[-2]
-    log, _, trials = folder.rpartition("-")
-    source, _, target = name.partition("-to-")
-    moved = _ROOMS.get(room)
-    if (room != "logs" and not (moved and target)) or not (log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log":
         raise UserError(
             f"{path}: the folders do not say of what it is; expected "
             ".../logs/{log}-{trials}/{model}/trials.csv, or "
             ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv, "
             "or the latter below transfer-droplet/"
         )
-    curve = read_curve(path)
-    if moved:
-        return History(path, parts[-5], int(trials), moved, source, log, target, curve)
-    return History(path, parts[-5], int(trials), log, "", "", name, curve)
+    return History(
+        path=path,
+        hardware=found.hardware,
+        trials=found.trials,
+        method=found.method,
+        source=found.source,
+        log=found.log_kind,
+        target=found.model,
+        curve=read_curve(path),
+    )
 
 
 def read_pair_records(paths: list[Path]) -> dict[Path, Record]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.benchmark.kernel_rows import KernelRow
-from rivulet.report.inputs import POOL
+from rivulet.errors import UserError
+from rivulet.methods import ANSOR, method_of
+from rivulet.paths import BENCHMARK_KERNELS, POOL, RESULTS, compiled_of
 from rivulet.tables import read_table
 
 COLUMNS: list[dict[str, Any]] = [
@@ -40,19 +42,17 @@ def speaking_tables(tables: Sequence[Path]) -> list[Path]:
     Args:
         tables: ``.../benchmarks/{log}-{trials}/kernels/{source}-to-{target}.csv`` files.
     """
-    chosen: dict[tuple[str, ...], Path] = {}
+    best: dict[tuple[str, ...], tuple[tuple[bool, bool], Path]] = {}
     for path in sorted(tables):
-        source, _, target = path.stem.partition("-to-")
-        log, _, trials = path.parent.parent.name.rpartition("-")
-        key = (path.absolute().parts[-5], trials, target)
-        preferred = source == POOL and (log == "ansor" or not _of_pool(chosen.get(key)))
-        if preferred or key not in chosen:
-            chosen[key] = path
-    return sorted(chosen.values())
-
-
-def _of_pool(path: Path | None) -> bool:
-    return path is not None and path.stem.startswith(f"{POOL}-to-")
+        found = (BENCHMARK_KERNELS + ".csv").parse(path)
+        if found is None:
+            raise UserError(f"{path}: its folders do not say which pair's kernels it has")
+        key = (found["hardware"], found["trials"], found["target"])
+        of_pool = found["source"] == POOL
+        rank = (of_pool, of_pool and found["log_kind"] == ANSOR)
+        if key not in best or rank > best[key][0]:
+            best[key] = (rank, path)
+    return sorted(path for _, path in best.values())
 
 
 def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
@@ -102,12 +102,15 @@ def _values(line: KernelRow) -> tuple[Any, ...]:
 
 def schedule_page(line: KernelRow) -> str:
     """Page with the schedule of a kernel, from the report's folder; empty where there is none."""
-    folder = f"{line.hardware}/libraries"
-    pair = f"{line.source}-to-{line.target}.html"
-    places = {
-        "transfer": f"{folder}/transfer-{line.log}-{line.trials}/{pair}",
-        "transfer+droplet": f"{folder}/transfer-droplet-{line.log}-{line.trials}/{pair}",
-    }
-    if line.method in ("ansor", "droplet", "warm"):
-        return f"{folder}/{line.method}-{line.trials}/{line.target}.html"
-    return places.get(line.method, "")
+    method = method_of(line.method)
+    if not method.has_log:
+        return ""
+    place = (compiled_of(method) + ".html").at(
+        hardware=line.hardware,
+        trials=line.trials,
+        model=line.target,
+        target=line.target,
+        source=line.source,
+        log_kind=line.log,
+    )
+    return place.removeprefix(f"{RESULTS}/")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.benchmark.table import MethodRow
-from rivulet.report.inputs import TRANSFER
+from rivulet.errors import UserError
+from rivulet.methods import TRANSFER
+from rivulet.paths import RANKING
 from rivulet.transfer.correlation import Share, agreement, read_ranking
 
 
@@ -23,7 +25,10 @@ def rankings(paths: list[Path], rows: list[MethodRow]) -> list[dict[str, Any]]:
     """
     found = []
     for path in sorted(paths):
-        hardware = path.absolute().parts[-3]
+        place = (RANKING + ".csv").parse(path)
+        if place is None:
+            raise UserError(f"{path}: its folders do not say on which hardware it was made")
+        hardware = place["hardware"]
         measured = {
             (r.log, str(r.trials), r.target, r.source): share
             for r in rows

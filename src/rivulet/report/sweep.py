@@ -9,9 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rivulet.benchmark.subject import BASELINES
+from rivulet import methods
 from rivulet.benchmark.table import MethodRow
-from rivulet.report.inputs import METHODS, MOVED, POOL
+from rivulet.paths import POOL
 from rivulet.report.plots import Swept, sweep_chart
 from rivulet.report.wording import latency_text
 
@@ -24,7 +24,7 @@ class SweepRow:
     cells: list[str]
 
 
-def sweeps(rows: Sequence[MethodRow], names: dict[str, str]) -> list[dict[str, Any]]:
+def sweeps(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
     """One entry for each target on each hardware with several trial counts.
 
     Of the transfers the pool's stand for all, or without a pool the source's that is best at the
@@ -32,7 +32,6 @@ def sweeps(rows: Sequence[MethodRow], names: dict[str, str]) -> list[dict[str, A
 
     Args:
         rows: The benchmark table.
-        names: What each method is called.
     """
     found = []
     targets = sorted({(row.hardware, row.target) for row in rows})
@@ -41,7 +40,7 @@ def sweeps(rows: Sequence[MethodRow], names: dict[str, str]) -> list[dict[str, A
         counts = sorted({row.trials for row in here})
         if len(counts) < 2:
             continue
-        lines = _lines(here, names)
+        lines = _lines(here)
         title = f"Latency of {target} by trials: {hardware}"
         found.append(
             {
@@ -56,20 +55,18 @@ def sweeps(rows: Sequence[MethodRow], names: dict[str, str]) -> list[dict[str, A
     return found
 
 
-def _lines(rows: Sequence[MethodRow], names: dict[str, str]) -> list[Swept]:
+def _lines(rows: Sequence[MethodRow]) -> list[Swept]:
     lines = []
-    for method in METHODS:
-        if method in BASELINES:
-            continue
-        own = [row for row in rows if row.method == method and row.latency_ms is not None]
-        label = names[method]
-        if method in MOVED and own:
+    for method in methods.logged():
+        own = [row for row in rows if row.method == method.name and row.latency_ms is not None]
+        label = method.title
+        if method.moves and own:
             source, log = _speaking(own)
             own = [row for row in own if (row.source, row.log) == (source, log)]
             label = f"{label} from {source}, {log} log"
         points = [_point(count, own) for count in sorted({row.trials for row in own})]
         if points:
-            lines.append(Swept(label, method, points))
+            lines.append(Swept(label, method.name, points))
     return lines
 
 

@@ -15,7 +15,7 @@ from rivulet.benchmark.estimates import Sampling, estimate_ratio
 from rivulet.benchmark.table import MethodRow, SampleRow
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.measure.ratios import Ratio
-from rivulet.report.inputs import REFINED, TRANSFER
+from rivulet.methods import ANSOR, DROPLET, TRANSFER, TRANSFER_DROPLET
 from rivulet.report.reference.combined import combined
 from rivulet.report.verdicts import OVER_ANSOR
 
@@ -37,7 +37,7 @@ def table_effects(
     """
     effects = []
     for source, target in dict.fromkeys((row.source, row.target) for row in rows):
-        own = [row for row in rows if row.target == target and row.method == "droplet"]
+        own = [row for row in rows if row.target == target and row.method == DROPLET]
         moved = {
             row.log: row
             for row in rows
@@ -57,9 +57,9 @@ def table_effects(
 
 
 _COMPARED = {
-    OWN_LOG: ("droplet", "ansor"),
+    OWN_LOG: (DROPLET, ANSOR),
     BEFORE_TRANSFER: ("transfer from droplet", TRANSFER),
-    AFTER_TRANSFER: (REFINED, TRANSFER),
+    AFTER_TRANSFER: (TRANSFER_DROPLET, TRANSFER),
 }
 
 
@@ -88,7 +88,7 @@ def _quotient(moved: Mapping[str, MethodRow], confidence: float) -> Ratio | None
     """Of two ratios to Ansor that were measured apart: their logarithms' errors add in square."""
     plain, refined = (
         combined([moved[log]], OVER_ANSOR, confidence) if log in moved else None
-        for log in ("ansor", "droplet")
+        for log in (ANSOR, DROPLET)
     )
     if not plain or not refined:
         return None
@@ -105,7 +105,7 @@ def _paired(samples: Sequence[SampleRow], sampling: Sampling) -> Ratio | None:
             [row.latency_ms for row in samples if (row.process, row.method) == (process, method)]
             for process in processes
         ]
-        for method in (TRANSFER, REFINED)
+        for method in (TRANSFER, TRANSFER_DROPLET)
     )
     if not any(a and b for a, b in zip(before, after, strict=True)):
         return None

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from rivulet.methods import method_of, moves
 from rivulet.report.blocks import Block, Line, origin
 from rivulet.report.data import ReportData
-from rivulet.report.inputs import MOVED, REFINED
 from rivulet.report.plots import Measured, latency_chart
 from rivulet.report.verdicts import OVER_ANSOR
 
@@ -49,14 +49,13 @@ def _chart(index: int, block: Block) -> dict[str, Any]:
 
 def _worth_drawing(lines: list[Line]) -> list[Line]:
     """A target's own methods, and of many transfers the best ones; all are in the table."""
-    moved = [line for line in lines if line.method in MOVED]
+    moved = [line for line in lines if moves(line.method)]
     best = sorted(moved, key=lambda line: -(line.middle(OVER_ANSOR) or 0.0))[:_MOST_TRANSFERS]
-    return [line for line in lines if line.method not in MOVED or line in best]
+    return [line for line in lines if not moves(line.method) or line in best]
 
 
 def _short(line: Line) -> str:
     """A line's label where there is little room."""
-    if line.method not in MOVED:
+    if not moves(line.method):
         return line.label
-    start = origin(line.rows[0]).removesuffix(" log")
-    return f"{start}, + droplet" if line.method == REFINED else start
+    return origin(line.rows[0]).removesuffix(" log") + method_of(line.method).ending

@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import SAME
+from rivulet.methods import TRANSFER
 from rivulet.report.data import ReportData
 from rivulet.report.grouping import grouped
 from rivulet.report.heat import heat_data
-from rivulet.report.inputs import TRANSFER, Setting
+from rivulet.report.inputs import Setting
 from rivulet.report.plots import Cell, heat_map
 from rivulet.report.verdicts import OVER_ANSOR, verdict
 

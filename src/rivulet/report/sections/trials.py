@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivulet.report.blocks import NAMES
 from rivulet.report.data import ReportData
 from rivulet.report.sweep import sweeps
 
@@ -13,5 +12,5 @@ TITLE = "Trials"
 
 def context(data: ReportData) -> dict[str, Any] | None:
     """What the section shows."""
-    found = sweeps(data.rows, NAMES)
+    found = sweeps(data.rows)
     return {"sweeps": found} if found else None
