@@ -19,8 +19,8 @@ MOST_PARAMETERS, MOST_KEYWORD_ONLY = 7, 4
 ROOMS = (
     "errors", "figures", "kinship", "generated", "tables", "tvm_compat", "config", "models",
     "graph", "hardware", "provenance", "jobs", "rpc_server", "kernels", "schedules", "measure",
-    "records", "verify", "tuning", "search", "droplet", "transfer", "benchmark", "conformance", "deploy",
-    "report", "workflow",
+    "records", "verify", "tuning", "search", "droplet", "transfer", "benchmark", "conformance",
+    "deploy", "report", "workflow",
 )  # fmt: skip
 
 # What TVM has no name for that would outlive a release: these stand behind rivulet.tvm_compat.
