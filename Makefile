@@ -65,6 +65,7 @@ lint: env ## check style, types, the workflow, and that generated files are up t
 	snakemake --lint text --configfile config/demo.yaml
 	mypy
 	.venv/bin/python scripts/generate_config_docs.py --check
+	.venv/bin/python scripts/generate_table_docs.py --check
 	.venv/bin/python envs/make_conda_env.py | diff envs/rivulet.yaml - || { \
 		echo "error: envs/rivulet.yaml does not match its pins; run: make lint-fix" >&2; exit 1; }
 
@@ -73,6 +74,7 @@ lint-fix: env ## repair what can be repaired by itself, and write the generated 
 	ruff format .
 	snakefmt Snakefile rules
 	.venv/bin/python scripts/generate_config_docs.py
+	.venv/bin/python scripts/generate_table_docs.py
 	.venv/bin/python envs/make_conda_env.py > envs/rivulet.yaml
 
 clean: ## remove .venv, caches and logs; keep all results

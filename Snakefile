@@ -25,20 +25,21 @@ include: "rules/ranking.smk"
 include: "rules/compile.smk"
 include: "rules/roofline.smk"
 include: "rules/benchmark.smk"
-include: "rules/library.smk"
+include: "rules/packages.smk"
 include: "rules/droplet_study.smk"
 include: "rules/report.smk"
 
 
 localrules:
     all,
+    packages,
     library,
 
 
 rule all:
     default_target: True
     input:
-        "results/benchmarks.csv",
-        "results/report.html",
+        f"{paths.BENCHMARKS}.csv",
+        f"{paths.REPORT}.html",
         FILES.gains,
         FILES.effects,

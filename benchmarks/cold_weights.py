@@ -61,7 +61,7 @@ def whole_models(onnx, prepared, logs, target, threads, samples, folder):
         variant.run()
     os.sched_setaffinity(0, spread_cpus(1))
     chosen = {**Benchmark().model_dump(mode="json"), "samples": samples}
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    timing = TimingSettings.from_settings(chosen)
     found = time_interleaved(variants, timing, lambda done, total: None)
     first = next(iter(logs))
     for name in variants:

@@ -34,6 +34,8 @@ from comparison.run import Run, Store
 from comparison.workflow import run_workflow
 from rivulet.config.load import validate_config
 from rivulet.jobs.progress import duration
+from rivulet.methods import ANSOR
+from rivulet.paths import EFFECT, GAIN, OWN_LOG, RECORD, WORKLOADS
 from rivulet.provenance import digest_of
 from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import installed_version
@@ -100,31 +102,31 @@ def configuration(plan: Plan, section: str) -> dict[str, Any]:
 
 def targets(section: str) -> list[str]:
     """Files that the workflow is asked for."""
-    gain = f"results/{_HARDWARE}/droplet_gain.csv"
-    return [gain] if section == "gain" else [gain, f"results/{_HARDWARE}/droplet_effect.csv"]
+    gain, effect = ((one + ".csv").at(hardware=_HARDWARE) for one in (GAIN, EFFECT))
+    return [gain] if section == "gain" else [gain, effect]
 
 
 def run_section(options: argparse.Namespace, plan: Plan, section: str, wanted: list[str]) -> Path:
-    """Run the workflow for a section; returns the folder of its results."""
+    """Run the workflow for a section; returns the folder that it ran in."""
     work: Path = options.work / section
     config = configuration(plan, section)
     say(f"section '{section}': {', '.join(config['models'])}")
     run_workflow(work, section, config, wanted, options.cores)
-    return work / "results" / _HARDWARE
+    return work
 
 
 def upstream(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """Both sides' winners on the log of the gain section's first model."""
     model = plan.models[0]
-    log = f"logs/ansor-{plan.trials}/{model}"
-    results = run_section(options, plan, "gain", [f"results/{_HARDWARE}/{log}/log.json"])
+    log = OWN_LOG.at(own_log=ANSOR, hardware=_HARDWARE, trials=plan.trials, model=model)
+    work = run_section(options, plan, "gain", [log / RECORD])
     config = validate_config(configuration(plan, "gain"))
     device = device_of(config, _HARDWARE)
     common = {
         "device": device.to_json(), "tvm": installed_version(), "model": model, "size": plan.size,
         "seed": 0, "measure": config.measure.model_dump(mode="json"),
-        "source": str(results / log), "made_of": digest_of(results / log / "log.json"),
-        "workloads": str(results / f"kernels/{model}.workloads.json.gz"),
+        "source": str(work / log), "made_of": digest_of(work / log / RECORD),
+        "workloads": str(work / WORKLOADS.at(hardware=_HARDWARE, model=model)),
     }  # fmt: skip
     store = Store(options.work / "runs")
 
@@ -177,11 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines += upstream_lines(figures["upstream"])
     for section in ("gain", "pairs"):
         if section in options.sections:
-            results = run_section(options, plan, section, targets(section))
-            figures[section] = read_gain_rows(results / "droplet_gain.csv")
+            made = targets(section)
+            work = run_section(options, plan, section, made)
+            figures[section] = read_gain_rows(work / made[0])
             lines += gain_lines(figures[section])
             if section == "pairs":
-                figures["effects"] = read_effect_rows(results / "droplet_effect.csv")
+                figures["effects"] = read_effect_rows(work / made[1])
                 lines += effect_lines(figures["effects"])
     print("\n".join(lines))
     (options.work / "results.json").write_text(json.dumps(figures, indent=1))

@@ -33,22 +33,24 @@ from rivulet.benchmark.estimates import Sampling, Stopping, estimate_latency, es
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import repeat_benchmark, without_failures
 from rivulet.benchmark.subject import Subject
-from rivulet.benchmark.table import read_rows
 from rivulet.config.load import validate_config
 from rivulet.config.model import Config
 from rivulet.hardware.lock import device_lock
 from rivulet.jobs.progress import duration
 from rivulet.measure.ratios import SAME
-from rivulet.measure.roofline import COMPUTE
+from rivulet.measure.roofline import COMPUTE, RoofRow
+from rivulet.methods import ANSOR
+from rivulet.paths import COMPILED, MODEL, ROOFLINE
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.code import stage_code
 from rivulet.report.page import build_report
+from rivulet.tables import read_table
 from rivulet.tvm_compat import installed_version
 from rivulet.workflow.stages import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"
-_ROOFLINE = f"results/{_HARDWARE}/roofline.csv"
+_ROOFLINE = (ROOFLINE + ".csv").at(hardware=_HARDWARE)
 SECTIONS = ("noise", "report")
 COPIES = ("ansor", "second copy", "third copy", "fourth copy", "fifth copy")
 
@@ -100,7 +102,8 @@ def configuration(plan: Plan) -> dict[str, Any]:
 def noise(options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """Benchmarks of one model, each as the workflow makes one."""
     config = validate_config(configuration(plan))
-    library = f"results/{_HARDWARE}/libraries/ansor-{plan.trials}/{plan.model}.so"
+    compiled = COMPILED.at(own_log=ANSOR, trials=plan.trials, model=plan.model)
+    library = (compiled + ".so").at(hardware=_HARDWARE)
     wanted = [library, _ROOFLINE]
     run_workflow(options.work / "noise", "noise", configuration(plan), wanted, options.cores)
     folder = options.work / "noise"
@@ -175,14 +178,15 @@ def _subject(config: Config, plan: Plan, folder: Path, library: Path, scratch: P
     for path in copies.values():
         shutil.copyfile(library, path)
     chosen = config.benchmark.model_dump(mode="json")
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
-    record = read_record(folder / f"results/models/{plan.model}.json")
+    timing = TimingSettings.from_settings(chosen)
+    model = MODEL.at(model=plan.model)
+    record = read_record(folder / (model + ".json"))
     return Subject(
-        folder / f"results/models/{plan.model}.onnx", copies, record.facts["inputs"],
+        folder / (model + ".onnx"), copies, record.facts["inputs"],
         device_of(config, _HARDWARE), timing, chosen["tolerance"], ("onnxruntime",),
         checks=chosen["inputs"], weights=scratch / "weights.npz",
         peak_gflops=next(
-            float(row["peak"]) for row in read_rows(folder / _ROOFLINE) if row["roof"] == COMPUTE
+            row.peak for row in read_table(RoofRow, folder / _ROOFLINE) if row.roof == COMPUTE
         ),
     )  # fmt: skip
 

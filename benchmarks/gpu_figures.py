@@ -38,7 +38,7 @@ from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device, device_lock
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.fingerprint import environment
-from rivulet.hardware.place import open_place
+from rivulet.hardware.open_place import open_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.progress import Progress
 from rivulet.kernels.extract import extract_kernels

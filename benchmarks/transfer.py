@@ -22,6 +22,8 @@ from comparison.command import say
 from comparison.pairs import Coverage, Part, TransferFigures, lines, read_figures
 from comparison.workflow import run_workflow
 from rivulet.jobs.progress import duration
+from rivulet.methods import ANSOR, TRANSFER, WARM, method_of
+from rivulet.paths import BENCHMARK, HARDWARE, OWN_LOG, POOL, RANKING, RECORD, WORKLOADS, log_of
 from rivulet.provenance import digest_of
 from rivulet.tvm_compat import installed_version
 
@@ -96,14 +98,12 @@ def configuration(part: Part, trials: int, quick: bool) -> dict[str, Any]:
 
 def targets(part: Part, trials: int) -> list[str]:
     """Files that the workflow is asked for."""
-    names = [*(f"{a}-to-{b}" for a, b in part.pairs), *(f"pool-to-{b}" for b in part.pools)]
-    folder = f"results/{_HARDWARE}"
-    if not part.benchmarked:
-        return [f"{folder}/transfer/ansor-{trials}/{name}/log.json" for name in names]
-    return [
-        *(f"{folder}/benchmarks/ansor-{trials}/{name}.csv" for name in names),
-        f"{folder}/transfer/ranking.csv",
-    ]
+    pairs = [*part.pairs, *((POOL, target) for target in part.pools)]
+    made = BENCHMARK + ".csv" if part.benchmarked else log_of(method_of(TRANSFER)) / RECORD
+    own = made.at(hardware=_HARDWARE, log_kind=ANSOR, trials=trials)
+    found = [own.at(source=source, target=target) for source, target in pairs]
+    ranking = (RANKING + ".csv").at(hardware=_HARDWARE)
+    return [*found, ranking] if part.benchmarked else [*found]
 
 
 def run_part(part: Part, options: argparse.Namespace) -> None:
@@ -116,10 +116,10 @@ def run_part(part: Part, options: argparse.Namespace) -> None:
 
 def warm_start(target: str, options: argparse.Namespace) -> dict[str, Any]:
     """How the search started from the pool compares with the cold one, measured side by side."""
-    results = options.work / "results" / _HARDWARE
-    logs = [results / f"logs/{kind}-{options.trials}/{target}" for kind in ("warm", "ansor")]
+    of_target = {"hardware": _HARDWARE, "trials": options.trials, "model": target}
+    logs = [options.work / OWN_LOG.at(own_log=kind, **of_target) for kind in (WARM, ANSOR)]
     kept = options.work / f"warm-start-{options.trials}-{target}.json"
-    made_of = [digest_of(log / "log.json") for log in logs]
+    made_of = [digest_of(log / RECORD) for log in logs]
     if kept.exists():
         known = json.loads(kept.read_text())
         if known["made_of"] == made_of:
@@ -127,7 +127,7 @@ def warm_start(target: str, options: argparse.Namespace) -> dict[str, Any]:
     say(f"warm start of {target}: schedules of both searches measured again, in turns")
     command = [
         sys.executable, str(_ROOT / "benchmarks/warm_start.py"), "--warm", str(logs[0]),
-        "--cold", str(logs[1]), "--workloads", str(results / f"kernels/{target}.workloads.json.gz"),
+        "--cold", str(logs[1]), "--workloads", str(options.work / WORKLOADS.at(**of_target)),
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -149,14 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     coverage: list[Coverage] = []
     for part in parts:
         run_part(part, options)
-        results = options.work / "results" / _HARDWARE
+        results = options.work / HARDWARE.at(hardware=_HARDWARE)
         warm = {target: warm_start(target, options) for target in part.pools if part.benchmarked}
         found, covered = read_figures(part, results, options.trials, warm)
         figures += found
         coverage += covered
     print("\n".join(lines(figures, coverage)))
     print(f"\ndone in {duration(time.monotonic() - started)}")
-    ranking = options.work / "results" / _HARDWARE / "transfer/ranking.csv"
+    ranking = options.work / (RANKING + ".csv").at(hardware=_HARDWARE)
     summary = TransferFigures.summary(figures, coverage, ranking)
     print(json.dumps({**summary, "quick": options.quick}))
     return 0

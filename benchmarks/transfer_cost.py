@@ -17,10 +17,12 @@ from typing import Any
 from comparison.command import say
 from comparison.workflow import run_workflow
 from rivulet.measure.statistics import median
+from rivulet.methods import ANSOR, TRANSFER, method_of
+from rivulet.paths import OWN_LOG, POOL, RECORD, log_of
 from rivulet.provenance import read_record
 
 _ROOT = Path(__file__).resolve().parents[1]
-_RESULTS = "results/local"
+_HARDWARE = "local"
 _TARGETS = ("densenet121", "mobilenet_v3_large", "efficientnet_b0")
 _SOURCES = ("resnet18",)
 _PROOF = ("settling", "proof")
@@ -56,13 +58,22 @@ def configuration(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def record_of(target: str, options: argparse.Namespace) -> str:
+    """The record of the pool's transfer to a model."""
+    log = log_of(method_of(TRANSFER)).at(hardware=_HARDWARE, log_kind=ANSOR, source=POOL)
+    return log.at(trials=options.trials, target=target) / RECORD
+
+
+def own_record_of(target: str, options: argparse.Namespace) -> str:
+    """The record of a model's own search."""
+    log = OWN_LOG.at(own_log=ANSOR, hardware=_HARDWARE, trials=options.trials, model=target)
+    return log / RECORD
+
+
 def cost(target: str, options: argparse.Namespace) -> dict[str, Any]:
     """What one transfer took, and how it came out."""
-    results = options.work / _RESULTS
-    facts = read_record(
-        results / f"transfer/ansor-{options.trials}/pool-to-{target}/log.json"
-    ).facts
-    ansor = read_record(results / f"logs/ansor-{options.trials}/{target}/log.json").facts
+    facts = read_record(options.work / record_of(target, options)).facts
+    ansor = read_record(options.work / own_record_of(target, options)).facts
     steps = facts["seconds_by_step"]
     whole = sum(steps.values())
     return {
@@ -108,8 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name
         for target in options.targets
         for name in (
-            f"{_RESULTS}/logs/ansor-{options.trials}/{target}/log.json",
-            f"{_RESULTS}/transfer/ansor-{options.trials}/pool-to-{target}/log.json",
+            own_record_of(target, options),
+            record_of(target, options),
         )
     ]
     run_workflow(options.work, "transfer-cost", configuration(options), wanted, options.cores)

@@ -8,11 +8,11 @@
 rule benchmark_pair:
     input:
         MACHINE_FILE_OF,
-        roofline="results/{hardware}/roofline.json",
+        roofline=f"{paths.ROOFLINE}.json",
         records=records_of_pair,
     output:
         table=report(
-            "results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.csv",
+            f"{paths.BENCHMARK}.csv",
             caption="captions/pair.rst",
             category="2 Pairs",
             subcategory="{target}",
@@ -24,7 +24,7 @@ rule benchmark_pair:
             },
         ),
         kernels=report(
-            "results/{hardware}/benchmarks/{log_kind}-{trials}/kernels/{source}-to-{target}.csv",
+            f"{paths.BENCHMARK_KERNELS}.csv",
             caption="captions/kernels.rst",
             category="2 Pairs",
             subcategory="{target}",
@@ -35,9 +35,9 @@ rule benchmark_pair:
                 "hardware": "{hardware}",
             },
         ),
-        record="results/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.json",
+        record=f"{paths.BENCHMARK}.json",
     log:
-        "logs/{hardware}/benchmarks/{log_kind}-{trials}/{source}-to-{target}.log",
+        paths.BENCHMARK.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -45,14 +45,16 @@ rule benchmark_pair:
         device=1,
     params:
         settings=settings("benchmark", "hardware"),
-        methods=methods,
+        methods=names_of_pair,
     shell:
         "python scripts/benchmark_pair.py"
-        " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
+        f" --subject name={paths.PAIR.in_shell}"
+        " source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials} --settings {params.settings:q}"
         + MACHINE
-        + " --model results/models/{wildcards.target}.onnx --kernels-record results/{wildcards.hardware}/kernels/{wildcards.target}.json"
+        + f" --model {MODEL_OF_TARGET.in_shell}.onnx"
+        f" --kernels-record {KERNELS_OF_TARGET.in_shell}.json"
         " --roofline-record {input.roofline} --methods {params.methods}"
         " --records {input.records}"
         " --table {output.table} --kernel-table {output.kernels}"
@@ -64,14 +66,14 @@ rule collect_benchmarks:
         all_pair_tables,
     output:
         table=report(
-            "results/benchmarks.csv",
+            f"{paths.BENCHMARKS}.csv",
             caption="captions/benchmarks.rst",
             category="1 The whole",
             labels={"what": "all methods", "form": "table"},
         ),
-        record="results/benchmarks.json",
+        record=f"{paths.BENCHMARKS}.json",
     log:
-        "logs/benchmarks.log",
+        paths.BENCHMARKS.text_log,
     conda:
         ENVIRONMENT
     params:

@@ -1,6 +1,7 @@
 # The validated config, paths, wildcards and what every rule's parameters are made of.
 import functools
 import gc
+import itertools
 import json
 import os
 import re
@@ -10,12 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(workflow.basedir, "src"))
 
+from rivulet import methods, paths
 from rivulet.jobs.failures import collect_failures, note_failures_in
-from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.models.onnx_files import user_files
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.locks import release_stale_lock
+from rivulet.workflow.matrix import methods_of_pair, transfer_names
 from rivulet.workflow.packages import package_manifests
 from rivulet.workflow.planning import (
     load_workflow_config,
@@ -30,10 +32,8 @@ from rivulet.workflow.stages import (
     execution_settings,
     gain_trials,
     planned_hardware,
-    refines_transfers,
     stage_settings,
     studies_gain,
-    transfer_names,
     transfer_sources,
 )
 
@@ -51,10 +51,8 @@ MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.log
 TRANSFERS = transfer_names(CONFIG)
 GAINS = studies_gain(CONFIG)
 FILES = report_files(CONFIG)
-REFINES = refines_transfers(CONFIG)
 # Where a search is published on its way; the comparisons with droplet look at further moments.
 MILESTONES = sorted({*TRIALS, *(gain_trials(CONFIG)[0] if GAINS else [])})
-WARM = CONFIG.warm_start.share > 0
 
 ENVIRONMENT = "../envs/rivulet.yaml"
 
@@ -92,7 +90,7 @@ def threads_of_hardware(wildcards):
 def file_of_hardware(wildcards):
     if wildcards.hardware not in AT_CLUSTER:
         return []
-    return [f"results/{wildcards.hardware}/{MACHINE_FILE}"]
+    return [f"{paths.MACHINE.format(**wildcards)}.json"]
 
 
 device_threads = (
@@ -103,19 +101,27 @@ device_threads = (
 # The description of a cluster's node; hardware that is this machine has none, and its jobs leave the
 # option aside.
 MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
-MACHINE = (
-    f" --machine results/{{wildcards.hardware}}/{MACHINE_FILE}" if AT_CLUSTER else ""
-)
+MACHINE = f" --machine {paths.MACHINE.in_shell}.json" if AT_CLUSTER else ""
+# What the rules of a pair read of its target.
+MODEL_OF_TARGET = paths.MODEL.at(model="{target}")
+KERNELS_OF_TARGET = paths.KERNELS.at(model="{target}")
+WORKLOADS_OF_TARGET = paths.WORKLOADS.at(model="{target}")
+UNTUNED_OF_TARGET = paths.COMPILED_UNTUNED.at(model="{target}")
+
+
+def one_of(names):
+    return "|".join(map(re.escape, names))
 
 
 wildcard_constraints:
-    model="|".join(map(re.escape, MODELS)),
-    source="|".join(map(re.escape, [*MODELS, *CONFIG.library, "pool"])),
-    target="|".join(map(re.escape, MODELS)),
+    model=one_of(MODELS),
+    source=one_of([*MODELS, *CONFIG.donors, paths.POOL]),
+    target=one_of(MODELS),
     # Hardware elsewhere has no rules: its files are taken as they are.
-    hardware="|".join(map(re.escape, THREADS)) or "(?!)",
-    log_kind="ansor|droplet",
-    own_log="ansor|droplet|warm",
+    hardware=one_of(THREADS) or "(?!)",
+    log_kind=one_of(methods.source_kinds()),
+    own_log=one_of(one.folder for one in methods.own()),
+    moved=one_of(one.folder for one in methods.moved()),
     trials="[1-9][0-9]*",
 
 
@@ -138,67 +144,60 @@ def user_file(wildcards):
     return user_files(CONFIG.plain["models"][wildcards.model])
 
 
-# A transfer's sources: one model or log of the library, or the pool of all of them.
+# A transfer's sources: one model or donor, or the pool of all of them.
 def source_logs(wildcards):
     """NAME=FOLDER of each source."""
     sources = transfer_sources(CONFIG, wildcards.source, wildcards.target)
-    own = "results/{hardware}/logs/{log_kind}-{trials}/".format(**wildcards)
+    own = paths.OWN_LOG.at(own_log="{log_kind}")
     return [
-        f"{name}={CONFIG.library[name].log if name in CONFIG.library else own + name}"
+        f"{name}={CONFIG.donors[name].log if name in CONFIG.donors else own.format(model=name, **wildcards)}"
         for name in sources
     ]
 
 
 def files_of_sources(wildcards):
-    """What a transfer waits for: records of the workflow's own logs, databases of the library's."""
+    """What a transfer waits for: records of the workflow's own logs, databases of donors."""
     files = []
     for one in source_logs(wildcards):
         name, _, folder = one.partition("=")
-        kept = DATABASE if name in CONFIG.library else ["log.json"]
+        kept = DATABASE if name in CONFIG.donors else [paths.RECORD]
         files += [f"{folder}/{file}" for file in kept]
     return files
 
 
-# A target's own methods, beside which a transfer is timed.
-def own_methods(wildcards):
-    warm = wildcards.source == "pool" and wildcards.log_kind == "ansor" and WARM
-    return ["ansor", "droplet"] + (["warm"] if warm else [])
-
-
-def methods(wildcards):
-    refined = ["transfer+droplet"] if is_refined(wildcards) else []
+def names_of_pair(wildcards):
+    """The methods of a pair's table, in order."""
     baselines = baselines_of(CONFIG, wildcards.target, wildcards.hardware)
-    return [*baselines, *own_methods(wildcards), "transfer", *refined]
+    searched = methods_of_pair(CONFIG, wildcards.source, wildcards.log_kind)
+    return [*baselines, *(one.name for one in searched)]
 
 
-def is_refined(wildcards):
-    """Does the pair's table have droplet search on what the transfer has taken?"""
-    return REFINES and wildcards.log_kind == "ansor"
+@functools.cache  # a large matrix asks for the same ones thousands of times
+def records_of_methods(source, log_kind):
+    """Patterns of the records of what is compiled of a pair, in the order of its methods."""
+    untuned = [methods.method_of(methods.UNTUNED)]
+    if methods.UNTUNED not in CONFIG.benchmark.baselines:
+        untuned = []
+    return [
+        paths.compiled_record_of(one).at(model="{target}")
+        for one in [*untuned, *methods_of_pair(CONFIG, source, log_kind)]
+    ]
 
 
 def records_of_pair(wildcards):
-    """Records of what is compiled of a pair, in the order of its methods."""
-    own = "results/{hardware}/libraries/{method}-{trials}/{target}.json"
-    untuned = "results/{hardware}/libraries/untuned/{target}.json"
-    refined = "results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.json"
-    patterns = [
-        *([untuned] if "untuned" in CONFIG.benchmark.baselines else []),
-        *(own.replace("{method}", method) for method in own_methods(wildcards)),
-        "results/{hardware}/transfer/{log_kind}-{trials}/{source}-to-{target}/log.json",
-        *([refined] if is_refined(wildcards) else []),
-    ]
+    patterns = records_of_methods(wildcards.source, wildcards.log_kind)
     return [pattern.format(**wildcards) for pattern in patterns]
 
 
+def compiled_record(name):
+    """Pattern of the record of a method's compiled model."""
+    return paths.compiled_record_of(methods.method_of(name))
+
+
 def record_of_moved(wildcards):
-    """Record of a transfer's compiled model; without droplet search it is the log's own."""
-    if wildcards.moved == "transfer":
-        place = (
-            "results/{hardware}/transfer/ansor-{trials}/{source}-to-{target}/log.json"
-        )
-        return place.format(**wildcards)
-    folder = "results/{hardware}/libraries/transfer-droplet-ansor-{trials}"
-    return f"{folder}/{{source}}-to-{{target}}.json".format(**wildcards)
+    """Record of a transfer's compiled model, from a log without droplet."""
+    (method,) = [one for one in methods.moved() if one.folder == wildcards.moved]
+    return paths.compiled_record_of(method).format(log_kind="ansor", **wildcards)
 
 
 def all_pair_tables(wildcards):

@@ -3,16 +3,16 @@
 rule compile_untuned:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient("results/models/{model}.onnx"),
-        record="results/models/{model}.json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
         # A model that is refused there is not compiled either, and told once.
         # Not `ancient`: Snakemake would look no further at a job all of whose producers are.
-        kernels="results/{hardware}/kernels/{model}.json",
+        kernels=f"{paths.KERNELS}.json",
     output:
-        library="results/{hardware}/libraries/untuned/{model}.so",
-        record="results/{hardware}/libraries/untuned/{model}.json",
+        compiled=f"{paths.COMPILED_UNTUNED}.so",
+        record=f"{paths.COMPILED_UNTUNED}.json",
     log:
-        "logs/{hardware}/libraries/untuned/{model}.log",
+        paths.COMPILED_UNTUNED.text_log,
     conda:
         ENVIRONMENT
     params:
@@ -22,28 +22,23 @@ rule compile_untuned:
         " hardware={wildcards.hardware} --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
-        " --library {output.library} --record {output.record} --log {log}"
+        " --library {output.compiled} --record {output.record} --log {log}"
 
 
 rule compile_tuned:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient("results/models/{model}.onnx"),
-        record="results/models/{model}.json",
-        source_files=ancient(
-            [
-                "results/{hardware}/logs/{own_log}-{trials}/{model}/database_workload.json",
-                "results/{hardware}/logs/{own_log}-{trials}/{model}/database_tuning_record.json",
-            ]
-        ),
-        source="results/{hardware}/logs/{own_log}-{trials}/{model}/log.json",
-        kernels="results/{hardware}/kernels/{model}.csv",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
+        source_files=ancient([paths.OWN_LOG / file for file in DATABASE]),
+        source=paths.OWN_LOG / paths.RECORD,
+        kernels=f"{paths.KERNELS}.csv",
     output:
-        library="results/{hardware}/libraries/{own_log}-{trials}/{model}.so",
-        schedules="results/{hardware}/libraries/{own_log}-{trials}/{model}.html",
-        record="results/{hardware}/libraries/{own_log}-{trials}/{model}.json",
+        compiled=f"{paths.COMPILED}.so",
+        schedules=f"{paths.COMPILED}.html",
+        record=f"{paths.COMPILED}.json",
     log:
-        "logs/{hardware}/libraries/{own_log}-{trials}/{model}.log",
+        paths.COMPILED.text_log,
     conda:
         ENVIRONMENT
     params:
@@ -54,6 +49,41 @@ rule compile_tuned:
         " --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record}"
-        " --source-log results/{wildcards.hardware}/logs/{wildcards.own_log}-{wildcards.trials}/{wildcards.model}"
+        f" --source-log {paths.OWN_LOG.in_shell}"
         " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
-        " --library {output.library} --record {output.record} --log {log}"
+        " --library {output.compiled} --record {output.record} --log {log}"
+
+
+# What a transfer took is compiled by its own job; what goes on from it, here.
+rule compile_refined:
+    input:
+        MACHINE_FILE_OF,
+        record=f"{MODEL_OF_TARGET}.json",
+        source=paths.MOVED_LOG / paths.RECORD,
+    output:
+        compiled=f"{paths.COMPILED_MOVED}.so",
+        schedules=f"{paths.COMPILED_MOVED}.html",
+        record=f"{paths.COMPILED_MOVED}.json",
+    log:
+        paths.COMPILED_MOVED.text_log,
+    wildcard_constraints:
+        moved=one_of(one.folder for one in methods.moved() if not one.compiles),
+    conda:
+        ENVIRONMENT
+    params:
+        settings=settings("compile", "hardware"),
+    shell:
+        "python scripts/compile_model.py --subject what={wildcards.moved}"
+        f" name={paths.PAIR.in_shell}"
+        " source={wildcards.source}"
+        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
+        " trials={wildcards.trials}"
+        " --settings {params.settings:q}"
+        + MACHINE
+        + f" --onnx {MODEL_OF_TARGET.in_shell}.onnx"
+        " --model-record {input.record}"
+        f" --source-log {paths.MOVED_LOG.in_shell}"
+        " --source-record {input.source}"
+        f" --kernels {KERNELS_OF_TARGET.in_shell}.csv"
+        " --schedules {output.schedules}"
+        " --library {output.compiled} --record {output.record} --log {log}"

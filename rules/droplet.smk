@@ -1,30 +1,27 @@
 # Droplet: ansor-{trials} log -> results/{hardware}/logs/droplet-{trials}/{model}/, and
 #   transfer -> results/{hardware}/transfer-droplet/{log}-{trials}/{source}-to-{target}/
-REFINED = "results/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{target}"
+DROPLET = paths.OWN_LOG.at(own_log="droplet")
+DROPLET_JOURNAL = paths.JOURNAL.at(own_log="droplet")
+TRANSFER_DROPLET = paths.MOVED_LOG.at(moved="transfer-droplet")
+TRANSFER_DROPLET_JOURNAL = paths.MOVED_JOURNAL.at(moved="transfer-droplet")
 
 
 rule refine_droplet:
     input:
         MACHINE_FILE_OF,
-        workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
-        kernels="results/{hardware}/kernels/{model}.json",
-        source_files=ancient(
-            [
-                "results/{hardware}/logs/ansor-{trials}/{model}/database_workload.json",
-                "results/{hardware}/logs/ansor-{trials}/{model}/database_tuning_record.json",
-                "results/{hardware}/logs/ansor-{trials}/{model}/trials.csv",
-            ]
-        ),
-        source="results/{hardware}/logs/ansor-{trials}/{model}/log.json",
+        workloads=ancient(paths.WORKLOADS),
+        kernels=f"{paths.KERNELS}.json",
+        source_files=ancient([SEARCH / file for file in [*DATABASE, paths.TRIALS]]),
+        source=SEARCH / paths.RECORD,
     output:
-        workloads="results/{hardware}/logs/droplet-{trials}/{model}/database_workload.json",
-        records="results/{hardware}/logs/droplet-{trials}/{model}/database_tuning_record.json",
-        trials="results/{hardware}/logs/droplet-{trials}/{model}/trials.csv",
-        gains="results/{hardware}/logs/droplet-{trials}/{model}/gains.csv",
-        moves="results/{hardware}/logs/droplet-{trials}/{model}/moves.csv",
-        record="results/{hardware}/logs/droplet-{trials}/{model}/log.json",
+        workloads=DROPLET / WORKLOADS,
+        records=DROPLET / RECORDS,
+        trials=DROPLET / paths.TRIALS,
+        gains=DROPLET / "gains.csv",
+        moves=DROPLET / "moves.csv",
+        record=DROPLET / paths.RECORD,
     log:
-        "logs/{hardware}/logs/droplet-{trials}/{model}.log",
+        DROPLET.text_log,
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
     conda:
@@ -40,22 +37,21 @@ rule refine_droplet:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-record {input.kernels}"
-        " --source results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
+        f" --source {SEARCH.in_shell}"
         " --source-record {input.source}"
-        " --journal results/{wildcards.hardware}/journals/droplet-{wildcards.trials}/{wildcards.model}"
-        " --out results/{wildcards.hardware}/logs/droplet-{wildcards.trials}/{wildcards.model}"
+        f" --journal {DROPLET_JOURNAL.in_shell} --out {DROPLET.in_shell}"
         " --record {output.record} --log {log}"
 
 
 rule refine_transfer:
     input:
         MACHINE_FILE_OF,
-        kernels="results/{hardware}/kernels/{target}.json",
-        source=f"{TRANSFER}/log.json",
+        kernels=f"{KERNELS_OF_TARGET}.json",
+        source=TRANSFER / paths.RECORD,
     output:
-        record=f"{REFINED}/log.json",
+        record=TRANSFER_DROPLET / paths.RECORD,
     log:
-        "logs/{hardware}/transfer-droplet/{log_kind}-{trials}/{source}-to-{target}.log",
+        TRANSFER_DROPLET.text_log,
     priority: 1
     conda:
         ENVIRONMENT
@@ -66,15 +62,17 @@ rule refine_transfer:
         settings=settings("droplet", "hardware", "trials"),
     shell:
         "python scripts/refine_droplet.py"
-        " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
+        f" --subject name={paths.PAIR.in_shell}"
+        " source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
         " trials={wildcards.trials}"
         " --settings {params.settings:q}"
         + MACHINE
-        + " --workloads results/{wildcards.hardware}/kernels/{wildcards.target}.workloads.json.gz --kernels-record {input.kernels}"
-        " --source results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
+        + f" --workloads {WORKLOADS_OF_TARGET.in_shell}"
+        " --kernels-record {input.kernels}"
+        f" --source {TRANSFER.in_shell}"
         " --source-record {input.source}"
-        " --more-schedules results/{wildcards.hardware}/transfer/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}/measured"
-        " --journal results/{wildcards.hardware}/journals/transfer-droplet-{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
-        " --out results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
+        f" --more-schedules {TRANSFER.in_shell}/{paths.MEASURED}"
+        f" --journal {TRANSFER_DROPLET_JOURNAL.in_shell}"
+        f" --out {TRANSFER_DROPLET.in_shell}"
         " --record {output.record} --log {log}"

@@ -1,53 +1,34 @@
 # What droplet search is worth:
 #   logs without and with it, and a longer Ansor search -> results/{hardware}/droplet_gain.csv
 #   a pair's variants without and with it -> results/{hardware}/droplet_effect.csv
-GAIN = "results/{hardware}/droplet_gain"
-EFFECT = "results/{hardware}/droplet_effect"
-FURTHEST = gain_trials(CONFIG)[1]
-PAIRS = [f"{source}-to-{target}" for source, target in CONFIG.pair_list]
+FURTHEST = SEARCH.at(trials=gain_trials(CONFIG)[1])
+# Of a model, at each trial count: without droplet search and with it.
+WITHOUT, WITH = [
+    [log.at(trials=trials) for trials in TRIALS] for log in (SEARCH, DROPLET)
+]
 
 
 rule measure_droplet_gain:
     input:
         MACHINE_FILE_OF,
-        workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
-        kernels="results/{hardware}/kernels/{model}.json",
+        workloads=ancient(paths.WORKLOADS),
+        kernels=f"{paths.KERNELS}.json",
         files=ancient(
-            expand(
-                "results/{{hardware}}/logs/{log}-{trials}/{{model}}/{file}",
-                log=["ansor", "droplet"],
-                trials=TRIALS,
-                file=[
-                    "database_workload.json",
-                    "database_tuning_record.json",
-                    "trials.csv",
-                ],
-            )
-        ),
-        moves=ancient(
-            expand(
-                "results/{{hardware}}/logs/droplet-{trials}/{{model}}/moves.csv",
-                trials=TRIALS,
-            )
-        ),
-        further_files=ancient(
             [
-                f"results/{{hardware}}/logs/ansor-{FURTHEST}/{{model}}/database_workload.json",
-                f"results/{{hardware}}/logs/ansor-{FURTHEST}/{{model}}/database_tuning_record.json",
-                f"results/{{hardware}}/logs/ansor-{FURTHEST}/{{model}}/trials.csv",
+                log / file
+                for log in [*WITHOUT, *WITH]
+                for file in [*DATABASE, paths.TRIALS]
             ]
         ),
-        records=expand(
-            "results/{{hardware}}/logs/{log}-{trials}/{{model}}/log.json",
-            log=["ansor", "droplet"],
-            trials=TRIALS,
-        ),
-        further=f"results/{{hardware}}/logs/ansor-{FURTHEST}/{{model}}/log.json",
+        moves=ancient([log / "moves.csv" for log in WITH]),
+        further_files=ancient([FURTHEST / file for file in [*DATABASE, paths.TRIALS]]),
+        records=[log / paths.RECORD for log in [*WITHOUT, *WITH]],
+        further=FURTHEST / paths.RECORD,
     output:
-        table=f"{GAIN}/{{model}}.csv",
-        record=f"{GAIN}/{{model}}.json",
+        table=f"{paths.GAIN_OF_MODEL}.csv",
+        record=f"{paths.GAIN_OF_MODEL}.json",
     log:
-        "logs/{hardware}/droplet_gain/{model}.log",
+        paths.GAIN_OF_MODEL.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -55,14 +36,8 @@ rule measure_droplet_gain:
         device=1,
     params:
         settings=settings("gain", "hardware"),
-        ansor=lambda wildcards: [
-            f"results/{wildcards.hardware}/logs/ansor-{n}/{wildcards.model}"
-            for n in TRIALS
-        ],
-        droplet=lambda wildcards: [
-            f"results/{wildcards.hardware}/logs/droplet-{n}/{wildcards.model}"
-            for n in TRIALS
-        ],
+        ansor=lambda wildcards: [log.format(**wildcards) for log in WITHOUT],
+        droplet=lambda wildcards: [log.format(**wildcards) for log in WITH],
         further=lambda wildcards, input: os.path.dirname(input.further),
     shell:
         "python scripts/measure_droplet_gain.py"
@@ -76,23 +51,23 @@ rule measure_droplet_gain:
 
 rule collect_droplet_gain:
     input:
-        expand(f"{GAIN}/{{model}}.csv", model=MODELS, allow_missing=True),
+        [f"{paths.GAIN_OF_MODEL.at(model=model)}.csv" for model in MODELS],
     output:
         table=report(
-            f"{GAIN}.csv",
+            f"{paths.GAIN}.csv",
             caption="captions/droplet_gain.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "gain", "form": "table"},
         ),
         figure=report(
-            f"{GAIN}.svg",
+            f"{paths.GAIN}.svg",
             caption="captions/droplet_gain.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "gain", "form": "figure"},
         ),
-        record=f"{GAIN}.json",
+        record=f"{paths.GAIN}.json",
     log:
-        "logs/{hardware}/droplet_gain.log",
+        paths.GAIN.text_log,
     conda:
         ENVIRONMENT
     params:
@@ -103,51 +78,19 @@ rule collect_droplet_gain:
         " --table {output.table} --record {output.record} --log {log}"
 
 
-rule compile_refined:
-    input:
-        MACHINE_FILE_OF,
-        record="results/models/{target}.json",
-        source=f"{REFINED}/log.json",
-    output:
-        library="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.so",
-        schedules="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.html",
-        record="results/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.json",
-    log:
-        "logs/{hardware}/libraries/transfer-droplet-{log_kind}-{trials}/{source}-to-{target}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        settings=settings("compile", "hardware"),
-    shell:
-        "python scripts/compile_model.py --subject what=transfer-droplet"
-        " name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx results/models/{wildcards.target}.onnx --model-record {input.record}"
-        " --source-log results/{wildcards.hardware}/transfer-droplet/{wildcards.log_kind}-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}"
-        " --source-record {input.source} --kernels results/{wildcards.hardware}/kernels/{wildcards.target}.csv --schedules {output.schedules}"
-        " --library {output.library} --record {output.record} --log {log}"
-
-
 rule measure_droplet_effect:
     input:
         MACHINE_FILE_OF,
-        own=expand(
-            "results/{{hardware}}/libraries/{log}-{{trials}}/{{target}}.json",
-            log=["ansor", "droplet"],
-        ),
-        transfers=expand(
-            "results/{{hardware}}/transfer/{log}-{{trials}}/{{source}}-to-{{target}}/log.json",
-            log=["ansor", "droplet"],
-        ),
-        refined="results/{hardware}/libraries/transfer-droplet-ansor-{trials}/{source}-to-{target}.json",
+        own=[compiled_record(log).at(model="{target}") for log in ("ansor", "droplet")],
+        transfers=[
+            TRANSFER.at(log_kind=log) / paths.RECORD for log in ("ansor", "droplet")
+        ],
+        refined=compiled_record("transfer+droplet").at(log_kind="ansor"),
     output:
-        table=f"{EFFECT}/{{trials}}/{{source}}-to-{{target}}.csv",
-        record=f"{EFFECT}/{{trials}}/{{source}}-to-{{target}}.json",
+        table=f"{paths.EFFECT_OF_PAIR}.csv",
+        record=f"{paths.EFFECT_OF_PAIR}.json",
     log:
-        "logs/{hardware}/droplet_effect/{trials}/{source}-to-{target}.log",
+        paths.EFFECT_OF_PAIR.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -157,34 +100,33 @@ rule measure_droplet_effect:
         settings=settings("effect", "hardware"),
     shell:
         "python scripts/measure_droplet_effect.py"
-        " --subject name={wildcards.source}-to-{wildcards.target} source={wildcards.source}"
+        f" --subject name={paths.PAIR.in_shell}"
+        " source={wildcards.source}"
         " target={wildcards.target} hardware={wildcards.hardware} trials={wildcards.trials}"
         " --settings {params.settings:q}"
         + MACHINE
-        + " --model results/models/{wildcards.target}.onnx"
-        " --kernels results/{wildcards.hardware}/kernels/{wildcards.target}.csv"
+        + f" --model {MODEL_OF_TARGET.in_shell}.onnx"
+        f" --kernels {KERNELS_OF_TARGET.in_shell}.csv"
         " --records {input.own} {input.transfers} {input.refined}"
         " --table {output.table} --record {output.record} --log {log}"
 
 
 rule collect_droplet_effect:
     input:
-        expand(
-            f"{EFFECT}/{{trials}}/{{pair}}.csv",
-            trials=TRIALS,
-            pair=PAIRS,
-            allow_missing=True,
-        ),
+        [
+            f"{paths.EFFECT_OF_PAIR.at(trials=trials, source=source, target=target)}.csv"
+            for trials, (source, target) in itertools.product(TRIALS, CONFIG.pair_list)
+        ],
     output:
         table=report(
-            f"{EFFECT}.csv",
+            f"{paths.EFFECT}.csv",
             caption="captions/droplet_effect.rst",
             category="4 Droplet search",
             labels={"hardware": "{hardware}", "what": "effect", "form": "table"},
         ),
-        record=f"{EFFECT}.json",
+        record=f"{paths.EFFECT}.json",
     log:
-        "logs/{hardware}/droplet_effect.log",
+        paths.EFFECT.text_log,
     conda:
         ENVIRONMENT
     params:

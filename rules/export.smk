@@ -4,10 +4,10 @@ rule export_model:
         format="rules/export_format.txt",
         user_file=user_file,
     output:
-        onnx="results/models/{model}.onnx",
-        record="results/models/{model}.json",
+        onnx=f"{paths.MODEL}.onnx",
+        record=f"{paths.MODEL}.json",
     log:
-        "logs/models/{model}.log",
+        paths.MODEL.text_log,
     conda:
         ENVIRONMENT
     params:

@@ -2,14 +2,14 @@
 rule extract_kernels:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient("results/models/{model}.onnx"),
-        record="results/models/{model}.json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
     output:
-        table="results/{hardware}/kernels/{model}.csv",
-        workloads="results/{hardware}/kernels/{model}.workloads.json.gz",
-        record="results/{hardware}/kernels/{model}.json",
+        table=f"{paths.KERNELS}.csv",
+        workloads=paths.WORKLOADS,
+        record=f"{paths.KERNELS}.json",
     log:
-        "logs/{hardware}/kernels/{model}.log",
+        paths.KERNELS.text_log,
     conda:
         ENVIRONMENT
     params:

@@ -2,9 +2,9 @@
 # The node that this job runs on is the one that the hardware's name stands for from then on.
 rule describe_machine:
     output:
-        f"results/{{hardware}}/{MACHINE_FILE}",
+        f"{paths.MACHINE}.json",
     log:
-        "logs/{hardware}/machine.log",
+        paths.MACHINE.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads

@@ -1,35 +1,31 @@
 # Ranking: all logs of a hardware -> results/{hardware}/transfer/ranking.csv
 #   and before there is any log: all kernels -> results/{hardware}/similarity.csv
 # Models that no transfer takes from or goes to need no log for it.
-RANKED = [m for m in MODELS if any(m in t.split("-to-") for t in TRANSFERS)] or MODELS
-if any(t.startswith("pool-to-") for t in TRANSFERS):
+RANKED = [
+    m for m in MODELS if any(m in paths.split_pair(t) for t in TRANSFERS)
+] or MODELS
+if any(paths.split_pair(t)[0] == paths.POOL for t in TRANSFERS):
     RANKED = MODELS
-RANKED_LOGS = expand(
-    "results/{{hardware}}/logs/{log_kind}-{trials}/{model}",
-    log_kind=LOGS,
-    trials=TRIALS,
-    model=RANKED,
-)
-LIBRARY_FILES = [
-    f"{one.log}/{file}" for one in CONFIG.library.values() for file in DATABASE
+RANKED_LOGS = [
+    paths.OWN_LOG.at(own_log=log, trials=trials, model=model)
+    for log, trials, model in itertools.product(LOGS, TRIALS, RANKED)
+]
+DONOR_FILES = [
+    f"{one.log}/{file}" for one in CONFIG.donors.values() for file in DATABASE
 ]
 
 
 rule compare_kernels:
     input:
         MACHINE_FILE_OF,
-        workloads=ancient(
-            expand(
-                "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=MODELS
-            )
-        ),
-        kernels=expand("results/{{hardware}}/kernels/{model}.json", model=MODELS),
-        library=LIBRARY_FILES,
+        workloads=ancient([paths.WORKLOADS.at(model=model) for model in MODELS]),
+        kernels=[f"{paths.KERNELS.at(model=model)}.json" for model in MODELS],
+        donors=DONOR_FILES,
     output:
-        table="results/{hardware}/similarity.csv",
-        record="results/{hardware}/similarity.json",
+        table=f"{paths.SIMILARITY}.csv",
+        record=f"{paths.SIMILARITY}.json",
     log:
-        "logs/{hardware}/similarity.log",
+        paths.SIMILARITY.text_log,
     conda:
         ENVIRONMENT
     params:
@@ -39,32 +35,28 @@ rule compare_kernels:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --library-files {input.library:q}"
+        " --library-files {input.donors:q}"
         " --table {output.table} --record {output.record} --log {log}"
 
 
 rule rank_sources:
     input:
         MACHINE_FILE_OF,
-        workloads=ancient(
-            expand(
-                "results/{{hardware}}/kernels/{model}.workloads.json.gz", model=RANKED
-            )
-        ),
-        kernels=expand("results/{{hardware}}/kernels/{model}.json", model=RANKED),
-        files=ancient([f"{log}/database_tuning_record.json" for log in RANKED_LOGS]),
-        logs=[f"{log}/log.json" for log in RANKED_LOGS],
-        library=LIBRARY_FILES,
+        workloads=ancient([paths.WORKLOADS.at(model=model) for model in RANKED]),
+        kernels=[f"{paths.KERNELS.at(model=model)}.json" for model in RANKED],
+        files=ancient([log / RECORDS for log in RANKED_LOGS]),
+        logs=[log / paths.RECORD for log in RANKED_LOGS],
+        donors=DONOR_FILES,
     output:
         table=report(
-            "results/{hardware}/transfer/ranking.csv",
+            f"{paths.RANKING}.csv",
             caption="captions/ranking.rst",
             category="3 Machines",
             labels={"hardware": "{hardware}", "what": "ranking of sources"},
         ),
-        record="results/{hardware}/transfer/ranking.json",
+        record=f"{paths.RANKING}.json",
     log:
-        "logs/{hardware}/transfer/ranking.log",
+        paths.RANKING.text_log,
     conda:
         ENVIRONMENT
     params:
@@ -74,5 +66,5 @@ rule rank_sources:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --log-records {input.logs} --library-files {input.library:q}"
+        " --log-records {input.logs} --library-files {input.donors:q}"
         " --table {output.table} --record {output.record} --log {log}"

@@ -5,8 +5,8 @@
 # collected table.
 rule make_report:
     input:
-        benchmarks="results/benchmarks.csv",
-        record="results/benchmarks.json",
+        benchmarks=f"{paths.BENCHMARKS}.csv",
+        record=f"{paths.BENCHMARKS}.json",
         kernels=FILES.kernels,
         rankings=FILES.rankings,
         rooflines=FILES.rooflines,
@@ -14,14 +14,14 @@ rule make_report:
         effects=FILES.effects,
     output:
         page=report(
-            "results/report.html",
+            f"{paths.REPORT}.html",
             caption="captions/report.rst",
             category="1 The whole",
             labels={"what": "report", "form": "page"},
         ),
-        record="results/report.json",
+        record=f"{paths.REPORT}.json",
     log:
-        "logs/report.log",
+        paths.REPORT.text_log,
     conda:
         ENVIRONMENT
     params:

@@ -5,14 +5,14 @@ rule measure_roofline:
         format="rules/roofline_format.txt",
     output:
         table=report(
-            "results/{hardware}/roofline.csv",
+            f"{paths.ROOFLINE}.csv",
             caption="captions/roofline.rst",
             category="3 Machines",
             labels={"hardware": "{hardware}", "what": "roofline"},
         ),
-        record="results/{hardware}/roofline.json",
+        record=f"{paths.ROOFLINE}.json",
     log:
-        "logs/{hardware}/roofline.log",
+        paths.ROOFLINE.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads

@@ -5,18 +5,22 @@
 # counts of a model share it, and a job measures what is missing up to its own. There is no edge
 # from one trial count to the next: Snakemake remembers the names of a job's inputs, so that
 # adding a count in between would make the next one stale.
+SEARCH = paths.OWN_LOG.at(own_log="ansor")
+SEARCH_JOURNAL = paths.SHARED_JOURNAL.at(own_log="ansor")
+
+
 rule search_schedules:
     input:
         MACHINE_FILE_OF,
-        workloads=ancient("results/{hardware}/kernels/{model}.workloads.json.gz"),
-        kernels="results/{hardware}/kernels/{model}.json",
+        workloads=ancient(paths.WORKLOADS),
+        kernels=f"{paths.KERNELS}.json",
     output:
-        workloads="results/{hardware}/logs/ansor-{trials}/{model}/database_workload.json",
-        records="results/{hardware}/logs/ansor-{trials}/{model}/database_tuning_record.json",
-        trials="results/{hardware}/logs/ansor-{trials}/{model}/trials.csv",
-        record="results/{hardware}/logs/ansor-{trials}/{model}/log.json",
+        workloads=SEARCH / WORKLOADS,
+        records=SEARCH / RECORDS,
+        trials=SEARCH / paths.TRIALS,
+        record=SEARCH / paths.RECORD,
     log:
-        "logs/{hardware}/logs/ansor-{trials}/{model}.log",
+        SEARCH.text_log,
     # Before the compilations, which then run side by side while nothing is measured; small trial
     # counts before the large ones that go on from them.
     priority: lambda wildcards: 1 + 1 / int(wildcards.trials)
@@ -33,6 +37,5 @@ rule search_schedules:
         " --settings {params.settings:q}"
         + MACHINE
         + " --workloads {input.workloads} --kernels-record {input.kernels}"
-        " --journal results/{wildcards.hardware}/journals/ansor/{wildcards.model}"
-        " --out results/{wildcards.hardware}/logs/ansor-{wildcards.trials}/{wildcards.model}"
+        f" --journal {SEARCH_JOURNAL.in_shell} --out {SEARCH.in_shell}"
         " --record {output.record} --log {log}"

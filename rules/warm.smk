@@ -1,20 +1,22 @@
 # Warm start: what the pool's transfer measured, and then Ansor's search ->
 #   results/{hardware}/logs/warm-{trials}/{model}/
-POOL_OF_MODEL = "results/{hardware}/transfer/ansor-{trials}/pool-to-{model}"
+WARM = paths.OWN_LOG.at(own_log="warm")
+WARM_JOURNAL = paths.JOURNAL.at(own_log="warm")
+POOL_OF_MODEL = TRANSFER.at(log_kind="ansor", source="pool", target="{model}")
 
 
 rule search_warm:
     input:
         MACHINE_FILE_OF,
-        kernels="results/{hardware}/kernels/{model}.json",
-        start=f"{POOL_OF_MODEL}/log.json",
+        kernels=f"{paths.KERNELS}.json",
+        start=POOL_OF_MODEL / paths.RECORD,
     output:
-        workloads="results/{hardware}/logs/warm-{trials}/{model}/database_workload.json",
-        records="results/{hardware}/logs/warm-{trials}/{model}/database_tuning_record.json",
-        trials="results/{hardware}/logs/warm-{trials}/{model}/trials.csv",
-        record="results/{hardware}/logs/warm-{trials}/{model}/log.json",
+        workloads=WARM / WORKLOADS,
+        records=WARM / RECORDS,
+        trials=WARM / paths.TRIALS,
+        record=WARM / paths.RECORD,
     log:
-        "logs/{hardware}/logs/warm-{trials}/{model}.log",
+        WARM.text_log,
     priority: 1
     conda:
         ENVIRONMENT
@@ -28,10 +30,10 @@ rule search_warm:
         " hardware={wildcards.hardware} log=warm trials={wildcards.trials}"
         " --settings {params.settings:q}"
         + MACHINE
-        + " --workloads results/{wildcards.hardware}/kernels/{wildcards.model}.workloads.json.gz --kernels-record {input.kernels}"
-        " --start results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/measured"
-        " --candidates results/{wildcards.hardware}/transfer/ansor-{wildcards.trials}/pool-to-{wildcards.model}/candidates.csv"
+        + f" --workloads {paths.WORKLOADS.in_shell}"
+        " --kernels-record {input.kernels}"
+        f" --start {POOL_OF_MODEL.in_shell}/{paths.MEASURED}"
+        f" --candidates {POOL_OF_MODEL.in_shell}/{paths.CANDIDATES}"
         " --start-record {input.start}"
-        " --journal results/{wildcards.hardware}/journals/warm-{wildcards.trials}/{wildcards.model}"
-        " --out results/{wildcards.hardware}/logs/warm-{wildcards.trials}/{wildcards.model}"
+        f" --journal {WARM_JOURNAL.in_shell} --out {WARM.in_shell}"
         " --record {output.record} --log {log}"

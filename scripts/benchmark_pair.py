@@ -7,6 +7,7 @@ Outputs: the pair's table, every sample behind it, the kernels of each method, a
 """
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -18,12 +19,11 @@ from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.kernel_rows import KernelRow, Roofline, kernel_rows
 from rivulet.benchmark.repeat import repeat_benchmark
-from rivulet.benchmark.subject import BASELINES, UNTUNED, Subject
+from rivulet.benchmark.subject import Subject
 from rivulet.benchmark.table import (
     MethodRow,
     SampleRow,
     fill_latencies,
-    read_rows,
     sample_rows,
     write_rows,
 )
@@ -31,6 +31,8 @@ from rivulet.errors import UserError
 from rivulet.hardware.conduct import clocks
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
+from rivulet.measure.roofline import RoofRow
+from rivulet.methods import ANSOR, UNTUNED, baselines, method_of, runtimes
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
@@ -38,9 +40,7 @@ from rivulet.provenance.checkout import commit, versions
 from rivulet.provenance.code import stage_code
 from rivulet.records.curve import read_curve
 from rivulet.records.stored import read_kernel_table
-from rivulet.tables import write_table
-
-NEVER = "never"
+from rivulet.tables import read_table, write_table
 
 
 def benchmark(job, options):
@@ -109,8 +109,8 @@ def subject_of(job, options, device):
     return Subject(
         options.model, {m: library_of(record) for m, record in compiled_of(options).items()},
         model.facts["inputs"],
-        device, TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
-        tolerance, [m for m in options.methods if m in BASELINES[1:]],
+        device, TimingSettings.from_settings(chosen),
+        tolerance, [m for m in options.methods if m in runtimes()],
         definition=model.settings["model"], checks=chosen["inputs"],
         weights=job.scratch / "weights.npz", peak_gflops=roofs_of(options).get("compute"),
         # Seconds long on large models, and hundreds of times slower than what it is held against:
@@ -130,9 +130,9 @@ def blame(job, options, found, subject):
         device = configured_device(options.settings)
         try:
             told = find_wrong_kernels(
-                folders[method], device.threads, subject.tolerance, subject.timing.seed,
+                folders[method], device.location, subject.tolerance, subject.timing.seed,
                 job.scratch, lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-                device.location, options.kernels_record.with_suffix(".csv"),
+                options.kernels_record.with_suffix(".csv"),
             ).text  # fmt: skip
         except UserError as error:
             told = f"its kernels could not be replayed: {error}"
@@ -151,7 +151,7 @@ def samples_of(options):
 
 def compiled_of(options):
     """Method to the record of its compiled model; other runtimes have none."""
-    compiled = [method for method in options.methods if method not in BASELINES[1:]]
+    compiled = [method for method in options.methods if method not in runtimes()]
     return dict(zip(compiled, options.records, strict=True))
 
 
@@ -160,15 +160,15 @@ def logs_of(options):
     return {
         method: log_record_of(record)
         for method, record in compiled_of(options).items()
-        if method not in BASELINES
+        if method_of(method).has_log
     }
 
 
 def roofs_of(options):
     """Roof to its peak."""
     return {
-        row["roof"]: float(row["peak"])
-        for row in read_rows(options.roofline_record.with_suffix(".csv"))
+        row.roof: row.peak
+        for row in read_table(RoofRow, options.roofline_record.with_suffix(".csv"))
     }
 
 
@@ -190,7 +190,7 @@ def describe(options, settings, found):
     """One row per method, all but the latencies."""
     subject = options.subject
     logs = logs_of(options)
-    ansor = read_curve(logs["ansor"].parent / "trials.csv")
+    ansor = read_curve(logs[ANSOR].parent / "trials.csv")
     kernels = read_record(options.kernels_record).facts["kernels"]
     rows = []
     for method in options.methods:
@@ -201,7 +201,7 @@ def describe(options, settings, found):
             error=found.failures.get(method, ""),
         )  # fmt: skip
         if method in found.errors and np.isfinite(found.errors[method]):
-            row.max_rel_error = f"{found.errors[method]:.3e}"
+            row.max_rel_error = float(found.errors[method])
         if method in logs:
             facts = read_record(logs[method]).facts
             for column in (
@@ -210,9 +210,10 @@ def describe(options, settings, found):
             ):  # fmt: skip
                 setattr(row, column, facts[column])
             compare_times(row, facts, ansor, seconds_before(method, logs))
-            # Droplet search on a transfer leans on the same sources.
-            leaning = logs["transfer"] if method == "transfer+droplet" else logs[method]
-            row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds", "")
+            # What goes on from a transfer leans on the same sources.
+            one = method_of(method)
+            leaning = logs[one.goes_on_from if one.moves and one.goes_on_from else method]
+            row.source_search_seconds = read_record(leaning).facts.get("source_search_seconds")
         elif method == UNTUNED:
             row.search_seconds = row.trials_measured = row.kernels_covered = row.flops_covered = 0
             row.kernels_total = kernels
@@ -222,7 +223,7 @@ def describe(options, settings, found):
 
 def seconds_before(method, logs):
     """Search time of the log that a method goes on from; droplet search does."""
-    start = {"droplet": "ansor", "transfer+droplet": "transfer"}.get(method)
+    start = method_of(method).goes_on_from
     return read_record(logs[start]).facts["search_seconds"] if start else 0.0
 
 
@@ -233,14 +234,13 @@ def compare_times(row, facts, ansor, before):
     """
     # Without a schedule of every kernel the sum leaves something out, but for a transfer's, which
     # has the default loops of those kernels in it.
-    if row.method == "transfer" or facts["kernels_covered"] == facts["kernels_total"]:
+    if method_of(row.method).compiles or facts["kernels_covered"] == facts["kernels_total"]:
         row.kernel_sum_ms = facts["kernel_latency_sum_ms"]
-    if row.method == "ansor" or row.kernel_sum_ms == "":
+    if row.method == ANSOR or row.kernel_sum_ms is None:
         return
-    at_equal_time = ansor.at(before + facts["search_seconds"])
-    row.ansor_sum_ms_at_equal_time = "" if at_equal_time is None else at_equal_time
+    row.ansor_sum_ms_at_equal_time = ansor.at(before + facts["search_seconds"])
     match = ansor.reach(row.kernel_sum_ms)
-    row.ansor_seconds_to_match = NEVER if match is None else match.seconds
+    row.ansor_seconds_to_match = math.inf if match is None else match.seconds
 
 
 def main():
@@ -255,7 +255,7 @@ def main():
     )
     command.add(
         "--methods", nargs="+", required=True, metavar="METHOD",
-        help=f"what to time: {', '.join(BASELINES)}, and names of what was searched",
+        help=f"what to time: {', '.join(baselines())}, and names of what was searched",
     )  # fmt: skip
     command.add(
         "--records",

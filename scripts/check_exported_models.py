@@ -24,7 +24,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info, usable_cpus
 from rivulet.jobs.bounded import run_bounded
 from rivulet.jobs.cli import pattern_argument
-from rivulet.tables import put_between, read_table, write_table
+from rivulet.tables import put_between, read_own_table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "exported_models.md"
@@ -79,7 +79,7 @@ def main():
     """Judge the files; 1 if any is wrong or ends in any other way."""
     options = parse()
     files = {(sample.name, exporter): sample for sample in SAMPLES for exporter in EXPORTERS}
-    rows = {(row.model, row.exporter): row for row in read_table(Row, options.out)}
+    rows = {(row.model, row.exporter): row for row in read_own_table(Row, options.out)}
     for key, sample in files.items():
         if key in rows or not options.only.search("-".join(key)):
             continue

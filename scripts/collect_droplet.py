@@ -9,10 +9,11 @@ import csv
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet.droplet.study import GainRow
 from rivulet.jobs.cli import Command
 from rivulet.provenance import write_record
 from rivulet.report.droplet_chart import gain_chart
-from rivulet.report.droplet_tables import read_gain
+from rivulet.tables import read_table
 
 
 def collect(job, options):
@@ -27,7 +28,9 @@ def collect(job, options):
     outputs = [options.table]
     if options.figure is not None:
         title = f"What droplet search gains: {options.subject['hardware']}"
-        options.figure.write_text(gain_chart(read_gain(options.table), title), encoding="utf-8")
+        options.figure.write_text(
+            gain_chart(read_table(GainRow, options.table), title), encoding="utf-8"
+        )
         outputs.append(options.figure)
     job.tell(f"{len(rows)} rows in {options.table}")
     records = [table.with_suffix(".json") for table in options.tables]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.config import docs
+from rivulet.generated import bring_up_to_date
 
 FOLDER = Path(__file__).resolve().parent.parent / "config"
 
@@ -41,21 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"{options.folder / 'README.md'}: {error}", file=sys.stderr)
         return 1
-    stale = [
-        path
-        for path, text in wanted.items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
-    for path in stale:
-        if options.check:
-            print(
-                f"{path}: out of date; run scripts/generate_config_docs.py and commit the result",
-                file=sys.stderr,
-            )
-        else:
-            path.write_text(wanted[path], encoding="utf-8")
-            print(f"{path}: written")
-    return 1 if stale and options.check else 0
+    return bring_up_to_date(wanted, "scripts/generate_config_docs.py", options.check)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401
 from rivulet.benchmark.estimates import Sampling
-from rivulet.benchmark.table import read_rows
+from rivulet.benchmark.table import MethodRow, SampleRow
 from rivulet.config.load import load_config
+from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
 from rivulet.log_tools.distil import distil_log
+from rivulet.measure.roofline import RoofRow
+from rivulet.paths import POOL, parse, split_pair
 from rivulet.provenance.record import read_record, records_below
 from rivulet.records.curve import read_curve
-from rivulet.report.droplet_tables import read_effects
 from rivulet.report.environments import environments
-from rivulet.report.inputs import POOL, read_benchmarks
 from rivulet.report.reference.earlier import earlier_pairs, read_earlier
 from rivulet.report.reference.page import CHART, reference_page
 from rivulet.report.reference.run import Run
@@ -32,7 +33,7 @@ from rivulet.report.reference.stage_times import StageTime, stage_times
 from rivulet.report.reference.summary import speed_points
 from rivulet.report.reference.table_effects import table_effects
 from rivulet.report.templates import embedded_json
-from rivulet.tables import write_table
+from rivulet.tables import read_table, write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = (
@@ -40,7 +41,6 @@ KEPT = (
     "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
-LOGS = ("*/logs/*/*/log.json", "*/transfer/*/*/log.json", "*/transfer-droplet/*/*/log.json")
 EARLIER = ROOT / "docs/earlier_results.csv"
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
 # Of the environment, as the report tells of it.
@@ -68,7 +68,7 @@ a machine of another kind too, with a short search of the target's own beside it
 cp -r {place}/{hardware}/logs/ansor-{trials} build-on && gunzip -r build-on
 cat > again.yaml <<END
 models: {{{target}: {target_definition}}}
-library: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
+donors: {{{source}-kept: {{log: build-on/{source}, other_hardware: true}}}}
 trials: [200]
 END
 snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}.csv \\
@@ -119,7 +119,8 @@ def keep(options):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
             written.append(copy)
-    logs = sorted(path.parent for pattern in LOGS for path in results.glob(pattern))
+    records = results.glob("*/*/*/*/log.json")
+    logs = sorted(path.parent for path in records if (one := parse(path)) and one.kind == "log")
     for number, log in enumerate(logs, 1):
         print(f"log {number} of {len(logs)}: {log}", file=sys.stderr, flush=True)
         below = log.relative_to(results)
@@ -138,7 +139,7 @@ def keep(options):
 
 def run_of(options, config, records):
     """What the page tells of: the largest trial count of the first hardware."""
-    rows = read_benchmarks(options.results / "benchmarks.csv")
+    rows = read_table(MethodRow, options.results / "benchmarks.csv")
     if not rows or not records:
         raise UserError(
             f"{options.results}: no pair in its benchmarks.csv; there is nothing to keep"
@@ -174,10 +175,12 @@ def effects_of(rows, folder, sampling):
     trials = rows[0].trials
     samples = {}
     for path in sorted((folder / f"benchmarks/ansor-{trials}/samples").glob("*.csv")):
-        source, _, target = path.stem.partition("-to-")
-        samples[source, target] = read_rows(path)
+        source, target = split_pair(path.stem)
+        samples[source, target] = read_table(SampleRow, path)
     study = folder / "droplet_effect.csv"
-    measured = [e for e in read_effects(study) if e.trials == trials] if study.exists() else []
+    measured = (
+        [e for e in read_table(EffectRow, study) if e.trials == trials] if study.exists() else []
+    )
     found = {
         (one.source, one.target, one.comparison): one
         for one in [*table_effects(rows, samples, sampling), *measured]
@@ -218,7 +221,7 @@ def facts_of(rows, records, config, logs, folder):
     """What the run was made with, in words."""
     (first, *_) = environments(rows, records)
     facts = dict(first["facts"])
-    roofs = read_rows(folder / "roofline.csv")
+    roofs = read_table(RoofRow, folder / "roofline.csv")
     sizes = [sum(path.stat().st_size for path in log.iterdir()) for log in logs.values()]
     days = sorted(record.made["at"][:16] for record in records.values())
     commits = {record.facts["environment"].get("commit") for record in records.values()}
@@ -226,7 +229,7 @@ def facts_of(rows, records, config, logs, folder):
         "models": ", ".join(logs),
         "trials": f"{rows[0].trials:,} for each model, search seed {config['search']['seed']}",
         **{name: facts[name] for name in FACTS},
-        "Peak": ", ".join(f"{float(row['peak']):.0f} {row['unit']}" for row in roofs),
+        "Peak": ", ".join(f"{row.peak:.0f} {row.unit}" for row in roofs),
         "Size of Ansor's logs": ", ".join(f"{size / 1e6:.0f} MB" for size in sizes),
         "Benchmarked": f"{days[0]} to {days[-1]}",
         "By commit": ", ".join(sorted(filter(None, commits))),

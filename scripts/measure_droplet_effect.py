@@ -21,6 +21,7 @@ from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, Effe
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.statistics import median
+from rivulet.methods import ANSOR, DROPLET, TRANSFER, TRANSFER_DROPLET
 from rivulet.models.precision import tolerance_for
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.behind import library_of, log_record_of
@@ -30,13 +31,12 @@ from rivulet.records.stored import read_kernel_table, read_log
 from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
 
-ANSOR, DROPLET = "ansor", "droplet"
-TRANSFER, FROM_DROPLET, REFINED = "transfer", "transfer from droplet", "transfer+droplet"
-METHODS = (ANSOR, DROPLET, TRANSFER, FROM_DROPLET, REFINED)
+FROM_DROPLET = "transfer from droplet"
+METHODS = (ANSOR, DROPLET, TRANSFER, FROM_DROPLET, TRANSFER_DROPLET)
 COMPARISONS = {
     OWN_LOG: (DROPLET, ANSOR),
     BEFORE_TRANSFER: (FROM_DROPLET, TRANSFER),
-    AFTER_TRANSFER: (REFINED, TRANSFER),
+    AFTER_TRANSFER: (TRANSFER_DROPLET, TRANSFER),
 }
 # Changes of a function below this share of the model's time explain nothing.
 TOLD = 0.005
@@ -51,7 +51,7 @@ def effect(job, options):
     model_record = options.model.with_suffix(".json")
     model = read_record(model_record).facts
     tolerance, key = tolerance_for(chosen, model)
-    timing = TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__})
+    timing = TimingSettings.from_settings(chosen)
     subject = Subject(
         options.model, dict(zip(METHODS, map(library_of, options.records), strict=True)),
         model["inputs"], device, timing, tolerance, baselines=(), checks=chosen["inputs"],
@@ -117,11 +117,22 @@ def row_of(options, comparison, method, baseline, found, changed, sampling):
         median([median(samples) for samples in groups[name]]) for name in (baseline, method)
     )
     return EffectRow(
-        subject["hardware"], subject["target"], subject["source"], int(subject["trials"]),
-        comparison, method, baseline, round(before, 6), round(after, 6),
-        *(round(value, 4) for value in (one.value, one.low, one.high)), len(found), one.verdict,
-        reason_of(found, baseline, method, changed[comparison]),
-    )  # fmt: skip
+        hardware=subject["hardware"],
+        target=subject["target"],
+        source=subject["source"],
+        trials=int(subject["trials"]),
+        comparison=comparison,
+        method=method,
+        baseline=baseline,
+        baseline_ms=round(before, 6),
+        method_ms=round(after, 6),
+        effect=round(one.value, 4),
+        effect_low=round(one.low, 4),
+        effect_high=round(one.high, 4),
+        repetitions=len(found),
+        verdict=one.verdict,
+        reason=reason_of(found, baseline, method, changed[comparison]),
+    )
 
 
 def reason_of(found, baseline, method, changed):

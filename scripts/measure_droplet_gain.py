@@ -159,23 +159,40 @@ def row_of(options, step, samples, kernels):
     settings = options.settings
     before, after = samples[f"ansor-{step.count}"], samples[f"droplet-{step.count}-{step.budget}"]
 
-    def against(trials):
+    def against(column, verdict, trials):
+        """The columns of one comparison with the log after some trials, where it goes so far."""
         if trials is None:
-            return None, None, None, ""
+            return {column: None, f"{column}_low": None, f"{column}_high": None, verdict: ""}
         found = sum_ratio(
             samples[f"ansor-{trials}"], after, settings["confidence"],
             settings["bootstrap_resamples"], settings["seed"],
         )  # fmt: skip
-        return (*(round(v, 4) for v in (found.value, found.low, found.high)), found.verdict)
+        return {
+            column: round(found.value, 4),
+            f"{column}_low": round(found.low, 4),
+            f"{column}_high": round(found.high, 4),
+            verdict: found.verdict,
+        }
 
-    gain, trials, seconds = map(against, (step.count, step.equal_trials, step.equal_seconds))
     slower, faster = slower_and_faster(before, after, settings["significance"])
     return GainRow(
-        options.subject["hardware"], options.subject["model"], step.count, step.budget,
-        round(step.before_s, 3), round(step.droplet_s, 3), total_ms(before), total_ms(after),
-        *gain, step.equal_trials, *trials, step.equal_seconds, *seconds,
-        len(kernels), faster, slower,
-    )  # fmt: skip
+        hardware=options.subject["hardware"],
+        model=options.subject["model"],
+        ansor_trials=step.count,
+        droplet_trials=step.budget,
+        ansor_seconds=round(step.before_s, 3),
+        droplet_seconds=round(step.droplet_s, 3),
+        ansor_ms=total_ms(before),
+        droplet_ms=total_ms(after),
+        **against("gain", "gain_verdict", step.count),
+        equal_trials=step.equal_trials,
+        **against("vs_equal_trials", "equal_trials_verdict", step.equal_trials),
+        equal_seconds_trials=step.equal_seconds,
+        **against("vs_equal_seconds", "equal_seconds_verdict", step.equal_seconds),
+        kernels=len(kernels),
+        kernels_faster=faster,
+        kernels_slower=slower,
+    )
 
 
 def total_ms(weighted):

@@ -11,7 +11,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 from rivulet.hardware.conduct import conduct_between, read_counters
 from rivulet.hardware.fingerprint import environment
-from rivulet.hardware.place import at_place
+from rivulet.hardware.open_place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.measure.roofline import RoofRow, measure_roofline

@@ -25,7 +25,7 @@ from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.bounded import run_bounded
 from rivulet.jobs.progress import duration
 from rivulet.provenance import read_record
-from rivulet.tables import put_between, read_table, write_table
+from rivulet.tables import put_between, read_own_table, write_table
 from rivulet.tvm_compat import installed_version
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -176,7 +176,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
     entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
     device = Device.from_settings("local", entry)
-    rows = {row.model: row for row in read_table(ModelRow, options.out)}
+    rows = {row.model: row for row in read_own_table(ModelRow, options.out)}
     if options.again is not None:
         gone = options.again or [name for name, row in rows.items() if row.error]
         rows = {name: row for name, row in rows.items() if name not in gone}

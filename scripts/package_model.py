@@ -25,7 +25,8 @@ from rivulet.deploy.package import (
 )
 from rivulet.errors import UserError
 from rivulet.figures import milliseconds
-from rivulet.hardware.place import PlaceUnreachable, at_place
+from rivulet.hardware.open_place import at_place
+from rivulet.hardware.place import PlaceUnreachable
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.models.precision import tolerance_for
@@ -47,7 +48,7 @@ def package(job, options):
     folder.mkdir(parents=True, exist_ok=True)
     subject = Subject(
         options.onnx, {PACKAGED: folder / LIBRARY}, model["inputs"], device,
-        TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        TimingSettings.from_settings(chosen),
         tolerance, (), checks=chosen["inputs"], weights=job.scratch / "weights.npz",
         tolerance_key=key,
     )  # fmt: skip

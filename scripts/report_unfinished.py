@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
-from rivulet.benchmark.table import COLUMNS, collect_tables
+from rivulet.benchmark.table import MethodRow, collect_tables
 from rivulet.config.load import load_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record
 from rivulet.provenance.checkout import commit
 from rivulet.provenance.reconcile import staleness
 from rivulet.report.page import build_report
+from rivulet.tables import has_columns
 from rivulet.workflow.planning import expected_settings
 from rivulet.workflow.report_files import report_files
 
@@ -51,12 +52,6 @@ def stale_files(config, files):
     return found
 
 
-def has_columns(path):
-    """Whether a pair's table is of the present form."""
-    with path.open() as stream:
-        return stream.readline().strip().split(",") == list(COLUMNS)
-
-
 def write_report(config):
     """Write the page; returns how many artefacts are there, missing and out of date."""
     whole = report_files(config)
@@ -65,7 +60,7 @@ def write_report(config):
     TABLE.parent.mkdir(exist_ok=True)
     stale = stale_files(config, there)
     tables = [Path(path) for path in there.pair_tables]
-    other = [path for path in tables if not has_columns(path)]
+    other = [path for path in tables if not has_columns(MethodRow, path)]
     stale |= {str(path): "a table of another form, left out here" for path in other}
     collect_tables([path for path in tables if path not in other], TABLE)
 

@@ -9,14 +9,12 @@ import argparse
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
+from rivulet import methods
 from rivulet.benchmark.table import read_rows
 from rivulet.figures import fixed
 from rivulet.measure.statistics import median
+from rivulet.methods import ANSOR, moves, place_of
 
-ORDER = (
-    "untuned", "onnxruntime", "torch", "torch-compile", "ansor", "droplet", "warm", "transfer",
-    "transfer+droplet",
-)  # fmt: skip
 HEADINGS = (
     "hardware", "target", "trials", "method", "from", "latency ms", "95 % interval", "vs untuned",
     "vs ORT", "of Ansor", "95 % interval", "search s", "FLOPs covered",
@@ -27,10 +25,9 @@ def summary_lines(rows):
     """The table's lines."""
     groups = {}
     for row in rows:
-        transferred = row["method"].startswith("transfer")
-        origin = f"{row['source']} ({row['log']})" if transferred else ""
+        origin = f"{row['source']} ({row['log']})" if moves(row["method"]) else ""
         key = (
-            row["hardware"], row["target"], int(row["trials"]), ORDER.index(row["method"]), origin,
+            row["hardware"], row["target"], int(row["trials"]), place_of(row["method"]), origin,
         )  # fmt: skip
         groups.setdefault(key, []).append(row)
     cells = [HEADINGS]
@@ -38,7 +35,7 @@ def summary_lines(rows):
         errors = [row["error"] for row in group if row["error"]]
         cells.append(
             (
-                hardware, target, str(trials), ORDER[order], origin,
+                hardware, target, str(trials), methods.METHODS[order].name, origin,
                 errors[0][:40] if errors else middle(group, "latency_ms", lambda ms: fixed(ms, 3)),
                 interval(group),
                 middle(group, "speedup_vs_untuned", "{:.1f}x".format),
@@ -65,7 +62,7 @@ def ratio(group, column):
     """Interval of a ratio, from the lowest to the highest end over the group's rows."""
     ends = [(row[f"{column}_low"], row[f"{column}_high"]) for row in group]
     known = [(float(low), float(high)) for low, high in ends if low and high]
-    if not known or group[0]["method"] == "ansor":
+    if not known or group[0]["method"] == ANSOR:
         return ""
     return f"{min(low for low, _ in known):.0%}-{max(high for _, high in known):.0%}"
 

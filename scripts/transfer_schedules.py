@@ -18,7 +18,7 @@ from rivulet.benchmark.untuned import Subject, look_at_untuned
 from rivulet.errors import UserError
 from rivulet.figures import milliseconds
 from rivulet.graph.prepare import prepare_model
-from rivulet.hardware.place import at_place
+from rivulet.hardware.open_place import at_place
 from rivulet.hardware.target import resolve_target
 from rivulet.jobs.cli import Command, configured_device
 from rivulet.jobs.progress import duration
@@ -176,8 +176,8 @@ def prove(job, options, device, subject, settings, untuned, result, chosen, fold
 
         def work(place, schedules=schedules):
             return prove_in_place(
-                replace(subject, place=place), library_of(options.untuned_record), untuned,
-                schedules, folder, folder / "model.so", job.tell, job.logger,
+                replace(subject, place=place), untuned,
+                schedules, folder, folder / "model.so", say=job.tell, logger=job.logger,
             )  # fmt: skip
 
         found, kept = at_place(device.location, work)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from comparison.figures import geometric_mean
+from rivulet.droplet.study import EffectRow, GainRow
 from rivulet.measure.ratios import KernelSamples, latency_ratio
 from rivulet.measure.statistics import median, significantly_faster
-from rivulet.report.droplet_tables import read_effects, read_gain
+from rivulet.tables import read_table
 
 _SIGNIFICANCE = 0.05
 _CONFIDENCE, _RESAMPLES = 0.95, 2000
@@ -79,12 +80,12 @@ def upstream_lines(figures: dict[str, Any]) -> Iterator[str]:
 
 def read_gain_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a ``droplet_gain.csv``."""
-    return [asdict(row) for row in read_gain(path)]
+    return [asdict(row) for row in read_table(GainRow, path)]
 
 
 def read_effect_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a ``droplet_effect.csv``."""
-    return [asdict(row) for row in read_effects(path)]
+    return [asdict(row) for row in read_table(EffectRow, path)]
 
 
 def gain_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

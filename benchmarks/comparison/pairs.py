@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.benchmark.table import read_rows
+from rivulet.benchmark.table import MethodRow
+from rivulet.methods import ANSOR, TRANSFER, UNTUNED, method_of
+from rivulet.paths import BENCHMARK, OWN_LOG, PAIR, POOL, TRIALS, log_of
 from rivulet.provenance import read_record
 from rivulet.records.curve import Curve, read_curve
+from rivulet.tables import read_table
 from rivulet.transfer.correlation import Share, ranking_correlations
 
 NEVER = "never"
@@ -181,12 +184,12 @@ def read_figures(
         warm: What `warm_start.py` found for each target of a pool.
     """
     figures, covered = [], []
-    for source, target in [*part.pairs, *(("pool", target) for target in part.pools)]:
-        name = f"{source}-to-{target}"
-        one = _coverage(name, results / f"transfer/ansor-{trials}/{name}")
+    for source, target in [*part.pairs, *((POOL, target) for target in part.pools)]:
+        name = PAIR.at(source=source, target=target)
+        one = _coverage(name, _transfer(results, trials, source, target))
         covered.append(one)
         if part.benchmarked:
-            known = warm.get(target) if source == "pool" else None
+            known = warm.get(target) if source == POOL else None
             figures.append(_figures(source, target, one, results, trials, known))
     return figures, covered
 
@@ -252,6 +255,11 @@ def _coverage(name: str, folder: Path) -> Coverage:
     )  # fmt: skip
 
 
+def _transfer(results: Path, trials: int, source: str, target: str) -> Path:
+    log = log_of(method_of(TRANSFER)).at(log_kind=ANSOR, trials=trials)
+    return log.below(results.parent, hardware=results.name, source=source, target=target)
+
+
 def _figures(
     source: str,
     target: str,
@@ -260,24 +268,26 @@ def _figures(
     trials: int,
     warm: dict[str, Any] | None,
 ) -> TransferFigures:
-    table = results / f"benchmarks/ansor-{trials}/{source}-to-{target}.csv"
-    rows = {row["method"]: row for row in read_rows(table)}
+    run = {"hardware": results.name, "trials": trials}
+    pair = {**run, "log_kind": ANSOR, "source": source, "target": target}
+    table = (BENCHMARK + ".csv").below(results.parent, **pair)
+    own = OWN_LOG.below(results.parent, own_log=ANSOR, model=target, **run)
+    rows = {row.method: row for row in read_table(MethodRow, table)}
     share, low, high = (
-        float(rows["transfer"][f"share_of_ansor_speedup{end}"]) for end in ("", "_low", "_high")
+        getattr(rows[TRANSFER], f"share_of_ansor_speedup{end}") for end in ("", "_low", "_high")
     )
-    match = rows["transfer"]["ansor_seconds_to_match"]
-    equal = rows["transfer"]["ansor_sum_ms_at_equal_time"]
-    sum_ms = float(rows["transfer"]["kernel_sum_ms"])
+    transfer, ansor = rows[TRANSFER], rows[ANSOR]
+    equal = transfer.ansor_sum_ms_at_equal_time
     return TransferFigures(
         source, target, coverage,
-        *(float(rows[m]["latency_ms"]) for m in ("untuned", "transfer", "ansor")),
+        *(rows[m].latency_ms for m in (UNTUNED, TRANSFER, ANSOR)),
         share, low, high,
-        float(rows["ansor"]["search_seconds"]),
-        math.inf if match == NEVER else float(match),
-        float(equal) / sum_ms if equal else None,
-        warm, trials, float(rows["ansor"]["kernel_sum_ms"]),
-        read_curve(results / f"transfer/ansor-{trials}/{source}-to-{target}/trials.csv"),
-        read_curve(results / f"logs/ansor-{trials}/{target}/trials.csv"),
+        ansor.search_seconds,
+        transfer.ansor_seconds_to_match,
+        equal / transfer.kernel_sum_ms if equal else None,
+        warm, trials, ansor.kernel_sum_ms,
+        read_curve(_transfer(results, trials, source, target) / TRIALS),
+        read_curve(own / TRIALS),
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ The figures are drawn at random; nothing of them is a measurement.
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 from itertools import product
@@ -14,8 +13,22 @@ from typing import Any
 
 from rivulet.benchmark.kernel_rows import KernelRow
 from rivulet.benchmark.table import MethodRow, write_rows
-from rivulet.kernels.store import COLUMNS
+from rivulet.kernels.store import StoredKernel
 from rivulet.measure.roofline import RoofRow
+from rivulet.methods import ANSOR, DROPLET, TRANSFER, method_of
+from rivulet.paths import (
+    BENCHMARK,
+    BENCHMARK_KERNELS,
+    CANDIDATES,
+    KERNELS,
+    OWN_LOG,
+    POOL,
+    RANKING,
+    ROOFLINE,
+    TRIALS,
+    Pattern,
+    log_of,
+)
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, write_trials
 from rivulet.report.inputs import ReportInputs
@@ -53,7 +66,7 @@ class StubResults:
     def write(self) -> ReportInputs:
         """Write everything; returns where it is."""
         pairs = [(a, b) for a in self._models for b in self._models if a != b]
-        pairs += [("pool", model) for model in self._models]
+        pairs += [(POOL, model) for model in self._models]
         rows: list[MethodRow] = []
         inputs = ReportInputs(
             self._root / "benchmarks.csv", [], [], [], [], [],
@@ -61,29 +74,32 @@ class StubResults:
         )  # fmt: skip
         for model in self._models:
             inputs.kernels.append(self._kernel_table(model))
-            for log in ("ansor", "droplet"):
-                place = self._hardware / f"logs/{log}-{_TRIALS}/{model}/trials.csv"
+            for log in (ANSOR, DROPLET):
+                place = self._at(OWN_LOG / TRIALS, own_log=log, model=model)
                 inputs.histories.append(self._history(place, self._own[model]))
         for log, (source, target) in product(self._logs, pairs):
             own = self._method_rows(log, source, target)
             rows += own
-            name = f"{log}-{_TRIALS}/{source}-to-{target}"
-            record = self._hardware / f"benchmarks/{name}.json"
+            pair = {"log_kind": log, "source": source, "target": target}
+            record = self._at(BENCHMARK + ".json", **pair)
             record.parent.mkdir(parents=True, exist_ok=True)
             subject, facts = {"hardware": self._hardware.name}, self._facts()
             write_record(record, "benchmark", subject, {}, [], [], facts)
             inputs.pair_records.append(record)
-            if source == "pool":
+            if source == POOL:
                 inputs.kernel_tables.append(self._kernels_by_method(log, source, target, own))
-            folder = self._hardware / f"transfer/{name}"
+            folder = self._at(log_of(method_of(TRANSFER)), **pair)
             folder.mkdir(parents=True, exist_ok=True)
-            write_candidates(self._candidates(), folder / "candidates.csv")
-            inputs.candidates.append(folder / "candidates.csv")
-            inputs.histories.append(self._history(folder / "trials.csv", self._own[target]))
+            write_candidates(self._candidates(), folder / CANDIDATES)
+            inputs.candidates.append(folder / CANDIDATES)
+            inputs.histories.append(self._history(folder / TRIALS, self._own[target]))
         write_rows(rows, inputs.benchmarks)
         inputs.rankings.append(self._ranking())
         inputs.rooflines.append(self._roofline())
         return inputs
+
+    def _at(self, pattern: Pattern, **values: str) -> Path:
+        return pattern.below(self._root, hardware=self._hardware.name, trials=_TRIALS, **values)
 
     def _method_rows(self, log: str, source: str, target: str) -> list[MethodRow]:
         ansor = self._own[target] * self._random.uniform(0.98, 1.02)
@@ -113,41 +129,59 @@ class StubResults:
                 _TRIALS,
             )
             row.kernels_total = row.kernels_covered = len(self._kernels)
-            row.flops_covered, row.max_rel_error = 1.0, "1e-6"
+            row.flops_covered, row.max_rel_error = 1.0, 1e-6
             row.kernel_sum_ms = round(latency * 0.95, 6)
             row.fingerprint, row.tvm_version = self._fingerprint, "0.27.0"
             rows.append(row)
         return rows
 
     def _kernel_table(self, model: str) -> Path:
-        path = self._hardware / f"kernels/{model}.csv"
+        path = self._at(KERNELS + ".csv", model=model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(COLUMNS)
-            for number, kernel in enumerate(self._kernels):
-                kind = _CLASSES[number % len(_CLASSES)]
-                writer.writerow([kernel, kind, "1x64x56x56", "float32", 10**8, 1, kernel])
+        rows = [
+            StoredKernel(
+                task=kernel,
+                class_=_CLASSES[number % len(_CLASSES)],
+                shapes="1x64x56x56",
+                dtype="float32",
+                flops=10**8,
+                weight=1,
+                workload=kernel,
+            )
+            for number, kernel in enumerate(self._kernels)
+        ]
+        write_table(StoredKernel, rows, path)
         return path
 
     def _kernels_by_method(self, log: str, source: str, target: str, rows: list[MethodRow]) -> Path:
-        path = self._hardware / f"benchmarks/{log}-{_TRIALS}/kernels/{source}-to-{target}.csv"
+        pair = {"log_kind": log, "source": source, "target": target}
+        path = self._at(BENCHMARK_KERNELS + ".csv", **pair)
         path.parent.mkdir(parents=True, exist_ok=True)
         found = []
         for row in rows:
             if row.method in ("onnxruntime", "torch"):
                 continue
             for number, kernel in enumerate(self._kernels):
-                one = KernelRow(
-                    self._hardware.name, target, source, log, _TRIALS, row.method, kernel
+                latency, part, rate = (
+                    self._random.uniform(*ends) for ends in ((1, 900), (0, 0.05), (1, 480))
                 )
-                one.kernel_class, one.runs = _CLASSES[number % len(_CLASSES)], 1
-                one.latency_us = round(self._random.uniform(1, 900), 3)
-                one.share_of_model = round(self._random.uniform(0, 0.05), 4)
-                one.gflops = round(self._random.uniform(1, 480), 3)
-                one.share_of_peak = round(one.gflops / 500, 4)
-                one.share_of_roof = round(one.gflops / 490, 4)
-                one.bound = self._random.choice(("compute", "memory"))
+                one = KernelRow(
+                    hardware=self._hardware.name,
+                    target=target,
+                    source=source,
+                    log=log,
+                    trials=_TRIALS,
+                    method=row.method,
+                    kernel=kernel,
+                    kernel_class=_CLASSES[number % len(_CLASSES)],
+                    runs=1,
+                    latency_us=round(latency, 3),
+                    share_of_model=round(part, 4),
+                    gflops=round(rate, 3),
+                    share_of_peak=round(rate / 500, 4),
+                    share_of_roof=round(rate / 490, 4),
+                    bound=self._random.choice(("compute", "memory")),
+                )
                 found.append(one)
         write_table(KernelRow, found, path)
         return path
@@ -172,7 +206,7 @@ class StubResults:
         return path
 
     def _ranking(self) -> Path:
-        path = self._hardware / "transfer/ranking.csv"
+        path = self._at(RANKING + ".csv")
         rows = [
             Ranked("ansor", _TRIALS, target, source, place, 0.9, 1.0, place, 1.0)
             for target in self._models
@@ -182,7 +216,7 @@ class StubResults:
         return path
 
     def _roofline(self) -> Path:
-        path = self._hardware / "roofline.csv"
+        path = self._at(ROOFLINE + ".csv")
         rows = [
             RoofRow("compute", "GFLOP/s", 500.0, 495.0, 25, 2),
             RoofRow("bandwidth", "GB/s", 40.0, 38.0, 25, 2),

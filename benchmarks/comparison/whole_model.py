@@ -29,7 +29,7 @@ def compare(child: Child) -> dict[str, Any]:
     from rivulet.hardware.target import resolve_target
 
     chosen = spec["benchmark"]
-    timing = TimingSettings(**{key: chosen[key] for key in TimingSettings.__dataclass_fields__})
+    timing = TimingSettings.from_settings(chosen)
     target = resolve_target(child.device)
     onnx = child.other("prepared") / ONNX
     library = child.folder / "model.so"

@@ -11,8 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from league_parts.figures import Standing
 from league_parts.settings import PEERS
-from rivulet.report.blocks import NAMES
-from rivulet.report.plots import COLOURS
+from rivulet.methods import method_of
 from rivulet.report.svg import GRID, STYLE, inline, stand_alone
 
 _TICKS = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)
@@ -24,16 +23,15 @@ def write_chart(path: Path, standings: Sequence[Standing]) -> None:
         figure = Figure(figsize=(8.4, 1.3 + 0.34 * len(standings)))
         axes = figure.subplots()
         for number, peer in enumerate(PEERS):
+            colour, title = method_of(peer).colour, method_of(peer).title
             shift = (number - (len(PEERS) - 1) / 2) * 0.24
             drawn = False
             for row, one in enumerate(standings):
                 if ratio := one.ratios.get(peer):
+                    axes.plot([ratio.low, ratio.high], [row + shift] * 2, color=colour, linewidth=2)
+                    label = None if drawn else f"over {title}"
                     axes.plot(
-                        [ratio.low, ratio.high], [row + shift] * 2, color=COLOURS[peer], linewidth=2
-                    )
-                    label = None if drawn else f"over {NAMES[peer]}"
-                    axes.plot(
-                        [ratio.value], [row + shift], "o", color=COLOURS[peer], markersize=4.5,
+                        [ratio.value], [row + shift], "o", color=colour, markersize=4.5,
                         label=label,
                     )  # fmt: skip
                     drawn = True
@@ -54,7 +52,7 @@ def write_chart(path: Path, standings: Sequence[Standing]) -> None:
             )
         figure.tight_layout()
         told = "; ".join(
-            f"{one.model}, over {NAMES[peer]}: {ratio.value:.2f} "
+            f"{one.model}, over {method_of(peer).title}: {ratio.value:.2f} "
             f"({ratio.low:.2f} to {ratio.high:.2f})"
             for one in standings
             for peer, ratio in one.ratios.items()

@@ -10,7 +10,7 @@ import numpy as np
 
 from league_parts.contestants import SEED, Contestant
 from league_parts.modules import build_module, example_inputs
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line
 from rivulet.models.export import OPSET
 
 _TOLERANCE = 1e-3
@@ -29,8 +29,9 @@ def export_contestant(one: Contestant, path: Path) -> None:
         _write(one, module, partial)
         error = _difference(one, module, partial)
     except Exception as failure:
-        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
-        raise UserError(f"it cannot be exported from {one.package}: {reason}") from failure
+        raise UserError(
+            f"it cannot be exported from {one.package}: {first_line(failure)}"
+        ) from failure
     if not error <= _TOLERANCE:
         raise UserError(
             f"ONNX Runtime's output of its export differs from PyTorch's by {error:.1e} "

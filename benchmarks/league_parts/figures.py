@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from league_parts.match import LEFT, Match
-from league_parts.settings import ANSOR, DROPLET, ORT, PEERS
+from league_parts.settings import ORT, PEERS
 from rivulet.benchmark.estimates import Estimate, Sampling, estimate_latency, estimate_ratio
 from rivulet.measure.ratios import Ratio
+from rivulet.methods import ANSOR, DROPLET
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from rivulet.benchmark.kernel_sum import model_and_kernels
 from rivulet.benchmark.pair import packed_weights
 from rivulet.benchmark.subject import Subject
 from rivulet.hardware.cpu import spread_cpus
-from rivulet.hardware.place import HERE, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE
 from rivulet.hardware.target import resolve_target
 from rivulet.tvm_compat import load_tvm
 

@@ -16,8 +16,6 @@ from league_parts.contestants import Contestant
 from league_parts.kernel_sums import sum_to_model
 from league_parts.modules import build_module
 from league_parts.settings import (
-    ANSOR,
-    DROPLET,
     HARDWARE,
     PEERS,
     ROOFLINE,
@@ -28,14 +26,17 @@ from rivulet.benchmark.estimates import Sampling, Stopping
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.benchmark.repeat import Repeated, repeat_benchmark
 from rivulet.benchmark.subject import Subject
-from rivulet.benchmark.table import read_rows
 from rivulet.config.model import Config
+from rivulet.errors import last_line
 from rivulet.hardware.lock import device_lock
-from rivulet.measure.roofline import COMPUTE
+from rivulet.measure.roofline import COMPUTE, RoofRow
+from rivulet.methods import ANSOR, DROPLET
 from rivulet.models.precision import tolerance_for
+from rivulet.paths import KERNELS, MODEL
 from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.checkout import versions
 from rivulet.provenance.code import stage_code
+from rivulet.tables import read_table
 from rivulet.workflow.stages import device_of
 
 # What should not run at inference, as the record of a model's kernels counts it.
@@ -118,7 +119,7 @@ def _sum_to_model(subject: Subject, config: Config, say: Callable[[str], None]) 
     try:
         return sum_to_model(subject, subject.libraries[DROPLET], measure)
     except Exception as error:
-        say(f"  it failed: {(str(error).strip().splitlines() or [type(error).__name__])[-1]}")
+        say(f"  it failed: {last_line(error)}")
         return None
 
 
@@ -132,7 +133,7 @@ def _made_of(one: Contestant, settings: Settings, config: Config, folder: Path) 
     """What the match depends on, in short."""
     parts: list[Any] = [
         *(digest_of(folder / library(m, one.name, settings)) for m in (ANSOR, DROPLET)),
-        digest_of(folder / f"results/models/{one.name}.onnx"),
+        digest_of(folder / (MODEL + ".onnx").at(model=one.name)),
         config.benchmark.model_dump(mode="json"),
         config.measure.model_dump(mode="json"), versions(), stage_code("benchmark"),
     ]  # fmt: skip
@@ -143,14 +144,14 @@ def _subject(
     one: Contestant, settings: Settings, config: Config, folder: Path, scratch: Path
 ) -> Subject:
     chosen = config.benchmark.model_dump(mode="json")
-    record = read_record(folder / f"results/models/{one.name}.json")
+    record = read_record(folder / (MODEL + ".json").at(model=one.name))
     tolerance, key = tolerance_for(chosen, record.facts)
-    roofs = {row["roof"]: float(row["peak"]) for row in read_rows(folder / ROOFLINE)}
+    roofs = {row.roof: row.peak for row in read_table(RoofRow, folder / ROOFLINE)}
     return Subject(
-        folder / f"results/models/{one.name}.onnx",
+        folder / (MODEL + ".onnx").at(model=one.name),
         {m: folder / library(m, one.name, settings) for m in (ANSOR, DROPLET)},
         record.facts["inputs"], device_of(config, HARDWARE),
-        TimingSettings(**{k: chosen[k] for k in TimingSettings.__dataclass_fields__}),
+        TimingSettings.from_settings(chosen),
         tolerance, PEERS, module=partial(build_module, one.name), checks=chosen["inputs"],
         weights=scratch / "weights.npz", peak_gflops=roofs.get(COMPUTE), tolerance_key=key,
     )  # fmt: skip
@@ -177,7 +178,8 @@ def _teller(say: Callable[[str], None]) -> Callable[[int, int, str], None]:
 def _match(
     one: Contestant, folder: Path, subject: Subject, found: Repeated, ratio: float | None
 ) -> Match:
-    kernels = read_record(folder / f"results/{HARDWARE}/kernels/{one.name}.json").facts
+    kernels_record = (KERNELS + ".json").at(hardware=HARDWARE, model=one.name)
+    kernels = read_record(folder / kernels_record).facts
     runtimes: dict[str, dict[str, str]] = {}
     for result in found.results:
         runtimes |= result.runtimes

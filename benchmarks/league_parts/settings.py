@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from league_parts.contestants import CONTESTANTS, TORCHVISION
+from rivulet import paths
+from rivulet.methods import ANSOR, DROPLET, ONNXRUNTIME, OPENVINO, TORCH_COMPILE
+from rivulet.paths import COMPILED
 
 HARDWARE = "local"
-ANSOR, DROPLET = "ansor", "droplet"
-ORT, PEERS = "onnxruntime", ("onnxruntime", "openvino", "torch-compile")
+ORT, PEERS = ONNXRUNTIME, (ONNXRUNTIME, OPENVINO, TORCH_COMPILE)
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,11 @@ def configuration(settings: Settings, folder: Path) -> dict[str, Any]:
 
 def library(method: str, model: str, settings: Settings) -> str:
     """Where the workflow puts a compiled model."""
-    return f"results/{HARDWARE}/libraries/{method}-{settings.trials}/{model}.so"
+    compiled = COMPILED.at(hardware=HARDWARE, own_log=method, trials=settings.trials)
+    return (compiled + ".so").at(model=model)
 
 
-ROOFLINE = f"results/{HARDWARE}/roofline.csv"
+ROOFLINE = (paths.ROOFLINE + ".csv").at(hardware=HARDWARE)
 
 
 def wanted(model: str, settings: Settings) -> Sequence[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from league_parts.figures import Standing
-from league_parts.settings import ANSOR, DROPLET, PEERS
+from league_parts.settings import PEERS
 from rivulet.measure.ratios import Ratio
-from rivulet.report.blocks import NAMES
+from rivulet.methods import ANSOR, DROPLET, method_of
 from rivulet.tables import write_table
 
 BEGIN, END = "<!-- league: begin -->", "<!-- league: end -->"
@@ -82,7 +82,7 @@ def _row(one: Standing, method: str) -> LeagueRow:
 
 def terminal_lines(standings: Sequence[Standing]) -> list[str]:
     """The table for the terminal."""
-    head = f"{'model':<20}" + "".join(f"{NAMES[method]:>15}" for method in _METHODS)
+    head = f"{'model':<20}" + "".join(f"{method_of(method).title:>15}" for method in _METHODS)
     lines = ["", f"{head}{'ours / ORT':>24}{'ours / best':>13}{'model / sum':>13}"]
     for one in standings:
         cells = "".join(
@@ -117,7 +117,7 @@ def markdown(
     """
     lines = [
         BEGIN, "", *(f"- {name}: {value}" for name, value in facts.items()), "",
-        "| model | " + " | ".join(f"{NAMES[m]}, ms" for m in _METHODS)
+        "| model | " + " | ".join(f"{method_of(m).title}, ms" for m in _METHODS)
         + " | ours / ONNX Runtime | ours / best peer | model / sum of kernels |",
         "|---" * (len(_METHODS) + 4) + "|",
     ]  # fmt: skip
@@ -126,13 +126,15 @@ def markdown(
         best = one.vs_best_peer
         cells += [
             _interval(one.vs_ort).replace("-", "–"),
-            f"{best.value:.3f} ({NAMES[one.best_peer]})" if best else "–",
+            f"{best.value:.3f} ({method_of(one.best_peer).title})" if best else "–",
             f"{one.sum_to_model:.3f}" if one.sum_to_model else "–",
         ]
         lines.append(f"| {one.model} | " + " | ".join(cells) + " |")
     lines += ["", f"![Our latency over that of each of the others]({chart})"]
     lines += ["", f"In all: `{json.dumps(last)}`."]
-    told = [(one.model, NAMES[m], why) for one in standings for m, why in one.failures.items()]
+    told = [
+        (one.model, method_of(m).title, why) for one in standings for m, why in one.failures.items()
+    ]
     told += [(name, "", why) for name, why in failed.items()]
     if told:
         lines += ["", "| model | method | why not |", "|---|---|---|"]

@@ -19,6 +19,8 @@ from typing import Any
 from comparison.launch import BENCHMARKS
 from comparison.workflow import run_workflow
 from rivulet.measure.statistics import median
+from rivulet.methods import ANSOR
+from rivulet.paths import PACKAGE
 
 BAR_SECONDS, COMPILER_BAR_SECONDS = 3.0, 6.0
 RUNS = 3
@@ -43,7 +45,9 @@ _CONFIG: dict[str, Any] = {
         "settle_ms": 1, "bootstrap_resamples": 200, "max_seconds_per_method": 1,
     },
 }  # fmt: skip
-_PACKAGE = "results/local/library/squeezenet1_1-ansor-40/manifest.json"
+_PACKAGE = (
+    PACKAGE.at(hardware="local", model="squeezenet1_1", own_log=ANSOR, trials=40) / "manifest.json"
+)
 
 
 @dataclass(frozen=True)

@@ -7,3 +7,18 @@ class UserError(Exception):
     The message is shown alone on one line, with no traceback, so it has to name what is
     wrong (file, key, value) and what to do about it.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """Where ONNX Runtime and torch say what is wrong; the error's class where it has no text."""
+    return _lines(error)[0]
+
+
+def last_line(error: BaseException) -> str:
+    """Where TVM says what is wrong; the error's class where it has no text."""
+    return _lines(error)[-1]
+
+
+def _lines(error: BaseException) -> list[str]:
+    lines = (line.strip() for line in str(error).splitlines())
+    return [line for line in lines if line] or [type(error).__name__]

@@ -7,7 +7,7 @@ import pytest
 from rivulet.errors import UserError
 from rivulet.hardware import Device
 from rivulet.hardware.gpu import this_gpu
-from rivulet.hardware.place import open_place
+from rivulet.hardware.open_place import open_place
 from rivulet.hardware.target import resolve_target
 from rivulet.tvm_compat import load_tvm
 

@@ -19,6 +19,7 @@ from rivulet.benchmark.subject import Subject
 from rivulet.errors import UserError
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware import Device
+from rivulet.hardware.place import HERE
 from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import measure_roofline
 from rivulet.models.export import export_torchvision
@@ -175,10 +176,10 @@ def test_a_wrong_kernel_is_named(kernels, target, tmp_path, logger):
     (tmp_path / "bench").mkdir()
     with Bench(target, 1, MEASURE, tmp_path / "bench") as bench:
         run_search(kernels, target, 12, log, bench)
-    right = find_wrong_kernels(folder, 1, 1e-3, 0, tmp_path / "bench", lambda *_: None)
+    right = find_wrong_kernels(folder, HERE, 1e-3, 0, tmp_path / "bench", lambda *_: None)
     assert right.wrong == {}
     assert right.text == f"each of its {right.replayed} kernels is right when it runs alone"
-    seen = find_wrong_kernels(folder, 1, 1e-30, 0, tmp_path / "bench", lambda *_: None)
+    seen = find_wrong_kernels(folder, HERE, 1e-30, 0, tmp_path / "bench", lambda *_: None)
     assert seen.wrong
     assert all("its output differs" in why for why in seen.wrong.values())
     assert set(seen.wrong) <= {kernel.task for kernel in kernels}

@@ -22,7 +22,8 @@ from rivulet.deploy.package import (
     write_runner,
 )
 from rivulet.hardware.cpu import cpu_info
-from rivulet.hardware.place import HERE, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE
 from rivulet.hardware.target import missing_features
 from rivulet.models.description import check_onnx
 from rivulet.models.inputs import input_values

@@ -8,7 +8,7 @@ from rivulet.conformance.exported.exporting import EXPORTERS
 from rivulet.conformance.exported.judging import Row, judge_export
 from rivulet.conformance.exported.samples import SAMPLES
 from rivulet.conformance.exported.table import export_table
-from rivulet.tables import read_table, write_table
+from rivulet.tables import read_own_table, write_table
 
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 GOOD = Row("unet", "own", "dynamo", "right", 20, 16, 0.1, 9e-7)
@@ -56,9 +56,9 @@ def test_an_operator_that_nothing_compiles_is_refused_by_name(tmp_path):
 
 def test_rows_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "rows.csv"
-    assert read_table(Row, path) == []
+    assert read_own_table(Row, path) == []
     write_table(Row, [GOOD, REFUSED], path)
-    found = read_table(Row, path)
+    found = read_own_table(Row, path)
     assert [row.model for row in found] == ["unet", "rnn"]
     assert export_table(found, []) == export_table([GOOD, REFUSED], [])
 

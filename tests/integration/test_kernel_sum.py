@@ -7,7 +7,8 @@ from conftest import MEASURE
 from rivulet.benchmark.compile import CompiledModel, compile_model
 from rivulet.benchmark.kernel_sum import model_and_kernels, one_round
 from rivulet.graph.prepare import prepare_model
-from rivulet.hardware.place import HERE, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE
 
 TIMED = {**MEASURE, "cold_weights": True}
 

@@ -24,7 +24,8 @@ from rivulet.benchmark.untuned import Subject as Model
 from rivulet.benchmark.untuned import look_at_untuned
 from rivulet.errors import UserError
 from rivulet.hardware import Device
-from rivulet.hardware.place import Connection, at_place, open_place
+from rivulet.hardware.open_place import at_place, open_place
+from rivulet.hardware.place import Connection
 from rivulet.hardware.target import resolve_target
 from rivulet.log_tools.validate import sample_records, validate_records
 from rivulet.measure.bench import Bench
@@ -346,8 +347,8 @@ def test_roofs_and_proofs_in_place_are_taken_there(
         untuned = look_at_untuned(there, tmp_path / "before.so")
         assert untuned.latency_ms > 0
         return prove_in_place(
-            there, tmp_path / "before.so", untuned, empty, tmp_path, tmp_path / "after.so",
-            lambda text: None, logger,
+            there, untuned, empty, tmp_path, tmp_path / "after.so",
+            say=lambda text: None, logger=logger,
         )  # fmt: skip
 
     found, kept = at_place(location, proven)

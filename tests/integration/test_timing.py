@@ -7,7 +7,8 @@ import pytest
 
 from conftest import MEASURE, write_onnx
 from rivulet.hardware.cpu import last_level_cache_bytes
-from rivulet.hardware.place import HERE, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE
 from rivulet.measure.bench import Bench
 from rivulet.measure.timing import Tensors
 from rivulet.tvm_compat.arguments import Call, kernel_call, model_weight_bytes

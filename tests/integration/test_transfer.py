@@ -352,15 +352,14 @@ def model_without(wide, target, tmp_path):
     compile_model(model, target, None, tmp_path / "before.so")
     inputs = [{"name": "input", "shape": [1, 3, 10, 10], "dtype": "float32"}]
     subject = Subject(model, targets, inputs, target, 0, 0.05, onnx=path)
-    before = tmp_path / "before.so"
-    return subject, before, look_at_untuned(subject, before)
+    return subject, look_at_untuned(subject, tmp_path / "before.so")
 
 
 def test_what_makes_the_model_slower_in_place_is_put_back(
     model_without, source, wide, target, tmp_path, bench, logger
 ):
     """A schedule that claims to be fast, and is not."""
-    subject, before, untuned = model_without
+    subject, untuned = model_without
     _, _, targets = wide
     kernel = max(targets, key=lambda k: k.flops)
     _, _, chosen = transfer(
@@ -371,8 +370,8 @@ def test_what_makes_the_model_slower_in_place_is_put_back(
     bad.commit(kernel, slow.trace, 1e-9, target, chosen.best_records(kernel, 1)[0].args_info)
     said = []
     found, kept = prove_in_place(
-        subject, before, untuned, bad, tmp_path / "scratch", tmp_path / "after.so", said.append,
-        logger,
+        subject, untuned, bad, tmp_path / "scratch", tmp_path / "after.so", say=said.append,
+        logger=logger,
     )  # fmt: skip
     assert kernel.task in found.put_back
     assert not kept.best_records(kernel, 1)
@@ -393,12 +392,12 @@ def _slow_record(kernel, target):
 def test_schedules_that_help_in_place_stay(
     model_without, source, wide, target, tmp_path, bench, logger
 ):
-    subject, before, untuned = model_without
+    subject, untuned = model_without
     _, _, targets = wide
     _, _, chosen = transfer(targets, [source], target, tmp_path, bench, logger)
     found, kept = prove_in_place(
-        subject, before, untuned, chosen, tmp_path / "scratch", tmp_path / "after.so", quiet,
-        logger,
+        subject, untuned, chosen, tmp_path / "scratch", tmp_path / "after.so", say=quiet,
+        logger=logger,
     )  # fmt: skip
     taken = [k.task for k in targets if kept.best_records(k, 1)]
     assert set(taken) | set(found.put_back) >= {
@@ -411,7 +410,7 @@ def test_schedules_that_help_in_place_stay(
 
 
 def test_one_run_of_the_model_tells_its_output_and_each_kernels_time(model_without, wide):
-    subject, _, untuned = model_without
+    subject, untuned = model_without
     path, _, targets = wide
     reference = OnnxRuntimeModel(path, 1)
     reference.bind(subject.arrays())
@@ -423,18 +422,18 @@ def test_one_run_of_the_model_tells_its_output_and_each_kernels_time(model_witho
 
 
 def test_a_model_that_is_too_slow_is_cut_short_and_onnxruntime_tells_its_output(model_without):
-    subject, before, untuned = model_without
-    cut = look_at_untuned(subject, before, most_seconds=0.0)
+    subject, untuned = model_without
+    cut = look_at_untuned(subject, untuned.library, most_seconds=0.0)
     assert cut.seconds == {}
     np.testing.assert_allclose(cut.outputs[0], untuned.outputs[0], rtol=1e-3, atol=1e-4)
 
 
 def test_a_wrong_output_is_found_before_anything_is_timed(model_without, tmp_path, logger):
-    subject, before, untuned = model_without
+    subject, untuned = model_without
     other = replace(untuned, outputs=[array + 1 for array in untuned.outputs])
     empty = TuningLog(tmp_path / "empty")
     found, _ = prove_in_place(
-        subject, before, other, empty, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, other, empty, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert found.error > subject.tolerance
@@ -444,7 +443,7 @@ def test_a_wrong_output_is_found_before_anything_is_timed(model_without, tmp_pat
 def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_replaced(
     model_without, source, wide, target, tmp_path, bench, logger
 ):
-    subject, before, untuned = model_without
+    subject, untuned = model_without
     _, _, targets = wide
     kernel = max(targets, key=lambda k: k.flops)
     measured, chosen = (TuningLog(tmp_path / n, logger) for n in ("measured", "chosen"))
@@ -464,7 +463,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     bad = TuningLog(tmp_path / "bad", logger)
     result.record(bad, target)
     found, _ = prove_in_place(
-        subject, before, untuned, bad, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, untuned, bad, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert result.replace_wrong(SETTINGS, bench, logger) == [kernel.task]
@@ -474,7 +473,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     mended = TuningLog(tmp_path / "mended", logger)
     result.record(mended, target)
     found, _ = prove_in_place(
-        subject, before, untuned, mended, tmp_path, tmp_path / "after.so", quiet, logger
+        subject, untuned, mended, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
     )
     assert found.right
 

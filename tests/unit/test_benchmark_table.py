@@ -33,7 +33,7 @@ def test_ratios():
     assert by_method["transfer"].speedup_vs_onnxruntime == pytest.approx(1.6)
     assert by_method["transfer"].share_of_ansor_speedup == pytest.approx(0.8)
     assert by_method["onnxruntime"].share_of_ansor_speedup == pytest.approx(0.5)
-    assert by_method["droplet"].latency_ms == ""
+    assert by_method["droplet"].latency_ms is None
     assert by_method["droplet"].samples == 0
 
 
@@ -83,7 +83,7 @@ def test_processes_on_a_machine_that_was_slow_are_set_aside_and_told():
 def test_without_ansor_there_is_no_share_of_it():
     table = rows()
     fill_latencies(table, {"untuned": [[2.0]], "transfer": [[1.0]]}, SAMPLING)
-    assert {row.share_of_ansor_speedup for row in table} == {""}
+    assert {row.share_of_ansor_speedup for row in table} == {None}
     assert table[4].speedup_vs_untuned == 2
 
 
@@ -174,7 +174,7 @@ def test_a_method_that_not_all_processes_timed_is_compared_within_those_that_did
     assert untuned.latency_ms == pytest.approx((90 * 110) ** 0.5, abs=1e-4)
     rows = [MethodRow("h", "t", "s", method, "ansor", 8) for method in ("untuned", "ansor")]
     fill_latencies(rows, {"untuned": [[90.0], []], "ansor": [[9.0], [10.0]]}, SAMPLING)
-    assert rows[1].speedup_vs_untuned == ""
+    assert rows[1].speedup_vs_untuned is None
 
 
 def test_what_is_sampled_once_is_left_out_beyond_the_least_and_profiled_until_one_counts(

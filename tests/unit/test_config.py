@@ -24,6 +24,7 @@ from rivulet.config import (
 )
 from rivulet.config import sources as config_sources
 from rivulet.errors import UserError
+from rivulet.workflow.planning import load_workflow_config
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / "scripts" / "generate_config_docs.py"
@@ -58,7 +59,7 @@ def message(text: str, folder: Path) -> str:
 
 
 TOP = (
-    "models, hardware, trials, logs, pairs, pool, library, search, measure, droplet, transfer, "
+    "models, hardware, trials, logs, pairs, pool, donors, search, measure, droplet, transfer, "
     "warm_start, benchmark, droplet_study"
 )
 SEARCH = (
@@ -503,10 +504,10 @@ def test_no_value_anywhere_leaks_the_validator(value, tmp_path):
         tree: dict = {"models": {"a": {"torchvision": "resnet18"}}}
         if path[-1] == "onnx":
             tree = {"models": {}}
-        if path[0] == "library":
+        if path[0] == "donors":
             tree = {"models": {"m": {"torchvision": "resnet18"}}}
-        if path[0] == "library" and path[-1] in ("other_hardware", "family"):
-            tree["library"] = {"a": {"log": log}}
+        if path[0] == "donors" and path[-1] in ("other_hardware", "family"):
+            tree["donors"] = {"a": {"log": log}}
         if path[2:3] == ["rpc"]:
             rpc = {"tracker": "board:9190", "key": "a"}
             device = {"runner": "rpc", "target": {"kind": "llvm"}, "threads": 1, "rpc": rpc}
@@ -566,14 +567,14 @@ def log_of(folder, name="log"):
     return str(folder / name)
 
 
-def test_a_log_of_the_library_is_a_source_and_no_target(tmp_path):
-    library = {"lab": {"log": log_of(tmp_path)}}
-    config = validate_config({**data(AB), "library": library})
+def test_a_donor_is_a_source_and_no_target(tmp_path):
+    donors = {"lab": {"log": log_of(tmp_path)}}
+    config = validate_config({**data(AB), "donors": donors})
     assert config.pair_list == [("a", "b"), ("b", "a"), ("lab", "a"), ("lab", "b")]
     assert config.pool_of("a") == ["b", "lab"]
-    one = validate_config({**data(AB), "library": library, "pairs": [["lab", "b"]]})
+    one = validate_config({**data(AB), "donors": donors, "pairs": [["lab", "b"]]})
     assert one.pair_list == [("lab", "b")]
-    assert config.library["lab"].other_hardware is False
+    assert config.donors["lab"].other_hardware is False
 
 
 def test_pools_are_for_targets_of_two_sources_or_more():
@@ -583,32 +584,49 @@ def test_pools_are_for_targets_of_two_sources_or_more():
     assert validate_config({**three, "pool": False}).pooled_targets == []
 
 
+def test_donors_are_read_by_their_old_name_too(tmp_path):
+    donors = {"lab": {"log": log_of(tmp_path)}}
+    old = validate_config({**data(AB), "library": donors})
+    assert old == validate_config({**data(AB), "donors": donors})
+    assert "library" not in old.plain
+    assert validate_config({**data(AB), "library": donors, "donors": {}}) == old
+    with pytest.raises(ConfigError, match=r"library: this is what donors was called; put all of"):
+        validate_config({**data(AB), "library": donors, "donors": donors})
+
+
+def test_an_old_name_is_told_of_once_and_not_by_each_job(capsys):
+    told = "note: library: is called donors: now, and read as that\n"
+    for plans, said in ((True, told), (False, "")):
+        load_workflow_config({**data(AB), "library": {}}, [], plans=plans)
+        assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
-    ("library", "text"),
+    ("donors", "text"),
     [
-        ({"x": {"log": "nowhere"}}, "library.x.log: 'nowhere' is no such folder; allowed: an"),
+        ({"x": {"log": "nowhere"}}, "donors.x.log: 'nowhere' is no such folder; allowed: an"),
         ({"x": {"log": "{folder}"}}, "has no database_tuning_record.json, so it is no log"),
-        ({"a": {"log": "{log}"}}, "library: 'a' is a model's name already; give the log another"),
-        ({"A": {"log": "{log}"}}, "library: 'A' differs only by case from 'a'"),
+        ({"a": {"log": "{log}"}}, "donors: 'a' is a model's name already; give the log another"),
+        ({"A": {"log": "{log}"}}, "donors: 'A' differs only by case from 'a'"),
         ({"pool": {"log": "{log}"}}, "'pool' is reserved for the pool of all source models"),
-        ({"x": {}}, "library.x.log: required key is missing; allowed: an existing folder of a log"),
+        ({"x": {}}, "donors.x.log: required key is missing; allowed: an existing folder of a log"),
     ],
 )
-def test_mistakes_in_the_library(library, text, tmp_path):
+def test_mistakes_in_the_donors(donors, text, tmp_path):
     places = {"folder": str(tmp_path), "log": log_of(tmp_path)}
     filled = {
         name: {key: value.format(**places) for key, value in one.items()}
-        for name, one in library.items()
+        for name, one in donors.items()
     }
     with pytest.raises(ConfigError) as caught:
-        validate_config({**data(AB), "library": filled})
+        validate_config({**data(AB), "donors": filled})
     assert text in str(caught.value)
 
 
-def test_a_target_is_no_log_of_the_library(tmp_path):
-    library = {"lab": {"log": log_of(tmp_path)}}
+def test_a_target_is_no_donor(tmp_path):
+    donors = {"lab": {"log": log_of(tmp_path)}}
     with pytest.raises(ConfigError, match=r"pairs\[0\]\[1\]: 'lab' is no model; allowed: a, b"):
-        validate_config({**data(AB), "library": library, "pairs": [["a", "lab"]]})
+        validate_config({**data(AB), "donors": donors, "pairs": [["a", "lab"]]})
 
 
 def test_pairs():

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from rivulet.benchmark.table import COLUMNS
+from rivulet.benchmark.table import MethodRow
 from rivulet.config import ConfigError, validate_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.reconcile import reconcile
+from rivulet.tables import write_table
 from rivulet.workflow import stages
 from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
 from rivulet.workflow.packages import package_manifests
@@ -144,14 +145,8 @@ def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
 def pair(folder, hardware, fingerprint, target, cpu, place=None):
     table = folder / "results" / (place or hardware) / f"benchmarks/ansor-10/x-to-{target}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
-    row = dict.fromkeys(COLUMNS, "") | {
-        "hardware": hardware, "target": target, "source": "x", "method": "ansor", "log": "ansor",
-        "trials": 10, "fingerprint": fingerprint,
-    }  # fmt: skip
-    with table.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerow(row)
+    row = MethodRow(hardware, target, "x", "ansor", "ansor", 10, fingerprint=fingerprint)
+    write_table(MethodRow, [row], table)
     settings = {"fingerprint": fingerprint, "device": json.dumps({"threads": 2})}
     facts = {"environment": {"cpu": cpu}}
     write_record(

@@ -33,13 +33,18 @@ def test_a_kernel_is_told_by_run_with_its_share_of_the_roofs():
     assert (conv.share_of_peak, conv.share_of_roof, conv.bound) == (0.5, 0.5, "compute")
     # 8,004 bytes at 10 GB/s take 0.8 us; it takes 10.
     assert (add.share_of_roof, add.bound) == (pytest.approx(0.08, abs=1e-3), "memory")
-    assert (other.runs, other.gflops, other.latency_us) == ("", "", 5.0)
+    assert (other.runs, other.gflops, other.latency_us) == (None, None, 5.0)
     assert sum(row.share_of_model for row in found) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_kernel_without_operations_has_a_roof_too():
     (one,) = rows({"transpose": 1.6})
-    assert (one.gflops, one.share_of_peak, one.share_of_roof, one.bound) == ("", "", 0.5, "memory")
+    assert (one.gflops, one.share_of_peak, one.share_of_roof, one.bound) == (
+        None,
+        None,
+        0.5,
+        "memory",
+    )
 
 
 def test_several_processes_give_an_interval():
@@ -51,7 +56,7 @@ def test_a_method_may_have_its_kernels_from_one_process_unless_it_failed_in_anot
     once = PairResult({"untuned": [9.0]}, {}, {}, {"untuned": {"conv": 400.0}})
     later = PairResult({}, {}, {}, {})
     (row,) = kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, SAMPLING)
-    assert (row.method, row.latency_us, row.latency_us_low) == ("untuned", 200.0, "")
+    assert (row.method, row.latency_us, row.latency_us_low) == ("untuned", 200.0, None)
     assert kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, SAMPLING, {"untuned": "x"}) == []
 
 

@@ -26,12 +26,12 @@ def test_the_reason_is_without_label_and_log():
 def test_rows_come_back_and_a_foreign_table_is_refused(tmp_path):
     path = tmp_path / "models.csv"
     command.write_table(command.ModelRow, [GOOD, BAD], path)
-    rows = command.read_table(command.ModelRow, path)
+    rows = command.read_own_table(command.ModelRow, path)
     assert [row.model for row in rows] == ["alexnet", "vit_b_16"]
     assert command.markdown(rows) == command.markdown([GOOD, BAD])
     path.write_text("model,latency\nalexnet,3\n")
     with pytest.raises(UserError, match="its columns are not those of this command"):
-        command.read_table(command.ModelRow, path)
+        command.read_own_table(command.ModelRow, path)
 
 
 def test_the_markdown_stands_between_its_marks(tmp_path):

@@ -95,17 +95,17 @@ def test_files_and_logs_have_families_too(tmp_path):
         "other": {"onnx": str(tmp_path / "other.onnx"), "family": "vgg"},
         "mine": {"onnx": str(tmp_path / "mine.onnx")},
     }
-    library = {
+    donors = {
         "lab": {"log": log_folder(tmp_path, "resnet152")},
         "vgg-lab": {"log": log_folder(tmp_path, "x")},
         "told": {"log": log_folder(tmp_path, "y"), "family": "mine"},
     }
-    chosen = config({"within": "families"}, models=models, library=library)
+    chosen = config({"within": "families"}, models=models, donors=donors)
     assert {"resnet50x", "lab"} < set(sources(chosen, "resnet50"))
     assert {"other", "vgg-lab"} < set(sources(chosen, "vgg11"))
     assert sources(chosen, "mine") == ["told"]
     assert ("lab", "resnet50") in chosen.pair_list
-    assert not any(target in library for _, target in chosen.pair_list)
+    assert not any(target in donors for _, target in chosen.pair_list)
 
 
 # --- Pools ---------------------------------------------------------------------------------------

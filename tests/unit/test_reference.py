@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rivulet.benchmark.estimates import Sampling
+from rivulet.benchmark.table import MethodRow, SampleRow
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.errors import UserError
 from rivulet.log_tools.distil import distil_log
@@ -17,7 +18,6 @@ from rivulet.measure.ratios import Ratio
 from rivulet.records.curve import Curve, Progress
 from rivulet.records.stored import read_log
 from rivulet.report.blocks import blocks_of
-from rivulet.report.inputs import BenchmarkRow
 from rivulet.report.reference.combined import combined
 from rivulet.report.reference.earlier import earlier_pairs, read_earlier
 from rivulet.report.reference.page import reference_page
@@ -34,7 +34,7 @@ RATIOS = ("speedup_vs_untuned", "speedup_vs_onnxruntime", "share_of_ansor_speedu
 
 def row(target, source, method, log="ansor", latency=10.0, runtime=9.0, ansor=10.0, **more):
     """A row of the benchmark table in which every interval reaches 2 % to either side."""
-    values = dict.fromkeys((field.name for field in fields(BenchmarkRow)), None)
+    values = dict.fromkeys((field.name for field in fields(MethodRow)), None)
     values |= {
         "hardware": "local", "target": target, "source": source, "method": method, "log": log,
         "trials": 64, "latency_ms": latency, "search_seconds": 30.0, "trials_measured": 64.0,
@@ -46,7 +46,7 @@ def row(target, source, method, log="ansor", latency=10.0, runtime=9.0, ansor=10
         values |= dict(
             zip((column, f"{column}_low", f"{column}_high"), (value, *ends), strict=True)
         )
-    return BenchmarkRow(**values | more)
+    return MethodRow(**values | more)
 
 
 def table(target, source, log="ansor", slower=1.0):
@@ -156,7 +156,7 @@ def test_what_was_not_measured_is_said_and_not_shown():
 
 def test_without_the_study_the_tables_tell_what_droplet_changes():
     samples = [
-        {"process": str(process), "used": used, "method": method, "latency_ms": str(latency)}
+        SampleRow(process=process, used=used, method=method, sample=1, latency_ms=latency)
         for process, used, factor in ((1, "yes", 1.0), (2, "yes", 1.1), (3, "no", 9.0))
         for method, latency in (("transfer", 11.0), ("transfer+droplet", 10.0 * factor))
     ]

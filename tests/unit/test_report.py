@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import re
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -13,24 +13,24 @@ from pathlib import Path
 
 import pytest
 
+from rivulet import methods
 from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.errors import UserError
+from rivulet.kernels.store import StoredKernel
+from rivulet.methods import METHODS, TRANSFER_DROPLET, Method, method_of
 from rivulet.provenance import write_record
 from rivulet.records.trials import Trial, write_trials
-from rivulet.report.blocks import NAMES
+from rivulet.report.blocks import blocks_of
 from rivulet.report.inputs import (
-    METHODS,
-    BenchmarkRow,
     ReportInputs,
     confidence_of,
-    read_benchmarks,
     read_history,
     read_transfer,
 )
 from rivulet.report.page import build_report
-from rivulet.report.plots import COLOURS
 from rivulet.report.verdicts import compare, verdict
 from rivulet.report.wording import duration, latency_text, number, percent
+from rivulet.tables import read_table, write_table
 from rivulet.transfer.ranking import Ranked, write_ranking
 from rivulet.transfer.table import CandidateRow, write_candidates
 
@@ -97,8 +97,8 @@ def method_rows(
         if method == "transfer":
             row.search_seconds, row.trials_measured = 17.2, 40
             row.kernel_sum_ms, row.source_search_seconds = 1.5, 52.0
-            row.ansor_seconds_to_match = "never" if source == "alexnet" else 34.4
-            row.ansor_sum_ms_at_equal_time = "" if target == "alexnet" else 1.75
+            row.ansor_seconds_to_match = math.inf if source == "alexnet" else 34.4
+            row.ansor_sum_ms_at_equal_time = None if target == "alexnet" else 1.75
             row.kernels_total, row.kernels_covered, row.flops_covered = 3, 2, 0.9
         if method == "transfer+droplet":
             row.search_seconds, row.trials_measured = 8.4, 24
@@ -185,13 +185,11 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
     for model in OWN:
         path = hardware / f"kernels/{model}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["task", "class", "shapes", "dtype", "flops", "weight", "workload"])
-            writer.writerow(
-                ["fused_conv2d_add", "conv2d_add", "1x2", "float32", 250_000_000, 3, "a"]
-            )
-            writer.writerow(["fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"])
+        kernels = [
+            StoredKernel("fused_conv2d_add", "conv2d_add", "1x2", "float32", 250_000_000, 3, "a"),
+            StoredKernel("fused_dense", "dense", "1x2", "float32", 1_000_000, 1, "b"),
+        ]
+        write_table(StoredKernel, kernels, path)
     benchmarks = root / "results/benchmarks.csv"
     write_rows(rows, benchmarks)
     histories = [
@@ -447,7 +445,7 @@ def test_droplet_on_a_transfer_stands_beside_the_transfer(page: str) -> None:
     drawn = figure(page, "Latency of resnet18 by method: local, 128 trials")
     labels = [words(text) for text in drawn.all("text")]
     assert "from squeezenet1_1, droplet, + droplet" in labels
-    assert COLOURS["transfer+droplet"] in page
+    assert method_of(TRANSFER_DROPLET).colour in page
 
 
 def test_droplet_on_a_transfer_counts_in_no_sum_over_transfers(page: str) -> None:
@@ -548,7 +546,7 @@ def test_time_of_droplet_on_a_transfer_comes_on_top_of_the_transfers(page: str) 
 def test_folders_of_a_history_say_what_it_is_of(tmp_path: Path) -> None:
     def kind(folder: str) -> tuple[str, str, str, str, int]:
         one = read_history(write_history(tmp_path / "local" / folder / "trials.csv", (1.0, 2.0)))
-        return one.kind, one.source, one.log, one.target, one.trials
+        return one.method, one.source, one.log, one.target, one.trials
 
     assert kind("logs/droplet-64/a") == ("droplet", "", "", "a", 64)
     assert kind("transfer/ansor-64/a-to-b") == ("transfer", "a", "ansor", "b", 64)
@@ -613,10 +611,10 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {})
     rows = method_rows("alexnet", "resnet18", "ansor", 1.5)
     for row in rows:
-        row.share_of_ansor_speedup = ""
-        row.share_of_ansor_speedup_low = row.share_of_ansor_speedup_high = ""
+        row.share_of_ansor_speedup = None
+        row.share_of_ansor_speedup_low = row.share_of_ansor_speedup_high = None
         if row.method == "ansor":
-            row.latency_ms = row.latency_ms_low = row.latency_ms_high = ""
+            row.latency_ms = row.latency_ms_low = row.latency_ms_high = None
             row.error = WRONG
     write_rows(rows, inputs.benchmarks)
     text = words(tree(build_report(inputs)))
@@ -629,10 +627,10 @@ def test_a_target_without_ansor_makes_no_comparison(tmp_path: Path) -> None:
 # --- Its parts
 
 
-def timed(low: float, high: float, source: str = "a") -> BenchmarkRow:
-    names = [field.name for field in fields(BenchmarkRow)]
+def timed(low: float, high: float, source: str = "a") -> MethodRow:
+    names = [field.name for field in fields(MethodRow)]
     values = dict.fromkeys(names, None) | {"latency_ms": (low + high) / 2, "source": source}
-    return BenchmarkRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
+    return MethodRow(**values | {"latency_ms_low": low, "latency_ms_high": high})  # type: ignore[arg-type]
 
 
 def test_intervals_that_touch_show_no_difference() -> None:
@@ -641,13 +639,13 @@ def test_intervals_that_touch_show_no_difference() -> None:
     assert compare(timed(1, 2), timed(2, 3)) == "no difference shown"
 
 
-def rated(low: float | None, high: float | None) -> BenchmarkRow:
+def rated(low: float | None, high: float | None) -> MethodRow:
     ends = {"share_of_ansor_speedup_low": low, "share_of_ansor_speedup_high": high}
     return replace(timed(1, 2), **ends)
 
 
 def test_runs_have_to_agree_on_a_ratio() -> None:
-    def shown(*rows: BenchmarkRow) -> str:
+    def shown(*rows: MethodRow) -> str:
         return verdict(rows, "share_of_ansor_speedup")
 
     assert shown(rated(1.01, 1.2), rated(1.1, 1.3)) == "faster"
@@ -680,8 +678,29 @@ def test_numbers_as_text() -> None:
 
 
 def test_every_method_has_a_name_and_a_colour_of_its_own() -> None:
-    assert set(METHODS) == set(NAMES) == set(COLOURS)
-    assert len(set(COLOURS.values())) == len(METHODS)
+    for values in ([one.title for one in METHODS], [one.colour for one in METHODS]):
+        assert all(values)
+        assert len(set(values)) == len(METHODS)
+
+
+def test_a_new_method_is_shown_by_its_entry_alone(tmp_path: Path, monkeypatch) -> None:
+    anneal = Method(
+        name="anneal", title="annealing", colour="#123456", folder="anneal", work="annealing",
+        stage="anneal", goes_on_from="ansor",
+    )  # fmt: skip
+    monkeypatch.setattr(methods, "METHODS", (*METHODS, anneal))
+    monkeypatch.setitem(OWN, "resnet18", OWN["resnet18"] | {"anneal": 1.2})
+    inputs = write_inputs(tmp_path, {("alexnet", "resnet18", "ansor"): 1.5})
+    for kind, last in (("ansor", 1.4), ("anneal", 1.3)):
+        place = tmp_path / f"results/local/logs/{kind}-128/resnet18/trials.csv"
+        place.unlink(missing_ok=True)
+        inputs.histories.append(write_history(place, (2.0, last)))
+    page = build_report(inputs, MADE)
+    assert "annealing" in page
+    assert anneal.colour in page
+    assert "Annealing, which goes on from there, takes" in page
+    block = next(one for one in blocks_of(read_table(MethodRow, inputs.benchmarks)))
+    assert block.line("anneal").label == "annealing"
 
 
 def test_confidence_comes_from_the_configuration() -> None:
@@ -693,9 +712,9 @@ def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
     wrong = tmp_path / "benchmarks.csv"
     wrong.write_text("hardware,target\nlocal,resnet18\n")
     with pytest.raises(UserError, match=r"benchmarks\.csv: not readable .*no column source"):
-        read_benchmarks(wrong)
+        read_table(MethodRow, wrong)
     with pytest.raises(UserError, match="missing"):
-        read_benchmarks(tmp_path / "missing.csv")
+        read_table(MethodRow, tmp_path / "missing.csv")
     stray = tmp_path / "candidates.csv"
     write_candidates(candidates(), stray)
     with pytest.raises(UserError, match="do not name a pair"):

@@ -18,10 +18,9 @@ from rivulet.droplet.study import EffectRow, GainRow
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
 from rivulet.report.droplet_chart import gain_chart
-from rivulet.report.droplet_tables import read_effects, read_gain
 from rivulet.report.inputs import ReportInputs
 from rivulet.report.page import build_report
-from rivulet.tables import columns_of, write_table
+from rivulet.tables import columns_of, read_table, write_table
 
 SAME = "no difference shown"
 SECTION = "What droplet search is worth"
@@ -134,29 +133,29 @@ def test_columns_are_those_agreed_on() -> None:
 
 
 def test_tables_are_read_as_written(tmp_path: Path) -> None:
-    assert read_gain(written_gains(tmp_path)) == GAINS
-    assert read_effects(written_effects(tmp_path)) == EFFECTS
-    assert read_gain(written_gains(tmp_path, [])) == []
+    assert read_table(GainRow, written_gains(tmp_path)) == GAINS
+    assert read_table(EffectRow, written_effects(tmp_path)) == EFFECTS
+    assert read_table(GainRow, written_gains(tmp_path, [])) == []
 
 
 def test_unreadable_tables_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"droplet_gain\.csv: not readable .*workflow makes it"):
-        read_gain(tmp_path / "droplet_gain.csv")
+        read_table(GainRow, tmp_path / "droplet_gain.csv")
     path = written_effects(tmp_path)
     text = path.read_text()
     path.write_text(text.replace(",reason", ",why", 1))
     with pytest.raises(UserError, match=r"droplet_effect\.csv: not readable .*no column reason"):
-        read_effects(path)
+        read_table(EffectRow, path)
     path.write_text(text.replace(",better,", ",faster,", 1))
     with pytest.raises(UserError, match=r"droplet_effect\.csv: .*'faster' is none of better"):
-        read_effects(path)
+        read_table(EffectRow, path)
     path.write_text(text.replace("own log", "own model", 1))
     with pytest.raises(UserError, match=r"droplet_effect\.csv: .*'own model' is none of own log"):
-        read_effects(path)
+        read_table(EffectRow, path)
     path = written_gains(tmp_path)
     path.write_text(path.read_text().replace(",1.04,", ",fast,", 1))
     with pytest.raises(UserError, match=r"droplet_gain\.csv: .*could not convert .*fast"):
-        read_gain(path)
+        read_table(GainRow, path)
 
 
 # --- Around transfers

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from test_report import OWN, method_rows
 
-from rivulet.benchmark.table import write_rows
+from rivulet.benchmark.table import MethodRow, write_rows
 from rivulet.measure.ratios import SAME
 from rivulet.provenance import Record
 from rivulet.report.blocks import blocks_of
-from rivulet.report.inputs import read_benchmarks
 from rivulet.report.machines import side_by_side
+from rivulet.tables import read_table
 
 
 def blocks(folder, **factors):
@@ -21,7 +21,7 @@ def blocks(folder, **factors):
             row.hardware = hardware
         rows += own
     write_rows(rows, folder / "b.csv")
-    return blocks_of(read_benchmarks(folder / "b.csv"))
+    return blocks_of(read_table(MethodRow, folder / "b.csv"))
 
 
 def record(hardware, cpu, threads=2):
@@ -59,6 +59,6 @@ def test_a_target_on_one_machine_only(tmp_path):
     for row in other:
         row.hardware = "b"
     write_rows(other, tmp_path / "c.csv")
-    found = side_by_side([*own, *blocks_of(read_benchmarks(tmp_path / "c.csv"))], {})
+    found = side_by_side([*own, *blocks_of(read_table(MethodRow, tmp_path / "c.csv"))], {})
     (a, b), fastest_on = found.targets["resnet18"]
     assert (a.best is not None, b.best, b.runtime, fastest_on) == (True, None, None, "–")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rivulet.droplet.study import COMPARISONS
-from rivulet.report.droplet_tables import read_effects, read_gain
+from rivulet.droplet.study import COMPARISONS, EffectRow, GainRow
+from rivulet.tables import read_table
 from rivulet.workflow.stages import gain_trials
 from workflow.conftest import Checkout, small_models
 
@@ -31,7 +31,7 @@ def configure(checkout, **changes):
 
 
 def test_the_gain_is_told_of_every_model_trial_count_and_budget(studied):
-    rows = read_gain(studied.folder / GAIN)
+    rows = read_table(GainRow, studied.folder / GAIN)
     assert {(r.model, r.ansor_trials) for r in rows} == {("narrow", 24), ("wide", 24)}
     budgets = [row.droplet_trials for row in rows if row.model == "wide"]
     assert len(budgets) > 1
@@ -63,7 +63,7 @@ def test_every_sample_behind_a_gain_is_kept(studied):
 
 
 def test_the_effect_is_told_of_each_place_of_droplet(studied):
-    rows = read_effects(studied.folder / EFFECT)
+    rows = read_table(EffectRow, studied.folder / EFFECT)
     assert [(r.trials, r.comparison) for r in rows] == [(24, one) for one in COMPARISONS]
     for row in rows:
         assert (row.source, row.target, row.repetitions) == ("narrow", "wide", 3)

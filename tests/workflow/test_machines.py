@@ -135,12 +135,12 @@ def test_a_clash_within_a_tree_is_found_when_collecting(finished):
 
 
 def test_a_copied_log_is_a_source_as_it_is(finished):
-    """results/lab/logs/... goes into library, for its schedules."""
+    """results/lab/logs/... is a donor, for its schedules."""
     folder = finished.folder
     shutil.copytree(finished.other / "lab", folder / "copied/lab", dirs_exist_ok=True)
-    library = {"theirs": {"log": "copied/lab/logs/ansor-24/wide", "other_hardware": True}}
+    donors = {"theirs": {"log": "copied/lab/logs/ansor-24/wide", "other_hardware": True}}
     finished.configure(
-        finished.config["models"], logs=["ansor"], hardware={"local": LOCAL}, library=library,
+        finished.config["models"], logs=["ansor"], hardware={"local": LOCAL}, donors=donors,
         pairs=[["theirs", "narrow"]], pool=False,
     )  # fmt: skip
     target = "results/local/transfer/ansor-24/theirs-to-narrow/log.json"

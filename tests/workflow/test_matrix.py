@@ -16,48 +16,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.provenance import read_record
 from rivulet.records.stored import log_trials
 from rivulet.records.trials import trials_text
+from rivulet.tables import columns_of
 from workflow.conftest import SMALL, Checkout, environment, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
-COLUMNS = [
-    "hardware",
-    "target",
-    "source",
-    "method",
-    "log",
-    "trials",
-    "latency_ms",
-    "latency_ms_low",
-    "latency_ms_high",
-    "processes",
-    "samples",
-    "speedup_vs_untuned",
-    "speedup_vs_untuned_low",
-    "speedup_vs_untuned_high",
-    "speedup_vs_onnxruntime",
-    "speedup_vs_onnxruntime_low",
-    "speedup_vs_onnxruntime_high",
-    "share_of_ansor_speedup",
-    "share_of_ansor_speedup_low",
-    "share_of_ansor_speedup_high",
-    "search_seconds",
-    "kernel_sum_ms",
-    "ansor_sum_ms_at_equal_time",
-    "ansor_seconds_to_match",
-    "source_search_seconds",
-    "trials_measured",
-    "kernels_total",
-    "kernels_covered",
-    "flops_covered",
-    "max_rel_error",
-    "fingerprint",
-    "tvm_version",
-    "disturbed",
-    "error",
-]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +102,7 @@ def test_the_interface_is_all_there(finished):
 def test_the_pair_table_says_what_the_readme_says(finished):
     path = finished.folder / "results/local/benchmarks/droplet-40/wide-to-resnet18.csv"
     rows = rows_of(path)
-    assert list(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == columns_of(MethodRow)
     by_method = {row["method"]: row for row in rows}
     assert list(by_method) == ["untuned", "onnxruntime", "torch", "ansor", "droplet", "transfer"]
     for row in rows:
@@ -405,8 +371,8 @@ def test_a_transfer_is_proven_in_the_whole_model(finished):
 def test_a_log_from_elsewhere_and_the_pool_are_sources_too(finished, tmp_path):
     log = finished.folder / "results/local/logs/ansor-40/resnet18"
     checkout = Checkout(tmp_path)
-    library = {"lab": {"log": str(log)}, "other": {"log": str(log)}}
-    checkout.configure({"wide": small_models(checkout.folder)["wide"]}, library=library)
+    donors = {"lab": {"log": str(log)}, "other": {"log": str(log)}}
+    checkout.configure({"wide": small_models(checkout.folder)["wide"]}, donors=donors)
     pool = "results/local/transfer/ansor-24/pool-to-wide/log.json"
     pair = "results/local/benchmarks/ansor-24/lab-to-wide.csv"
     run = checkout.snakemake(pool, pair)
@@ -424,12 +390,12 @@ def test_a_log_from_elsewhere_and_the_pool_are_sources_too(finished, tmp_path):
     shutil.copytree(log, moved)
     record["settings"]["fingerprint"] = "0123456789ab"
     (moved / "log.json").write_text(json.dumps(record))
-    checkout.configure(checkout.config["models"], library={"far": {"log": str(moved)}})
+    checkout.configure(checkout.config["models"], donors={"far": {"log": str(moved)}})
     run = checkout.snakemake("results/local/transfer/ansor-24/far-to-wide/log.json")
     assert run.code != 0
     assert "was made on another device ('local', fingerprint 0123456789ab)" in run.text
     checkout.configure(
-        checkout.config["models"], library={"far": {"log": str(moved), "other_hardware": True}}
+        checkout.config["models"], donors={"far": {"log": str(moved), "other_hardware": True}}
     )
     run = checkout.snakemake("results/local/transfer/ansor-24/far-to-wide/log.json")
     assert run.code == 0, run.text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rivulet.hardware.place import HERE, Location
+from rivulet.hardware.place import Location
 from rivulet.kernels.naming import short_name
 from rivulet.log_tools.validate import Validated, sample_records, validate_records
 from rivulet.records.stored import read_log
@@ -34,24 +34,22 @@ class Blame:
 
 def find_wrong_kernels(
     log: Path,
-    threads: int,
+    location: Location,
     tolerance: float,
     seed: int,
     scratch: Path,
     report: Callable[[int, str], None],
-    location: Location = HERE,
     table: Path | None = None,
 ) -> Blame:
     """Replay a log's best schedule of each kernel, one at a time, beside the unscheduled kernel.
 
     Args:
         log: Folder of the log that the model was compiled with.
-        threads: Threads that kernels run on.
+        location: Where kernels run, and on how many threads.
         tolerance: Largest relative difference to accept.
         seed: Seed of the inputs.
         scratch: Folder for compiled kernels.
         report: Told the kernels done, and the last one's name.
-        location: Where kernels run.
         table: Table of the model's kernels, which names them; by default the one that the log's
             record leads to.
     """
@@ -65,7 +63,7 @@ def find_wrong_kernels(
         report(done, short_name(one.kernel))
 
     seen = validate_records(
-        stored, records, threads, tolerance, seed, scratch, told, location, table
+        stored, records, location.threads, tolerance, seed, scratch, told, location, table
     )
     wrong = {}
     for one in seen:

@@ -12,17 +12,21 @@ import numpy as np
 
 from rivulet.graph.prepare import PreparedModel
 from rivulet.hardware.memory import in_one_block
-from rivulet.hardware.place import HERE, Place, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import HERE, Place
 from rivulet.measure.linking import export_library
 from rivulet.records.schedules import Schedules
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import Call
 from rivulet.tvm_compat.intervals import Interval
 from rivulet.tvm_compat.value_ranges import plain_range
+from rivulet.tvm_compat.weights import (
+    FLAT_TRANSFORM,
+    TRANSFORM,
+    kernel_name,
+    with_flat_transform,
+)
 
-_TRANSFORM = "main_transform_params"
-_PREPACKED = "_prepacked"  # what TVM appends to the name of a kernel whose weights it packs
-_FLAT_TRANSFORM = "main_transform_params_flat"
 _BUILTIN = "vm."  # functions of the virtual machine's own, such as those that allocate tensors
 _GO_ON, _SKIP_RUN = 0, 1  # what the virtual machine's instrument may answer before a call
 
@@ -58,24 +62,8 @@ def compile_model(
                 passes.FoldConstant(),
             ]
         )(module)
-        executable = tvm.compile(_with_flat_transform(module), target)
+        executable = tvm.compile(with_flat_transform(module), target)
     export_library(executable, path, linker)
-
-
-def _with_flat_transform(module: Any) -> Any:
-    """Add what packs the weights and takes them one by one: RPC passes tensors, and no tuples."""
-    from tvm import relax
-
-    packing = module[_TRANSFORM]
-    (given,) = packing.params
-    each = [relax.Var(f"p{i}", info) for i, info in enumerate(given.ty.fields)]
-    builder = relax.BlockBuilder(module)
-    with builder.function(_FLAT_TRANSFORM, each):
-        packed = builder.emit(
-            relax.Call(module.get_global_var(_TRANSFORM), [relax.Tuple(each)]), "packed"
-        )
-        builder.emit_func_output(packed)
-    return builder.get()
 
 
 def _seen_range(tensor: Any, dtype: str) -> Interval:
@@ -109,12 +97,12 @@ class CompiledModel:
 
     def _packed(self, params: list[Any]) -> list[Any]:
         if self._place.is_host_cpu:
-            packed = [np.from_dlpack(tensor) for tensor in self._machine[_TRANSFORM](params)]
+            packed = [np.from_dlpack(tensor) for tensor in self._machine[TRANSFORM](params)]
             return [load_tvm().runtime.from_dlpack(array) for array in in_one_block(packed)]
         there = [self._place.tensor(param.numpy()) for param in params]
-        self._machine.set_input(_FLAT_TRANSFORM, *there)
-        self._machine.invoke_stateful(_FLAT_TRANSFORM)
-        return list(self._machine.get_outputs(_FLAT_TRANSFORM))
+        self._machine.set_input(FLAT_TRANSFORM, *there)
+        self._machine.invoke_stateful(FLAT_TRANSFORM)
+        return list(self._machine.get_outputs(FLAT_TRANSFORM))
 
     def packed_weights(self) -> list[Any]:
         """The weights as the schedules take them, as arrays."""
@@ -171,7 +159,7 @@ class CompiledModel:
                 begin = now
                 builtin = str(name).startswith(_BUILTIN)
                 return _SKIP_RUN if not builtin and now - started > most_seconds else _GO_ON
-            kernel = str(name).removesuffix(_PREPACKED)
+            kernel = kernel_name(str(name))
             times.setdefault(kernel, []).append((now - begin) * 1e6)
             return _GO_ON
 

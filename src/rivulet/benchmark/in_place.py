@@ -65,11 +65,11 @@ class InPlace:
 
 def prove_in_place(
     subject: Subject,
-    before: Path,
     untuned: Untuned,
     chosen: TuningLog,
     scratch: Path,
     library: Path,
+    *,
     say: Callable[[str], None],
     logger: logging.Logger,
 ) -> tuple[InPlace, TuningLog]:
@@ -77,8 +77,7 @@ def prove_in_place(
 
     Args:
         subject: The model.
-        before: The model compiled without the schedules.
-        untuned: What a run of that has told.
+        untuned: What a run of the model without the schedules has told.
         chosen: The schedules.
         scratch: Folder for logs of fewer schedules, and for libraries; on the disk of ``library``.
         library: Where the compiled model with the schedules that are kept goes.
@@ -102,12 +101,12 @@ def prove_in_place(
         if not found.right:
             break
         clock = time.monotonic()
-        found.before_ms, found.after_ms = _time_both(subject, before, untuned, new)
+        found.before_ms, found.after_ms = _time_both(subject, untuned, new)
         logger.info("in place: without %s ms, with %s ms", found.before_ms, found.after_ms)
         taken = [kernel for kernel in subject.kernels if chosen.best_records(kernel, 1)]
         slower = taken and _slower(found, subject.significance)
         if slower:
-            offenders = _offenders(subject, before, new, taken, logger)
+            offenders = _offenders(subject, untuned, new, taken, logger)
             if not offenders or attempt >= _ATTEMPTS - 1:
                 offenders = taken
         found.timing_seconds += _since(clock)
@@ -139,14 +138,14 @@ def _since(clock: float) -> float:
 
 
 def _time_both(
-    subject: Subject, before: Path, untuned: Untuned, new: CompiledModel
+    subject: Subject, untuned: Untuned, new: CompiledModel
 ) -> tuple[list[float], list[float]]:
     """Latencies in milliseconds, interleaved; what is known is enough where one is far faster."""
     once = min(_run_ms(new), _run_ms(new))
     clearly = _LONGER if untuned.latency_ms >= _LONG_MS else _CLEARLY
     if untuned.cut or untuned.latency_ms >= max(_QUICK_MS, clearly * once):
         return [untuned.latency_ms], [once]
-    old = subject.loaded(before)
+    old = subject.loaded(untuned.library)
     old.run()
     rounds = [(_run_ms(old), _run_ms(new)) for _ in range(_ROUNDS)]
     return [a for a, _ in rounds], [b for _, b in rounds]
@@ -163,7 +162,7 @@ def _slower(found: InPlace, significance: float) -> bool:
 
 def _offenders(
     subject: Subject,
-    before: Path,
+    untuned: Untuned,
     after: CompiledModel,
     taken: list[Kernel],
     logger: logging.Logger,
@@ -172,7 +171,7 @@ def _offenders(
 
     None where a device elsewhere tells of the whole model only.
     """
-    old, new = _profile(subject.loaded(before)), _profile(after)
+    old, new = _profile(subject.loaded(untuned.library)), _profile(after)
     slower = set()
     for name, kernel in subject.kernels_of_functions().items():
         if name in old and name in new:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -58,6 +58,11 @@ class TimingSettings:
     settle_ms: float
     max_seconds_per_method: float
     cache_flush: bool = False
+
+    @classmethod
+    def from_settings(cls, chosen: Mapping[str, Any]) -> TimingSettings:
+        """Take them out of the ``benchmark`` settings."""
+        return cls(**{field.name: chosen[field.name] for field in fields(cls)})
 
 
 def time_interleaved(

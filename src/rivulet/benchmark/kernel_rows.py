@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +39,11 @@ class Roofline:
         return (computing, COMPUTE) if computing >= moving else (moving, MEMORY)
 
 
-@dataclass
+@dataclass(frozen=True)
 class KernelRow:
     """One kernel of one method in a pair's kernel table.
+
+    A number that it lacks is None.
 
     Attributes:
         hardware: Where it ran.
@@ -71,14 +74,14 @@ class KernelRow:
     method: str
     kernel: str
     kernel_class: str = ""
-    runs: int | str = ""
-    latency_us: float | str = ""
-    latency_us_low: float | str = ""
-    latency_us_high: float | str = ""
-    share_of_model: float | str = ""
-    gflops: float | str = ""
-    share_of_peak: float | str = ""
-    share_of_roof: float | str = ""
+    runs: int | None = None
+    latency_us: float | None = None
+    latency_us_low: float | None = None
+    latency_us_high: float | None = None
+    share_of_model: float | None = None
+    gflops: float | None = None
+    share_of_peak: float | None = None
+    share_of_roof: float | None = None
     bound: str = ""
 
 
@@ -111,15 +114,20 @@ def kernel_rows(
             if (groups := [[one[name]] for one in spent if one.get(name)])
         }
         whole = sum(estimate_latency(groups, sampling).value for groups in by_name.values())
-        own = []
-        for name, groups in by_name.items():
-            row = KernelRow(
-                subject["hardware"], subject["target"], subject["source"], subject["log"],
-                int(subject["trials"]), method, name,
-            )  # fmt: skip
-            _fill(row, groups, kernels.get(name), whole, roofline, sampling)
-            own.append(row)
-        rows += sorted(own, key=lambda row: (-float(row.share_of_model), row.kernel))
+        own = [
+            KernelRow(
+                hardware=subject["hardware"],
+                target=subject["target"],
+                source=subject["source"],
+                log=subject["log"],
+                trials=int(subject["trials"]),
+                method=method,
+                kernel=name,
+                **_figures(groups, kernels.get(name), whole, roofline, sampling),
+            )
+            for name, groups in by_name.items()
+        ]
+        rows += sorted(own, key=lambda row: (-(row.share_of_model or 0.0), row.kernel))
     return rows
 
 
@@ -134,34 +142,37 @@ def _by_kernel(
     return spent
 
 
-def _fill(
-    row: KernelRow,
+def _figures(
     groups: list[list[float]],
     kernel: Mapping[str, str] | None,
     whole: float,
     roofline: Roofline | None,
     sampling: Sampling,
-) -> None:
+) -> dict[str, Any]:
+    """What a row says of a kernel's time."""
     spent = estimate_latency(groups, sampling)
     runs = int(kernel["weight"]) if kernel else 1
-    row.latency_us = round(spent.value / runs, 3)
+    found: dict[str, Any] = {
+        "latency_us": round(spent.value / runs, 3),
+        "share_of_model": round(spent.value / whole, 4),
+    }
     if len(groups) > 1:  # a single process has no interval that would mean anything
-        row.latency_us_low = round(spent.low / runs, 3)
-        row.latency_us_high = round(spent.high / runs, 3)
-    row.share_of_model = round(spent.value / whole, 4)
+        found["latency_us_low"] = round(spent.low / runs, 3)
+        found["latency_us_high"] = round(spent.high / runs, 3)
     if kernel is None:
-        return
-    row.runs, row.kernel_class = runs, kernel["class"]
+        return found
+    found["runs"], found["kernel_class"] = runs, kernel["class"]
     flops, moved = float(kernel["flops"]), moved_bytes(kernel["shapes"], kernel["dtype"])
     each = spent.value / runs
     if flops:  # a transpose has none
-        row.gflops = round(flops / each * 1e-3, 3)
+        found["gflops"] = round(flops / each * 1e-3, 3)
     if roofline is None:
-        return
-    least, row.bound = roofline.least_us(flops, moved)
-    row.share_of_roof = round(least / each, 4)
+        return found
+    least, found["bound"] = roofline.least_us(flops, moved)
+    found["share_of_roof"] = round(least / each, 4)
     if flops:
-        row.share_of_peak = round(flops / each * 1e-3 / roofline.gflops, 4)
+        found["share_of_peak"] = round(flops / each * 1e-3 / roofline.gflops, 4)
+    return found
 
 
 def moved_bytes(shapes: str, dtype: str) -> float:

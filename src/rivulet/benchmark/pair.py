@@ -17,20 +17,22 @@ from rivulet.benchmark.compile import CompiledModel
 from rivulet.benchmark.interleave import Configured, Variant, time_interleaved
 from rivulet.benchmark.onnxruntime_model import OnnxRuntimeModel
 from rivulet.benchmark.openvino_model import OpenVinoModel
-from rivulet.benchmark.subject import ONNXRUNTIME, OPENVINO, Subject
-from rivulet.benchmark.torch_model import COMPILED, EAGER, TorchModel
-from rivulet.errors import UserError
+from rivulet.benchmark.subject import Subject
+from rivulet.benchmark.torch_model import TorchModel
+from rivulet.errors import UserError, first_line, last_line
 from rivulet.graph.prepare import prepare_model
 from rivulet.hardware.conduct import Conduct, conduct_between, read_counters
 from rivulet.hardware.cpu import spread_cpus
-from rivulet.hardware.place import CPU, Place, PlaceUnreachable, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import CPU, Place, PlaceUnreachable
 from rivulet.measure.outputs import largest_relative_error
 from rivulet.measure.roofline import SpeedProbe
 from rivulet.measure.statistics import median
+from rivulet.methods import ONNXRUNTIME, OPENVINO, TORCH, TORCH_COMPILE
 from rivulet.models.export import build_torchvision
 from rivulet.tvm_compat import load_tvm
 
-_TORCH = (EAGER, COMPILED)
+_TORCH = (TORCH, TORCH_COMPILE)
 _PROFILED_RUNS, _PROFILED_SECONDS = 5, 1.0  # whichever comes first
 
 
@@ -56,6 +58,25 @@ class PairResult:
     conduct: Conduct | None = None
     toolchain: dict[str, str] = field(default_factory=dict)
     runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Checked:
+    """What the outputs of a subject's variants showed.
+
+    Attributes:
+        inputs: Those that the variants are timed on.
+        variants: Method to what is loaded and right.
+        errors: Method to its largest relative error.
+        failures: Method to the reason why it is not timed.
+        taken: Seconds of the checked run of those that get one sample.
+    """
+
+    inputs: list[np.ndarray]
+    variants: dict[str, Variant] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, float] = field(default_factory=dict)
 
 
 def benchmark_variants(
@@ -105,13 +126,59 @@ def _benchmark_at(
     logger: logging.Logger,
 ) -> PairResult:
     cpus = sorted(os.sched_getaffinity(0))
+    found = _check_outputs(place, subject, target, begin, logger)
+    for method, variant in found.variants.items():
+        begin(method)
+        variant.bind(found.inputs)
+    begin("")
+    # All pools have their other threads on other cores by now. Pinned earlier, this thread's
+    # restriction would be inherited by them.
+    if place.is_host_cpu:
+        os.sched_setaffinity(0, spread_cpus(1))
+    try:
+        # A GPU's clock follows its load within milliseconds, which says nothing of the others.
+        probing = subject.peak_gflops and place.location.kind == CPU
+        probe = SpeedProbe(target, subject.device.threads, place) if probing else None
+        speeds = [probe.gflops()] if probe else []
+        before = read_counters(cpus)
+        samples = time_interleaved(found.variants, subject.timing, report, begin, found.taken)
+        # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
+        counted = conduct_between(before, read_counters(cpus), len(cpus))
+        conduct = (
+            counted if subject.device.is_here else Conduct(counted.seconds, 0.0, 0.0, None, None)
+        )
+        if probe and subject.peak_gflops:
+            speed = min(*speeds, probe.gflops()) / subject.peak_gflops
+            conduct = replace(conduct, speed=round(speed, 4))
+        functions = {
+            m: _profile(v, warm=m in subject.once_only)
+            for m, v in found.variants.items()
+            if isinstance(v, CompiledModel) and m not in subject.profiled
+        }
+    finally:
+        os.sched_setaffinity(0, cpus)
+    toolchain = {
+        "resolved_target": str(target),
+        "llvm": str(load_tvm().target.codegen.llvm_version_major()),
+    }
+    runtimes = {m: v.configuration for m, v in found.variants.items() if isinstance(v, Configured)}
+    return PairResult(
+        samples, found.errors, found.failures, functions, conduct, toolchain, runtimes
+    )
+
+
+def _check_outputs(
+    place: Place,
+    subject: Subject,
+    target: Any,
+    begin: Callable[[str], None],
+    logger: logging.Logger,
+) -> _Checked:
     checked = [subject.arrays(subject.timing.seed + number) for number in range(subject.checks)]
     reference = OnnxRuntimeModel(subject.onnx, subject.device.threads)
     expected = [_outputs_of(reference, arrays) for arrays in checked]
     del reference  # it is timed from its own place in memory, like the others
-    variants: dict[str, Variant] = {}
-    errors, failures = {}, {}
-    taken: dict[str, float] = {}
+    found = _Checked(checked[0])
     params = packed_weights(subject, target) if subject.libraries else []
     # Whoever is loaded later runs up to a percent faster, from where its buffers come to lie: in
     # each process another order.
@@ -126,63 +193,28 @@ def _benchmark_at(
             outputs = [_outputs_of(variant, arrays) for arrays in checked[:inputs]]
             if method in subject.once_only:
                 # Elsewhere this process's clock tells nothing.
-                taken[method] = time.perf_counter() - started if place.is_host_cpu else 0.0
-            errors[method] = max(
+                found.taken[method] = time.perf_counter() - started if place.is_host_cpu else 0.0
+            found.errors[method] = max(
                 largest_relative_error(output, right)
                 for output, right in zip(outputs, expected[:inputs], strict=True)
             )
         except Exception as error:
             if not place.alive():
                 raise
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             # TVM's errors end with the reason; torch's begin with it.
-            failures[method] = f"it does not run: {lines[0 if method in _TORCH else -1]}"
+            reason = first_line(error) if method in _TORCH else last_line(error)
+            found.failures[method] = f"it does not run: {reason}"
             logger.exception("%s does not run", method)
             continue
-        if errors[method] <= subject.tolerance:
-            variants[method] = variant
+        if found.errors[method] <= subject.tolerance:
+            found.variants[method] = variant
         else:
-            failures[method] = (
-                f"wrong output: relative error {errors[method]:.2e} against ONNX Runtime, "
+            found.failures[method] = (
+                f"wrong output: relative error {found.errors[method]:.2e} against ONNX Runtime, "
                 f"allowed {subject.tolerance:g} ({subject.tolerance_key})"
             )
-            logger.warning("%s: %s", method, failures[method])
-    for method, variant in variants.items():
-        begin(method)
-        variant.bind(checked[0])
-    begin("")
-    # All pools have their other threads on other cores by now. Pinned earlier, this thread's
-    # restriction would be inherited by them.
-    if place.is_host_cpu:
-        os.sched_setaffinity(0, spread_cpus(1))
-    try:
-        # A GPU's clock follows its load within milliseconds, which says nothing of the others.
-        probing = subject.peak_gflops and place.location.kind == CPU
-        probe = SpeedProbe(target, subject.device.threads, place) if probing else None
-        speeds = [probe.gflops()] if probe else []
-        before = read_counters(cpus)
-        samples = time_interleaved(variants, subject.timing, report, begin, taken)
-        # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
-        counted = conduct_between(before, read_counters(cpus), len(cpus))
-        conduct = (
-            counted if subject.device.is_here else Conduct(counted.seconds, 0.0, 0.0, None, None)
-        )
-        if probe and subject.peak_gflops:
-            speed = min(*speeds, probe.gflops()) / subject.peak_gflops
-            conduct = replace(conduct, speed=round(speed, 4))
-        functions = {
-            m: _profile(v, warm=m in subject.once_only)
-            for m, v in variants.items()
-            if isinstance(v, CompiledModel) and m not in subject.profiled
-        }
-    finally:
-        os.sched_setaffinity(0, cpus)
-    toolchain = {
-        "resolved_target": str(target),
-        "llvm": str(load_tvm().target.codegen.llvm_version_major()),
-    }
-    runtimes = {m: v.configuration for m, v in variants.items() if isinstance(v, Configured)}
-    return PairResult(samples, errors, failures, functions, conduct, toolchain, runtimes)
+            logger.warning("%s: %s", method, found.failures[method])
+    return found
 
 
 def packed_weights(subject: Subject, target: Any) -> list[Any]:
@@ -209,7 +241,7 @@ def _load(subject: Subject, method: str, params: Sequence[Any], place: Place) ->
     if method == OPENVINO:
         return OpenVinoModel(subject.onnx, subject.device.threads)
     if method in _TORCH:
-        return TorchModel(_module_of(subject), subject.device.threads, method == COMPILED)
+        return TorchModel(_module_of(subject), subject.device.threads, method == TORCH_COMPILE)
     return CompiledModel(subject.libraries[method], list(params), place)
 
 

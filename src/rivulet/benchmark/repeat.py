@@ -40,6 +40,13 @@ class Repeated:
     failures: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
 
+    def add(self, result: PairResult) -> None:
+        """Take in what another process saw."""
+        self.results.append(result)
+        for method, error in result.errors.items():
+            self.errors[method] = max(error, self.errors.get(method, 0.0))
+        self.failures.update(result.failures)
+
     @property
     def good(self) -> list[PairResult]:
         """Those of processes in which the machine was as fast as it is, by a probe."""
@@ -174,10 +181,7 @@ def repeat_benchmark(
             continue
         if losses is not None:
             losses.over()
-        found.results.append(result)
-        for method, error in result.errors.items():
-            found.errors[method] = max(error, found.errors.get(method, 0.0))
-        found.failures.update(result.failures)
+        found.add(result)
         width, method = widest(
             {m: found.groups(m) for m in subject.methods if m not in stopping.unwatched}, stopping
         )

@@ -11,10 +11,8 @@ import numpy as np
 
 from rivulet.benchmark.interleave import TimingSettings
 from rivulet.hardware.fingerprint import Device
+from rivulet.methods import ONNXRUNTIME
 from rivulet.models.inputs import input_values
-
-UNTUNED, ONNXRUNTIME, OPENVINO = "untuned", "onnxruntime", "openvino"
-BASELINES = (UNTUNED, ONNXRUNTIME, OPENVINO, "torch", "torch-compile")
 
 
 @dataclass(frozen=True)

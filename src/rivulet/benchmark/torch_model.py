@@ -11,7 +11,6 @@ from typing import Any
 
 from rivulet.hardware.cpu import spread_cpus
 
-EAGER, COMPILED = "torch", "torch-compile"
 _TASKS = Path("/proc/self/task")
 # What torch.compile is asked for: weights are constants, so that it may lay them out anew and fold
 # what depends on them alone, as all that it is compared with does; and what calls its kernels is

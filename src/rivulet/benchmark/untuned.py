@@ -79,12 +79,14 @@ class Untuned:
     """What one run of the model without schedules told.
 
     Attributes:
+        library: The model compiled without schedules.
         outputs: The model's outputs for the subject's inputs.
         seconds: Seconds of one run of each kernel, by its task; those that were timed.
         latency_ms: Of the whole model; at least that where it was cut short.
         cut: Whether it was.
     """
 
+    library: Path
     outputs: Sequence[Any]
     seconds: dict[str, float] = field(default_factory=dict)
     latency_ms: float = 0.0
@@ -105,7 +107,7 @@ def look_at_untuned(
     model = subject.loaded(library)
     if subject.place is not None and not subject.place.location.is_here:
         latency = model.timed(1)
-        return Untuned(model.outputs(), {}, latency * 1e3)
+        return Untuned(library, model.outputs(), {}, latency * 1e3)
     least: dict[str, float] = {}
     totals: list[float] = []
     cut = False
@@ -121,7 +123,7 @@ def look_at_untuned(
     outputs: Sequence[Any] = model.outputs()
     if subject.onnx is not None and cut:
         outputs = _right_outputs(subject.onnx, subject)
-    return Untuned(outputs, _by_task(least, subject), min(totals) * 1e3, cut)
+    return Untuned(library, outputs, _by_task(least, subject), min(totals) * 1e3, cut)
 
 
 def _by_task(functions: dict[str, float], subject: Subject) -> dict[str, float]:

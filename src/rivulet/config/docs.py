@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.load import allowed, settings_class
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice
 from rivulet.config.remote import Rpc
-from rivulet.config.sections import Hardware
-from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
+from rivulet.config.sources import MODEL_KINDS, Donor, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"
 COMMAND = "scripts/generate_config_docs.py"
@@ -74,9 +74,9 @@ def _keys() -> Iterator[Key]:
             yield _key(name, field, "{local: {}}")
             yield from _fields("hardware.<name>", Hardware)
             yield from _fields("hardware.<name>.rpc", Rpc)
-        elif name == "library":
+        elif name == "donors":
             yield _key(name, field, "{}")
-            yield from _fields("library.<name>", Library)
+            yield from _fields("donors.<name>", Donor)
         elif name == "pairs":
             yield _key(name, field)
             yield from _fields("pairs", PairChoice)
@@ -171,9 +171,9 @@ def default_config_text() -> str:
             for key in known.values():
                 if key.name.startswith("hardware.<name>.rpc."):
                     lines += _comment(key, "    ", named=True)
-        elif name == "library":
+        elif name == "donors":
             lines += _comment(known[name], "")
-            lines += _named("library.", known)
+            lines += _named("donors.", known)
             lines.append(f"{name}: {known[name].default}")
         elif name == "pairs":
             lines += _comment(known[name], "")

@@ -16,15 +16,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice
 from rivulet.config.problems import PROBLEMS, Allowed, did_you_mean, shown
 from rivulet.config.remote import Rpc
-from rivulet.config.sections import Hardware
-from rivulet.config.sources import MODEL_KINDS, Library
+from rivulet.config.sources import MODEL_KINDS, Donor
 from rivulet.errors import UserError
 
 Location = tuple[str | int, ...]
+# What a key was called before, which is read on.
+OLD_KEYS = {"library": "donors"}
 
 
 class ConfigError(UserError):
@@ -56,7 +58,7 @@ def validate_config(
         what = "is empty" if data is None else f"{shown(data)} is not a mapping"
         raise ConfigError(f"{source}: {what}; allowed: a mapping with the key 'models'")
     lines: list[str] = []
-    plain = _plain(data, (), lines, {})
+    plain = _renamed(_plain(data, (), lines, {}), lines)
     if not lines:
         try:
             return Config.model_validate(plain, context={"base_dir": base_dir})
@@ -93,6 +95,17 @@ def _plain(value: Any, path: Location, lines: list[str], seen: dict[int, Any]) -
     return value
 
 
+def _renamed(plain: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    """With keys by their present names, and a line for one that is there by both."""
+    named = {key: value for key, value in plain.items() if key not in OLD_KEYS}
+    for old, new in OLD_KEYS.items():
+        if plain.get(old) and plain.get(new):
+            lines.append(f"{old}: this is what {new} was called; put all of it under {new}")
+        elif old in plain and not plain.get(new):
+            named[new] = plain[old]
+    return named
+
+
 # --- Error lines -----------------------------------------------------------------------------
 def dotted(path: Location) -> str:
     """Return a path such as ("trials", 1) the way it is written for people: trials[1]."""
@@ -115,8 +128,8 @@ def _owner(loc: Location) -> tuple[type[BaseModel], Location, Location]:
         return Rpc, loc[:3], loc[3:]
     if section == "hardware" and len(loc) > 1:
         return Hardware, loc[:2], loc[2:]
-    if section == "library" and len(loc) > 1:
-        return Library, loc[:2], loc[2:]
+    if section == "donors" and len(loc) > 1:
+        return Donor, loc[:2], loc[2:]
     if section == "pairs" and loc[1:2] == ("choice",):
         return PairChoice, loc[:1], loc[2:]
     if section in Config.SECTIONS:

@@ -23,20 +23,20 @@ from pydantic import (
     model_validator,
 )
 
+from rivulet.config.hardware import Hardware
 from rivulet.config.pairing import BY_NAME, PairChoice, known_log, known_model
 from rivulet.config.problems import Allowed, Problem, did_you_mean, refuse, shown
 from rivulet.config.sections import (
     Benchmark,
     Droplet,
     DropletStudy,
-    Hardware,
     Measure,
     Search,
     Transfer,
     WarmStart,
 )
 from rivulet.config.sources import (
-    Library,
+    Donor,
     ModelDefinition,
     OnnxModel,
     Settings,
@@ -129,7 +129,7 @@ class Config(Settings):
         description="Trials of the Ansor search per model; a list is a sweep [candidates]",
     )
     logs: Annotated[
-        tuple[Literal["ansor", "droplet"], ...],
+        tuple[str, ...],
         BeforeValidator(checked_logs),
         Allowed(LOGS_ALLOWED),
         WithJsonSchema(
@@ -177,11 +177,11 @@ class Config(Settings):
     pool: bool = Field(
         default=True,
         description="Whether each model also gets the schedules of all the others, and of the "
-        "library, at once, whatever pairs are listed, where these are two or more; where `pairs` "
+        "donors, at once, whatever pairs are listed, where these are two or more; where `pairs` "
         "chooses sources, the pool is made of those",
     )
-    library: Annotated[
-        Mapping[ModelName, Library],
+    donors: Annotated[
+        Mapping[ModelName, Donor],
         Allowed("a mapping from names to logs"),
     ] = Field(
         default_factory=dict,
@@ -209,7 +209,7 @@ class Config(Settings):
         problems = [
             *_case_clashes("models", list(self.models)),
             *_case_clashes("hardware", list(self.hardware)),
-            *_case_clashes("library", list(self.library), list(self.models)),
+            *_case_clashes("donors", list(self.donors), list(self.models)),
             *self._same_definitions(base_folder(info)),
             *self._bad_pairs(),
             # What a descent has found is decided by twice as many samples.
@@ -266,7 +266,7 @@ class Config(Settings):
         models = list(self.models)
         for i, pair in enumerate(self.pairs):
             written, at = shown(list(pair)), ("pairs", i)
-            choices = {0: [*models, *self.library], 1: models}
+            choices = {0: [*models, *self.donors], 1: models}
             unknown = [j for j in (0, 1) if pair[j] not in choices[j]]
             for j in unknown:
                 names = choices[j]
@@ -296,13 +296,13 @@ class Config(Settings):
         if not isinstance(self.pairs, PairChoice):
             return {}
         models = [known_model(name, one) for name, one in self.models.items()]
-        library = [known_log(name, one) for name, one in self.library.items()]
-        return self.pairs.chosen(models, library)
+        donors = [known_log(name, one) for name, one in self.donors.items()]
+        return self.pairs.chosen(models, donors)
 
     @cached_property
     def pair_list(self) -> list[tuple[str, str]]:
         """The (source, target) pairs to transfer between."""
-        sources = [*self.models, *self.library]
+        sources = [*self.models, *self.donors]
         if self.pairs == "all":
             return [(a, b) for a in sources for b in self.models if a != b]
         if isinstance(self.pairs, PairChoice):
@@ -315,8 +315,8 @@ class Config(Settings):
         """The sources that a target's pool is made of, in the order of the configuration."""
         if isinstance(self.pairs, PairChoice):
             chosen = set(self.chosen_sources[target])
-            return [name for name in (*self.models, *self.library) if name in chosen]
-        return [name for name in (*self.models, *self.library) if name != target]
+            return [name for name in (*self.models, *self.donors) if name in chosen]
+        return [name for name in (*self.models, *self.donors) if name != target]
 
     @cached_property
     def pooled_targets(self) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from rivulet.config.problems import Allowed, Problem, refuse, shown
 from rivulet.config.sources import (
-    Library,
+    Donor,
     OnnxModel,
     Settings,
     TorchvisionModel,
@@ -67,17 +67,17 @@ class PairChoice(Settings):
         """Target to its sources' places by the ranking's file; empty without a file."""
         return self._places
 
-    def chosen(self, models: Iterable["Known"], library: Iterable["Known"]) -> dict[str, list[str]]:
+    def chosen(self, models: Iterable["Known"], donors: Iterable["Known"]) -> dict[str, list[str]]:
         """Target to its sources, the first by the ranking first.
 
         The order of the configuration plays no part.
 
         Args:
             models: The models, which are targets and sources.
-            library: The logs of the library, which are sources.
+            donors: Logs from elsewhere, which are sources only.
         """
         models = list(models)
-        sources = [*models, *library]
+        sources = [*models, *donors]
         families: dict[str, list[Known]] = {}
         for one in sources:
             families.setdefault(one.family, []).append(one)
@@ -133,8 +133,8 @@ def known_model(name: str, definition: TorchvisionModel | OnnxModel) -> Known:
     return Known(name, architecture, _family(definition.family, architecture), shape)
 
 
-def known_log(name: str, entry: Library) -> Known:
-    """What an entry of the library tells; a log's folder has its model's name."""
+def known_log(name: str, entry: Donor) -> Known:
+    """What a donor's entry tells; a log's folder has its model's name."""
     folder = Path(entry.log).name
     architecture = folder if family_of(folder) else name
     return Known(name, architecture, _family(entry.family, architecture))

@@ -221,7 +221,7 @@ def _log_folder(name: str, info: ValidationInfo) -> str:
     return name
 
 
-class Library(Settings):
+class Donor(Settings):
     """A log from elsewhere: a colleague's, or another run's."""
 
     log: Annotated[str, AfterValidator(_log_folder), Allowed(_LOG_ALLOWED)] = Field(

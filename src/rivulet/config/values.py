@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from rivulet.config.problems import Problem, did_you_mean, refuse, shown
+from rivulet.methods import baselines, source_kinds
+from rivulet.paths import POOL
 
 # --- Names -----------------------------------------------------------------------------------
 # Names become parts of file names, and a pair is the file name part "SOURCE-to-TARGET": a
@@ -35,7 +37,7 @@ def _name_check(reserved: dict[str, str]) -> Callable[[str], str]:
 
 ModelName = Annotated[
     str,
-    AfterValidator(_name_check({"pool": "the pool of all source models"})),
+    AfterValidator(_name_check({POOL: "the pool of all source models"})),
 ]
 HardwareName = Annotated[
     str,
@@ -88,8 +90,8 @@ def checked_trials(value: object) -> tuple[int, ...]:
     return tuple(sorted(values))
 
 
-LOGS: tuple[Literal["ansor"], Literal["droplet"]] = ("ansor", "droplet")
-LOGS_ALLOWED = "a list with one or more of ansor, droplet, without duplicates"
+LOGS = source_kinds()
+LOGS_ALLOWED = f"a list with one or more of {', '.join(LOGS)}, without duplicates"
 
 
 def checked_logs(value: object) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ def checked_logs(value: object) -> tuple[str, ...]:
     return _chosen(value, LOGS, "log", LOGS_ALLOWED)
 
 
-BASELINES = ("untuned", "onnxruntime", "openvino", "torch", "torch-compile")
+BASELINES = baselines()
 BASELINES_ALLOWED = f"a list of some of {', '.join(BASELINES)}, without duplicates"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rivulet.conformance.cases import FUNCTION_BODIES, Case
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 
 # As ONNX's own runner compares (`onnx.backend.test.runner`).
 _RELATIVE = 1e-3
@@ -47,8 +47,8 @@ def judge(case: Case, target: Any) -> Verdict:
         named = case.operator in str(error) or case.operator == FUNCTION_BODIES
         return Verdict(case.name, case.operator, "refused" if named else "unclear", str(error))
     except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[-1]
-        return Verdict(case.name, case.operator, "unclear", f"{type(error).__name__}: {said}"[:300])
+        said = f"{type(error).__name__}: {last_line(error)}"
+        return Verdict(case.name, case.operator, "unclear", said[:300])
     different = _difference(outputs, case.outputs)
     return Verdict(case.name, case.operator, "wrong" if different else "right", different)
 

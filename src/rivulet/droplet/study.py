@@ -25,7 +25,38 @@ class Stated:
 
 @dataclass(frozen=True)
 class GainRow:
-    """What droplet search gained on the log of an Ansor search; empty numbers are None."""
+    """What droplet search gained on the log of an Ansor search.
+
+    A number that it lacks is None.
+
+    Attributes:
+        hardware: Where it was measured.
+        model: The model.
+        ansor_trials: Trial count of Ansor's log.
+        droplet_trials: Candidates that droplet search had measured on top of it.
+        ansor_seconds: Seconds of Ansor's search.
+        droplet_seconds: Seconds of droplet search.
+        ansor_ms: Sum of the kernels' latencies before it.
+        droplet_ms: The same after it.
+        gain: The sum before over that after, from samples side by side.
+        gain_low: Lower end of its interval.
+        gain_high: Upper end.
+        gain_verdict: What that shows.
+        equal_trials: Trials of Ansor's search that cost as many candidates; empty where its log
+            ends before.
+        vs_equal_trials: The sum of Ansor's log after these over that after droplet search.
+        vs_equal_trials_low: Lower end of its interval.
+        vs_equal_trials_high: Upper end.
+        equal_trials_verdict: What that shows.
+        equal_seconds_trials: Trials that Ansor's search had after as much time.
+        vs_equal_seconds: The sum of Ansor's log after these over that after droplet search.
+        vs_equal_seconds_low: Lower end of its interval.
+        vs_equal_seconds_high: Upper end.
+        equal_seconds_verdict: What that shows.
+        kernels: Kernels of the model.
+        kernels_faster: Those that droplet search made faster, by a test.
+        kernels_slower: Those that became slower.
+    """
 
     hardware: str
     model: str
@@ -78,7 +109,27 @@ class GainRow:
 
 @dataclass(frozen=True)
 class EffectRow:
-    """What droplet search changed at one place of a pair; empty numbers are None."""
+    """What droplet search changed at one place of a pair.
+
+    A number that it lacks is None.
+
+    Attributes:
+        hardware: Where it was measured.
+        target: The target.
+        source: The source.
+        trials: Trial count of the logs.
+        comparison: ``own log``, ``before transfer`` or ``after transfer``.
+        method: The variant with droplet search.
+        baseline: The variant without.
+        baseline_ms: Latency without.
+        method_ms: Latency with.
+        effect: Latency without over that with, from the same processes.
+        effect_low: Lower end of its interval.
+        effect_high: Upper end.
+        repetitions: Processes behind it.
+        verdict: What that shows.
+        reason: The kernels with other schedules that make most of the difference.
+    """
 
     hardware: str
     target: str

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from rivulet.tvm_compat import load_tvm
-
-_TRANSFORM = "main_transform_params"
+from rivulet.tvm_compat.weights import TRANSFORM
 
 
 def compute_from_weights(module: Any, weights: list[np.ndarray]) -> tuple[Any, list[np.ndarray]]:
@@ -28,14 +27,14 @@ def compute_from_weights(module: Any, weights: list[np.ndarray]) -> tuple[Any, l
         return module, weights
     passes = relax.transform
     lifted = passes.LiftTransformParams()(module)
-    transform = passes.DeadCodeElimination([_TRANSFORM])(_without(lifted, "main"))
+    transform = passes.DeadCodeElimination([TRANSFORM])(_without(lifted, "main"))
     # The target may be another machine's. This is run here, in any case.
     host = tvm.target.Target({"kind": "llvm"})
     with host:
         machine = relax.VirtualMachine(tvm.compile(transform, host), tvm.cpu())
     given = [tvm.runtime.tensor(np.asarray(weight, order="C")) for weight in weights]
-    computed = [tensor.numpy() for tensor in machine[_TRANSFORM](given)]
-    return passes.DeadCodeElimination(["main"])(_without(lifted, _TRANSFORM)), computed
+    computed = [tensor.numpy() for tensor in machine[TRANSFORM](given)]
+    return passes.DeadCodeElimination(["main"])(_without(lifted, TRANSFORM)), computed
 
 
 def computed_from_weights(function: Any) -> set[Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rivulet.errors import UserError
 from rivulet.tvm_compat import given_cpus, load_tvm
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np  # tools that only read logs come by here, and do not wait for it
 
 CPU = "cpu"
-T = TypeVar("T")
 
 
 class PlaceUnreachable(Exception):
@@ -65,7 +63,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Location:
-    """Which place; `open_place` goes there.
+    """Which place; `rivulet.hardware.open_place` goes there.
 
     Attributes:
         kind: TVM's kind of device, such as ``cpu`` or ``cuda``.
@@ -166,56 +164,3 @@ class Place:
     def seconds_left(self) -> float:
         """Seconds until it has to be opened anew."""
         return math.inf
-
-
-def at_place(location: Location, work: Callable[[Place], T]) -> T:
-    """Do work at a place, and again in a new session where the device was lost meanwhile.
-
-    Args:
-        location: The place.
-        work: The work, which has to be repeatable.
-
-    Raises:
-        UserError: No device is to be had, or it was lost each time.
-    """
-    connection = location.connection
-    if connection is None:
-        return work(open_place(location))
-    for left in reversed(range(connection.retries + 1)):
-        place = None
-        try:
-            place = open_place(location)
-            return work(place)
-        except PlaceUnreachable as error:
-            reason = str(error)
-        except UserError:
-            raise
-        except Exception as error:
-            if place is None or place.alive():
-                raise
-            # TVM's errors say at length that the connection is closed.
-            reason = f"the session was lost: {error}".strip().splitlines()[-1]
-        finally:
-            if place is not None:
-                place.close()
-        if not left:
-            break
-    raise connection.trouble(reason)
-
-
-def open_place(location: Location, seconds: float | None = None) -> Place:
-    """Go to a place.
-
-    Args:
-        location: Which one.
-        seconds: How long to wait for a free device over RPC; None for as long as is configured.
-
-    Raises:
-        PlaceUnreachable: Nobody answers over RPC.
-        UserError: What answers is not what is configured.
-    """
-    if location.is_here:
-        return Place(location)
-    from rivulet.hardware.remote import RemotePlace
-
-    return RemotePlace(location, seconds)

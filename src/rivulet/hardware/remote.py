@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
+from rivulet.tvm_compat import sessions
 
 _PAUSE = 0.5  # seconds before a tracker is asked again that had nothing
 _LEAST_WAIT = 0.2
@@ -65,16 +65,11 @@ class RemotePlace(Place):
 
     def alive(self) -> bool:
         """Whether the session's server still answers."""
-        try:
-            self._session.get_function("runtime.GetDeviceAttr")
-        except Exception:
-            return False
-        return True
+        return sessions.answers(self._session)
 
     def close(self) -> None:
         """End the session: the device is free for others, whatever still refers to it here."""
-        with suppress(Exception):  # it may be gone already
-            self._session.get_function("CloseRPCConnection")()
+        sessions.end(self._session)
 
     def seconds_left(self) -> float:
         """Seconds until the server ends the session."""
@@ -111,8 +106,9 @@ class RemotePlace(Place):
         try:
             return rpc.connect(host, port, match, connection.session_timeout_s)
         except Exception as error:  # TVM's own, of no common kind
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise PlaceUnreachable(f"the server {host}:{port} does not answer: {reason}") from error
+            raise PlaceUnreachable(
+                f"the server {host}:{port} does not answer: {last_line(error)}"
+            ) from error
 
     def _check_threads(self) -> None:
         if self.location.kind != CPU:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 from rivulet.hardware.cpu import cpu_info
 from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.gpu import CUDA, LIMITS, this_gpu
@@ -91,9 +91,8 @@ def _gpu_target(device: Device) -> Any:
         own = {key: value for key, value in given.items() if key != "tag"}
         return tvm.target.Target({**LIMITS, **tagged, **own}, host=host)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise UserError(
-            f"hardware.{device.name}.target: TVM refuses {json.dumps(given)}: {reason}"
+            f"hardware.{device.name}.target: TVM refuses {json.dumps(given)}: {last_line(error)}"
         ) from error
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, last_line
 from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.lock import device_lock, file_lock
 from rivulet.jobs.failures import note_failure
@@ -118,8 +118,7 @@ def _finish(job: Job, work: Callable[[Job], None], where: str) -> int:
         return 1
     except Exception as error:
         job.logger.error("%s", traceback.format_exc())
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        _fail(job, f"{job.label}: {type(error).__name__}: {reason[-1]}{where}")
+        _fail(job, f"{job.label}: {type(error).__name__}: {last_line(error)}{where}")
         return 1
     job.logger.info("%s: done in %s", job.label, duration(time.monotonic() - started))
     return 0

@@ -12,6 +12,7 @@ from rivulet.kernels.classes import kernel_class
 from rivulet.kernels.kernel import Kernel
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.arguments import kernel_arguments
+from rivulet.tvm_compat.names import structural_name
 
 
 def extract_kernels(model: PreparedModel, target: Any) -> list[Kernel]:
@@ -91,9 +92,7 @@ def function_workloads(module: Any) -> dict[str, str]:
 
 def workload_hash(module: Any) -> str:
     """Structural hash of a workload's module, as a hexadecimal number."""
-    import tvm_ffi
-
-    return f"{tvm_ffi.structural_hash(module['main']) & (2**64 - 1):016x}"
+    return structural_name(module["main"])
 
 
 def _run_order(module: Any) -> dict[str, tuple[int, str]]:

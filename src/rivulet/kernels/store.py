@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.errors import UserError
 from rivulet.kernels.kernel import Kernel
+from rivulet.tables import write_table
 from rivulet.tvm_compat import load_tvm
 
-COLUMNS = ("task", "class", "shapes", "dtype", "flops", "weight", "workload")
+
+@dataclass(frozen=True)
+class StoredKernel:
+    """One kernel in a model's table.
+
+    Attributes:
+        task: Name of the task.
+        class_: Its class: the operators that are fused in it.
+        shapes: Shapes of its arguments, the output's last.
+        dtype: Of the output's elements.
+        flops: Floating-point operations of one run.
+        weight: How often the model runs it.
+        workload: Structural hash of the computation.
+    """
+
+    task: str
+    class_: str
+    shapes: str
+    dtype: str
+    flops: int
+    weight: int
+    workload: str
 
 
 def save_kernels(kernels: list[Kernel], table: Path, workloads: Path) -> None:
     """Write the table (CSV) and the workloads (gzipped JSON, equal bytes for equal kernels)."""
     tvm = load_tvm()
-    with table.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for k in kernels:
-            shapes = " ".join("x".join(map(str, shape)) or "scalar" for shape in k.shapes)
-            writer.writerow([k.task, k.kind, shapes, k.dtype, int(k.flops), k.weight, k.workload])
+    rows = [
+        StoredKernel(
+            task=k.task,
+            class_=k.kind,
+            shapes=" ".join("x".join(map(str, shape)) or "scalar" for shape in k.shapes),
+            dtype=k.dtype,
+            flops=int(k.flops),
+            weight=k.weight,
+            workload=k.workload,
+        )
+        for k in kernels
+    ]
+    write_table(StoredKernel, rows, table)
     entries = [
         {
             "task": k.task,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-SPATIAL, REDUCTION = "S", "R"
-_KINDS = {0: SPATIAL, 2: REDUCTION}
+from rivulet.tvm_compat.blocks import REDUCTION, SPATIAL, axis_extents, axis_kinds, stored_form
+
 CONTRACTION, REDUCING, ELEMENTWISE = "contraction", "reduction", "elementwise"
 
 
@@ -95,48 +95,4 @@ def kernel_structure(module: Any) -> KernelStructure:
 
 
 def _block(block: Any) -> BlockStructure:
-    variables = block.iter_vars
-    return BlockStructure(
-        axes="".join(_KINDS.get(int(v.iter_type), "O") for v in variables),
-        form=_stored(block.body),
-        extents=tuple(_extent(v.dom.extent) for v in variables),
-    )
-
-
-def _extent(extent: Any) -> int:
-    try:
-        return int(extent)
-    except (TypeError, ValueError):
-        return 1  # not known before the kernel runs
-
-
-def _stored(statement: Any) -> str:
-    """Form of a statement: the values that it stores, whatever loops and scopes are around."""
-    value = getattr(statement, "value", None)
-    if value is not None and type(statement).__name__ == "BufferStore":
-        return _form(value)
-    inner = [getattr(statement, name, None) for name in ("body", "then_case", "else_case")]
-    parts = [*getattr(statement, "seq", ()), *(part for part in inner if part is not None)]
-    return f"{type(statement).__name__}({','.join(_stored(part) for part in parts)})"
-
-
-def _form(value: Any) -> str:
-    name = type(value).__name__
-    if name in ("BufferLoad", "TensorLoad"):
-        return "load"
-    if name in ("IntImm", "FloatImm"):
-        return "constant"
-    if name == "Var":
-        return "index"
-    if hasattr(value, "args"):
-        # Conditions are about indices, and so about shapes.
-        operation = getattr(value.op, "name", "call")
-        parts = list(value.args)[1:] if operation.endswith("if_then_else") else value.args
-        return f"{operation}({','.join(map(_form, parts))})"
-    if name == "Select":
-        return f"Select({_form(value.true_value)},{_form(value.false_value)})"
-    if hasattr(value, "a") and hasattr(value, "b"):
-        return f"{name}({_form(value.a)},{_form(value.b)})"
-    if hasattr(value, "value"):
-        return f"{name}({_form(value.value)})"
-    return name
+    return BlockStructure(axis_kinds(block), stored_form(block.body), axis_extents(block))

@@ -12,9 +12,9 @@ from typing import Any
 
 from rivulet.errors import UserError
 from rivulet.kernels.naming import full_name, short_name
+from rivulet.methods import method_of
+from rivulet.paths import parse
 from rivulet.records.stored import StoredLog, find_kernel_table, read_log
-
-_ROOMS = ("logs", "transfer", "transfer-droplet")
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ def find_logs(results: Path) -> list[Place]:
     """
     places = []
     for record in sorted(results.glob("*/*/*/*/log.json")):
-        hardware, room, kind, name = record.relative_to(results).parts[:4]
-        if room not in _ROOMS:
+        found = parse(record)
+        if found is None or found.kind != "log":
             continue
-        source, _, target = name.partition("-to-")
-        method = kind if room == "logs" else f"{room} {kind} from {source}"
-        places.append(Place(record.parent, hardware, target if room != "logs" else name, method))
+        folder = method_of(found.method).folder
+        made = f"{folder}-{found.trials}"
+        if found.source:
+            made = f"{folder} {found.log_kind}-{found.trials} from {found.source}"
+        places.append(Place(record.parent, found.hardware, found.model, made))
     if not places:
         raise UserError(
             f"{results}: no finished log below it; name the folder with --results, or make one: "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rivulet.errors import last_line
 from rivulet.hardware.cpu import usable_cpus
 from rivulet.hardware.place import HERE, Location
 from rivulet.measure.pool import Worker
@@ -121,18 +122,7 @@ class Bench(MeasuringBench):
         best: Mapping[Hashable, float] | None = None,
         groups: Sequence[Hashable] | None = None,
     ) -> list[Measurement]:
-        """Time scheduled modules, in order.
-
-        Args:
-            modules: ``IRModule`` each, one function named ``main``.
-            best: Best latency in seconds of each group so far, where there is one. A candidate
-                that is far slower than its group's best gets one sample, one that looks faster gets
-                more of them.
-            groups: Which kernel each module belongs to; all the same by default.
-
-        Returns:
-            One measurement per module, in order.
-        """
+        """Build and time scheduled modules, as `MeasuringBench` says."""
         fastest = dict(best or {})
         groups = groups or [0] * len(modules)
         built = self._build(modules)
@@ -270,8 +260,8 @@ class Bench(MeasuringBench):
         except RecursionError:
             return _Built(path, Call([]), 0.0, "build error: its expressions are nested too deeply")
         except Exception as error:  # TVM raises all kinds for a module that is no kernel
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            return _Built(path, Call([]), 0.0, f"build error: no kernel 'main' to build: {reason}")
+            reason = f"no kernel 'main' to build: {last_line(error)}"
+            return _Built(path, Call([]), 0.0, f"build error: {reason}")
         timeout = self._measure["build_timeout_s"]
         try:
             builder.call("build", module, self._target, str(path), whole, timeout=timeout)

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from rivulet.hardware.cpu import last_level_cache_bytes
-from rivulet.hardware.place import CPU, HERE, Place, open_place
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import CPU, HERE, Place
 from rivulet.hardware.vectors import VectorRegisters, vector_registers
 from rivulet.measure.gpu_roofline import gpu_bandwidth, gpu_operations
 from rivulet.measure.linking import link_module
@@ -118,7 +119,12 @@ def measure_roofline(
     ):
         rates = [rate * 1e-9 for rate in measure()]
         row = RoofRow(
-            roof, unit, round(max(rates), 3), round(median(rates), 3), len(rates), threads
+            roof=roof,
+            unit=unit,
+            peak=round(max(rates), 3),
+            median=round(median(rates), 3),
+            samples=len(rates),
+            threads=threads,
         )
         rows.append(row)
         report(number, f"{roof}: {row.peak:g} {unit} at most, median {row.median:g}")

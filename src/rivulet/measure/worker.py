@@ -18,8 +18,9 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rivulet.errors import UserError
-from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable, open_place
+from rivulet.errors import UserError, last_line
+from rivulet.hardware.open_place import open_place
+from rivulet.hardware.place import CPU, Location, Place, PlaceUnreachable
 from rivulet.kinship import end_with_parent
 from rivulet.measure.linking import export_library, link_module
 from rivulet.measure.outputs import largest_relative_error
@@ -29,6 +30,7 @@ from rivulet.measure.values import argument_values
 from rivulet.tvm_compat.arguments import Call
 from rivulet.tvm_compat.gpu_defaults import with_default_threads
 from rivulet.tvm_compat.targets import is_gpu
+from rivulet.tvm_compat.weights import with_packed_weights
 
 LENGTH_BYTES = 8
 OK, ERROR, OUT_OF_MEMORY = "ok", "error", "out of memory"
@@ -134,14 +136,13 @@ class Kernels:
                 before inference.
         """
         from tvm.driver import build as tvm_build
-        from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
         # TVM's pool pins this thread when it runs kernels on one thread only, always to the same
         # core: all builders would share it.
         os.sched_setaffinity(0, self._cpus)
         started = time.perf_counter()
         if not whole:
-            module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+            module = with_packed_weights(module)
         at = self.location.connection
         linker = at.compiler if at is not None else ""
         if is_gpu(target):
@@ -259,8 +260,8 @@ def main() -> None:
             write_message(replies, (UNREACHABLE, str(error)))
         except Exception as error:
             traceback.print_exc()
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            write_message(replies, (_kind(error, kernels), f"{type(error).__name__}: {lines[-1]}"))
+            said = f"{type(error).__name__}: {last_line(error)}"
+            write_message(replies, (_kind(error, kernels), said))
 
 
 def _kind(error: Exception, kernels: Kernels) -> str:

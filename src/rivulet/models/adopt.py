@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line
 from rivulet.models.description import (
     check_valid,
     depending_outputs,
@@ -117,8 +117,7 @@ def _two_runs(
 
 def _reason(error: Exception) -> str:
     """The first line of an error of ONNX Runtime, without the code in front of it."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", first_line(error))
 
 
 def _tell_of_numbers(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line
 from rivulet.models.description import check_onnx
 from rivulet.models.onnx_files import save_onnx, values_beside, weights_beside
 from rivulet.models.torchvision_import import import_torchvision
@@ -59,7 +59,7 @@ def export_torchvision(
         _write_onnx(torch, model, example, path)
     except torch.onnx.errors.OnnxExporterError as error:
         raise UserError(
-            f"{name} cannot be exported for an input of shape {shape}: {_first_line(error)}"
+            f"{name} cannot be exported for an input of shape {shape}: {first_line(error)}"
         ) from error
     del model  # the largest ones take as much memory again in ONNX Runtime
     values_beside(path).unlink(missing_ok=True)
@@ -132,8 +132,9 @@ def _build_with_inputs(name: str, shape: list[int], weights: str, seed: int) -> 
         with torch.inference_mode():
             model(inputs[0])
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{name} does not accept an input of shape {shape}: {reason}") from error
+        raise UserError(
+            f"{name} does not accept an input of shape {shape}: {first_line(error)}"
+        ) from error
     return model, inputs
 
 
@@ -172,11 +173,7 @@ def _build(torchvision: Any, name: str, weights: str) -> Any:
         return torchvision.models.get_model(name, weights=weights)
     except Exception as error:
         raise UserError(
-            f"the weights '{weights}' of {name} could not be fetched: {_first_line(error)}; "
+            f"the weights '{weights}' of {name} could not be fetched: {first_line(error)}; "
             "use 'weights: random' (latency does not depend on them) or place them in torch's "
             "cache folder by hand"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rivulet.errors import UserError
+from rivulet.paths import RECORD
 from rivulet.provenance.record import read_record
 
-_LOG = "log.json"
 _LIBRARY = ".so"
 
 
@@ -29,9 +29,9 @@ def log_record_of(record: Path) -> Path:
     Raises:
         UserError: It names none.
     """
-    if record.name == _LOG:
+    if record.name == RECORD:
         return record
-    found = [Path(name) for name in read_record(record).inputs if Path(name).name == _LOG]
+    found = [Path(name) for name in read_record(record).inputs if Path(name).name == RECORD]
     if not found:
         raise UserError(f"{record}: names no log; delete it, and it is made again")
     return found[0]

@@ -7,7 +7,9 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-_IMPORT = ("graph", "tvm_compat/vector_math")
+from rivulet.methods import stage_sections
+
+_IMPORT = ("graph", "tvm_compat/vector_math", "tvm_compat/weights.py")
 # A compiled model, run on its inputs and held against another runtime.
 _RUN = (
     *_IMPORT, "hardware/memory.py", "measure/outputs.py", "models/inputs.py",
@@ -18,7 +20,7 @@ STAGE_ROOMS = {
     "export": ("models",),
     "kernels": (
         "graph", "kernels", "verify", "measure/outputs.py", "models/inputs.py",
-        "models/precision.py",
+        "models/precision.py", "tvm_compat/blocks.py", "tvm_compat/weights.py",
     ),
     "compile": (*_IMPORT, "benchmark/compile.py", "measure/linking.py"),
     "search": ("search", "tuning", "schedules", "measure", "records", "tvm_compat"),
@@ -37,19 +39,22 @@ STAGE_ROOMS = {
     ),
     "ranking": (
         "transfer/ranking.py", "transfer/matching.py", "transfer/mapping.py",
-        "transfer/sources.py", "kernels/structure.py", "records/best.py",
+        "transfer/sources.py", "kernels/structure.py", "tvm_compat/blocks.py", "records/best.py",
     ),
     "similarity": (
         "transfer/similarity.py", "transfer/ranking.py", "transfer/matching.py",
-        "transfer/mapping.py", "kernels/structure.py",
+        "transfer/mapping.py", "kernels/structure.py", "tvm_compat/blocks.py",
     ),
     "warm": ("search", "tuning", "schedules", "measure", "records", "tvm_compat"),
     "benchmark": (
-        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/remote.py",
+        "benchmark", "hardware/conduct.py", "hardware/place.py", "hardware/open_place.py",
+        "hardware/remote.py",
         "measure/statistics.py", "measure/ratios.py", "measure/roofline.py", "models/export.py",
         "records/curve.py", *_RUN,
     ),
 }  # fmt: skip
+# A method's stage that is not named above has a room of its own name, on the bench of all.
+_NEW_STAGE = ("tuning", "schedules", "measure", "records", "tvm_compat")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -70,7 +75,12 @@ def code_digest(*rooms: str) -> str:
 
 def stage_code(stage: str) -> str:
     """Digest of the code that makes a stage's artefacts."""
-    return code_digest(*STAGE_ROOMS[stage])
+    return code_digest(*STAGE_ROOMS.get(stage, (stage, *_NEW_STAGE)))
+
+
+def stages_with_code() -> list[str]:
+    """The stages whose artefacts are kept when the code that makes them changes."""
+    return list(dict.fromkeys([*STAGE_ROOMS, *stage_sections()]))
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rivulet.errors import last_line
 from rivulet.records.files import RECORDS, WORKLOADS, write_files
 from rivulet.records.scan import DatabaseScan, mark_unloadable, scan_database
 from rivulet.tvm_compat import load_tvm
@@ -73,5 +74,4 @@ def find_unloadable(
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:160]
+    return last_line(error)[:160]

@@ -22,10 +22,12 @@ class Trial:
 
     Attributes:
         trial: Number of the trial in this log, from 1.
-        elapsed_s: Seconds of measuring time since the first proposal, interruptions left out.
+        elapsed_s: Seconds of measuring time from the first proposal to the end of the trial's
+            batch, interruptions left out.
         kernel: Task name of the kernel.
         batch: Number of the batch it was measured in, from 1.
-        strategy: Who proposed it.
+        strategy: Who proposed it: ``evolutionary``, ``droplet``, ``transfer``, or a repeated
+            measurement of theirs.
         candidate: Structural hash of the scheduled kernel.
         propose_s: Seconds spent on proposing, its share of the batch.
         build_s: Seconds of compiling and linking.

@@ -5,24 +5,13 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from rivulet.benchmark.subject import BASELINES
-from rivulet.report.inputs import METHODS, MOVED, BenchmarkRow, Setting
-from rivulet.report.reading import grouped
+from rivulet import methods
+from rivulet.benchmark.table import MethodRow
+from rivulet.methods import ANSOR, method_of, place_of
+from rivulet.report.grouping import grouped
+from rivulet.report.inputs import Setting
 from rivulet.report.verdicts import OVER_ANSOR, OVER_RUNTIME, verdict
 from rivulet.report.wording import interval_text, latency_text
-
-NAMES = {
-    "untuned": "untuned",
-    "onnxruntime": "ONNX Runtime",
-    "openvino": "OpenVINO",
-    "torch": "PyTorch",
-    "torch-compile": "torch.compile",
-    "ansor": "Ansor",
-    "droplet": "droplet",
-    "warm": "warm start",
-    "transfer": "transfer",
-    "transfer+droplet": "transfer + droplet",
-}
 
 
 @dataclass(frozen=True)
@@ -31,11 +20,11 @@ class Line:
 
     label: str
     method: str
-    rows: list[BenchmarkRow]
+    rows: list[MethodRow]
     verdict: str
 
     @property
-    def timed(self) -> list[BenchmarkRow]:
+    def timed(self) -> list[MethodRow]:
         """The rows that have a latency."""
         return [row for row in self.rows if row.latency_ms is not None]
 
@@ -78,26 +67,26 @@ class Block:
         return next((x for x in self.lines if x.method == method and x.timed), None)
 
 
-def blocks_of(rows: list[BenchmarkRow]) -> list[Block]:
+def blocks_of(rows: list[MethodRow]) -> list[Block]:
     """The table by hardware, trials and target."""
     blocks = []
     groups = grouped(rows, lambda r: (Setting(r.hardware, r.trials), r.target))
     for (setting, target), group in sorted(groups, key=lambda g: g[0]):
         lines = []
-        for method in (m for m in METHODS if m not in MOVED):
-            own = [row for row in group if row.method == method]
+        for method in (one for one in methods.METHODS if not one.moves):
+            own = [row for row in group if row.method == method.name]
             if own:
-                shown = verdict(own, OVER_ANSOR) if method != "ansor" else ""
-                lines.append(Line(NAMES[method], method, own, shown))
-        moved = [row for row in group if row.method in MOVED]
-        for row in sorted(moved, key=lambda r: (r.pair, MOVED.index(r.method))):
-            label = f"{NAMES[row.method]} {origin(row)}"
+                shown = verdict(own, OVER_ANSOR) if method.name != ANSOR else ""
+                lines.append(Line(method.title, method.name, own, shown))
+        moved = [row for row in group if methods.moves(row.method)]
+        for row in sorted(moved, key=lambda r: (r.pair, place_of(r.method))):
+            label = f"{method_of(row.method).title} {origin(row)}"
             lines.append(Line(label, row.method, [row], verdict([row], OVER_ANSOR)))
         blocks.append(Block(setting, target, lines))
     return blocks
 
 
-def origin(row: BenchmarkRow) -> str:
+def origin(row: MethodRow) -> str:
     """Where a transfer comes from, in words."""
     return f"from {row.source}, {row.log} log"
 
@@ -123,12 +112,12 @@ class Fastest:
 
 def fastest_method(block: Block) -> Fastest | None:
     """By ratios to Ansor, since pair runs differ and every one of them has timed it."""
-    tuned = [x for x in block.lines if x.timed and x.method not in BASELINES]
+    tuned = [x for x in block.lines if x.timed and x.method not in methods.baselines()]
     rated = [(x, rows) for x in tuned if (rows := [r for r in x.timed if _ends(r, OVER_ANSOR)])]
     if not rated:
         return None
 
-    def middle(rows: list[BenchmarkRow]) -> float:
+    def middle(rows: list[MethodRow]) -> float:
         return float(statistics.median(getattr(row, OVER_ANSOR) for row in rows))
 
     line, rows = max(rated, key=lambda one: middle(one[1]))
@@ -143,11 +132,11 @@ def fastest_method(block: Block) -> Fastest | None:
     )
 
 
-def _ends(row: BenchmarkRow, column: str) -> bool:
+def _ends(row: MethodRow, column: str) -> bool:
     return getattr(row, f"{column}_low") is not None and getattr(row, f"{column}_high") is not None
 
 
-def _ratio_text(rows: list[BenchmarkRow], column: str) -> str:
+def _ratio_text(rows: list[MethodRow], column: str) -> str:
     known = [row for row in rows if _ends(row, column)]
     if not known:
         return ""

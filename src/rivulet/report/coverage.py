@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from rivulet.report.grouping import grouped
 from rivulet.report.inputs import KernelOutcome, Setting, TransferTable, flops_share
-from rivulet.report.reading import grouped
 
 _MOST_DETAILS = 60  # pairs of which each is shown class by class, though every kernel is covered
 

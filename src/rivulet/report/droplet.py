@@ -19,9 +19,9 @@ from rivulet.droplet.study import (
 )
 from rivulet.measure.ratios import BETTER, SAME, WORSE
 from rivulet.report.droplet_chart import inline_gain_chart
-from rivulet.report.droplet_tables import read_effects, read_gain
 from rivulet.report.inputs import Setting
 from rivulet.report.wording import counted, range_text, ratio_text
+from rivulet.tables import read_table
 
 HEADINGS = {
     OWN_LOG: "On the target's own log",
@@ -47,8 +47,8 @@ def droplet_worth(gains: list[Path], effects: list[Path]) -> dict[str, list[dict
     Raises:
         UserError: A table is not readable.
     """
-    changed = [(row, path) for path in sorted(effects) for row in read_effects(path)]
-    gained = [(row, path) for path in sorted(gains) for row in read_gain(path)]
+    changed = [(row, path) for path in sorted(effects) for row in read_table(EffectRow, path)]
+    gained = [(row, path) for path in sorted(gains) for row in read_table(GainRow, path)]
     settings = sorted({Setting(row.hardware, row.trials) for row, _ in changed})
     return {
         "effects": [

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.provenance import Record
-from rivulet.report.inputs import BenchmarkRow
 from rivulet.report.wording import percent, range_text
 
 
-def environments(rows: list[BenchmarkRow], records: dict[Path, Record]) -> list[dict[str, Any]]:
+def environments(rows: list[MethodRow], records: dict[Path, Record]) -> list[dict[str, Any]]:
     """What the records say about the device in each state, where they differ with all values."""
     facts = [(path, record.facts.get("environment") or {}) for path, record in records.items()]
     states = {str(f.get("fingerprint", "unknown")): None for _, f in facts}

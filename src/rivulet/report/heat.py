@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivulet.report.inputs import MOVED, REFINED, BenchmarkRow, Setting
+from rivulet import methods
+from rivulet.benchmark.table import MethodRow
+from rivulet.methods import moves, place_of
+from rivulet.report.inputs import Setting
 
 # Key of a cell, what it is, and how it is read: from 0 to `most`, or else from the least to the
 # most of a target; `low` where a low figure is a good one.
@@ -31,7 +34,7 @@ QUANTITIES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, Any]:
+def heat_data(verdicts: list[tuple[MethodRow, str]], same: str) -> dict[str, Any]:
     """The heat map's figures, JSON-ready.
 
     Args:
@@ -39,11 +42,11 @@ def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, 
             count.
         same: The verdict of those of which no difference is shown.
     """
-    groups: dict[tuple[Setting, bool], list[dict[str, Any]]] = {}
+    groups: dict[tuple[Setting, int], list[dict[str, Any]]] = {}
     for row, verdict in verdicts:
-        if row.method not in MOVED:
+        if not moves(row.method):
             continue
-        key = (Setting(row.hardware, row.trials, row.log), row.method == REFINED)
+        key = (Setting(row.hardware, row.trials, row.log), place_of(row.method))
         groups.setdefault(key, []).append(
             {
                 "source": row.source,
@@ -57,7 +60,7 @@ def heat_data(verdicts: list[tuple[BenchmarkRow, str]], same: str) -> dict[str, 
             }
         )
     settings = [
-        {"name": f"{setting}{', + droplet' if refined else ''}", "cells": cells}
-        for (setting, refined), cells in sorted(groups.items(), key=lambda group: group[0])
+        {"name": f"{setting}{methods.METHODS[place].ending}", "cells": cells}
+        for (setting, place), cells in sorted(groups.items(), key=lambda group: group[0])
     ]
     return {"quantities": QUANTITIES, "settings": settings}

@@ -8,21 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rivulet.errors import UserError
+from rivulet.kernels.store import StoredKernel
+from rivulet.methods import TRANSFER
+from rivulet.paths import KERNELS, parse
 from rivulet.provenance import Record, read_record
 from rivulet.records.curve import Curve, read_curve
-from rivulet.report.reading import optional_number, read_rows, read_table, unreadable
-from rivulet.transfer.table import covered_kernels
-
-TRANSFER = "transfer"
-REFINED = "transfer+droplet"
-WARM = "warm"
-POOL = "pool"
-METHODS = (
-    "untuned", "onnxruntime", "openvino", "torch", "torch-compile", "ansor", "droplet", WARM,
-    TRANSFER, REFINED,
-)  # fmt: skip
-MOVED = (TRANSFER, REFINED)  # those that a source has a part in
-_ROOMS = {"transfer": TRANSFER, "transfer-droplet": REFINED}  # where their logs are
+from rivulet.report.grouping import grouped
+from rivulet.tables import read_table
+from rivulet.transfer.table import CandidateRow, covered_kernels
 
 
 @dataclass(frozen=True)
@@ -77,59 +70,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class BenchmarkRow:
-    """A row of the benchmark table; numbers that it leaves empty are None."""
-
-    hardware: str
-    target: str
-    source: str
-    method: str
-    log: str
-    trials: int
-    latency_ms: float | None
-    latency_ms_low: float | None
-    latency_ms_high: float | None
-    processes: float | None
-    samples: float | None
-    speedup_vs_untuned: float | None
-    speedup_vs_untuned_low: float | None
-    speedup_vs_untuned_high: float | None
-    speedup_vs_onnxruntime: float | None
-    speedup_vs_onnxruntime_low: float | None
-    speedup_vs_onnxruntime_high: float | None
-    share_of_ansor_speedup: float | None
-    share_of_ansor_speedup_low: float | None
-    share_of_ansor_speedup_high: float | None
-    search_seconds: float | None
-    kernel_sum_ms: float | None
-    ansor_sum_ms_at_equal_time: float | None
-    ansor_seconds_to_match: float | None
-    source_search_seconds: float | None
-    trials_measured: float | None
-    kernels_total: float | None
-    kernels_covered: float | None
-    flops_covered: float | None
-    max_rel_error: float | None
-    fingerprint: str
-    tvm_version: str
-    disturbed: str
-    error: str
-
-    @property
-    def pair(self) -> tuple[str, str, str, str, int]:
-        """Names the process that timed this row: rows with the same one were interleaved."""
-        return (self.hardware, self.target, self.source, self.log, self.trials)
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Interval of the median latency."""
-        if self.latency_ms is None:
-            return None
-        low, high = self.latency_ms_low, self.latency_ms_high
-        return (self.latency_ms if low is None else low, self.latency_ms if high is None else high)
-
-
-@dataclass(frozen=True)
 class History:
     """How the kernels' latency fell over the time of a search.
 
@@ -137,7 +77,7 @@ class History:
         path: Its table.
         hardware: Where it ran.
         trials: Trial count of the log, or of the log that a transfer started from.
-        kind: ``ansor``, ``droplet``, ``warm``, ``transfer`` or ``transfer+droplet``.
+        method: The method.
         source: Source of a transfer; otherwise empty.
         log: Kind of the log that a transfer started from; otherwise empty.
         target: The model.
@@ -147,7 +87,7 @@ class History:
     path: Path
     hardware: str
     trials: int
-    kind: str
+    method: str
     source: str
     log: str
     target: str
@@ -216,59 +156,42 @@ def flops_share(kernels: list[KernelOutcome], part: list[KernelOutcome]) -> floa
     return sum(k.flops * k.weight for k in part) / total if total else None
 
 
-def read_benchmarks(path: Path) -> list[BenchmarkRow]:
-    """Read the benchmark table.
-
-    Raises:
-        UserError: It is not readable as such.
-    """
-    return read_rows(path, BenchmarkRow)
-
-
 def read_transfer(path: Path) -> TransferTable:
     """Read a candidates table; its folders say which pair it is about.
 
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    source, _, target = path.parent.name.partition("-to-")
-    log, _, trials = path.parent.parent.name.rpartition("-")
-    if not (source and target and log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log" or found.method != TRANSFER:
         raise UserError(
             f"{path}: the folders do not name a pair; expected "
             ".../transfer/{log}-{trials}/{source}-to-{target}/candidates.csv"
         )
-    setting = Setting(path.absolute().parts[-5], int(trials), log)
-    grouped: dict[str, list[dict[str, str]]] = {}
-    for row in read_table(path, ["kernel", "kernel_class", "kind", "correct", "chosen", "reason"]):
-        grouped.setdefault(row["kernel"], []).append(row)
-    try:
-        kernels = [_outcome(rows) for rows in grouped.values()]
-    except (KeyError, ValueError) as error:
-        raise unreadable(path, error) from error
-    return TransferTable(path, setting, source, target, kernels)
+    setting = Setting(found.hardware, found.trials, found.log_kind)
+    rows = grouped(read_table(CandidateRow, path), lambda row: row.kernel)
+    kernels = [_outcome(own) for _, own in rows]
+    return TransferTable(path, setting, found.source, found.model, kernels)
 
 
 def read_kernels(path: Path) -> KernelTable:
     """Read a table of kernels; its folders say on which hardware.
 
     Raises:
-        UserError: It is not readable as such.
+        UserError: It is not readable as such, or lies elsewhere.
     """
-    rows = read_table(path, ["class", "flops", "weight"])
-    try:
-        runs = [float(r["weight"]) for r in rows]
-        flops = [float(r["flops"]) for r in rows]
-    except ValueError as error:
-        raise unreadable(path, error) from error
+    found = (KERNELS + ".csv").parse(path)
+    if found is None:
+        raise UserError(f"{path}: expected is a table .../kernels/{{model}}.csv of a hardware")
+    rows = read_table(StoredKernel, path)
     return KernelTable(
         path=path,
-        hardware=path.absolute().parts[-3],
-        model=path.stem,
+        hardware=found["hardware"],
+        model=found["model"],
         kernels=len(rows),
-        classes=len({r["class"] for r in rows}),
-        runs=sum(runs),
-        flops=sum(f * n for f, n in zip(flops, runs, strict=True)),
+        classes=len({row.class_ for row in rows}),
+        runs=sum(row.weight for row in rows),
+        flops=sum(row.flops * row.weight for row in rows),
     )
 
 
@@ -278,22 +201,24 @@ def read_history(path: Path) -> History:
     Raises:
         UserError: It is not readable as such, or lies elsewhere.
     """
-    parts = path.absolute().parts
-    room, folder, name = parts[-4], parts[-3], parts[-2]
-    log, _, trials = folder.rpartition("-")
-    source, _, target = name.partition("-to-")
-    moved = _ROOMS.get(room)
-    if (room != "logs" and not (moved and target)) or not (log and trials.isdigit()):
+    found = parse(path)
+    if found is None or found.kind != "log":
         raise UserError(
             f"{path}: the folders do not say of what it is; expected "
             ".../logs/{log}-{trials}/{model}/trials.csv, or "
             ".../transfer/{log}-{trials}/{source}-to-{target}/trials.csv, "
             "or the latter below transfer-droplet/"
         )
-    curve = read_curve(path)
-    if moved:
-        return History(path, parts[-5], int(trials), moved, source, log, target, curve)
-    return History(path, parts[-5], int(trials), log, "", "", name, curve)
+    return History(
+        path=path,
+        hardware=found.hardware,
+        trials=found.trials,
+        method=found.method,
+        source=found.source,
+        log=found.log_kind,
+        target=found.model,
+        curve=read_curve(path),
+    )
 
 
 def read_pair_records(paths: list[Path]) -> dict[Path, Record]:
@@ -305,25 +230,22 @@ def read_pair_records(paths: list[Path]) -> dict[Path, Record]:
     return {path: read_record(path) for path in paths}
 
 
-def _outcome(rows: list[dict[str, str]]) -> KernelOutcome:
-    default = next((r for r in rows if r["kind"] == "default"), None)
-    tried = [r for r in rows if r["kind"] not in ("default", "")]
-    chosen = next((r for r in rows if r["chosen"] == "yes"), None)
-    reasons = Counter(r["reason"] for r in rows if r["kind"] != "default" and r["reason"])
-    speedup = None
-    if default and chosen:
-        before, after = optional_number(default["median_us"]), optional_number(chosen["median_us"])
-        if before and after:
-            speedup = before / after
+def _outcome(rows: list[CandidateRow]) -> KernelOutcome:
+    first = rows[0]
+    default = next((row for row in rows if row.kind == "default"), None)
+    tried = [row for row in rows if row.kind not in ("default", "")]
+    chosen = next((row for row in rows if row.chosen == "yes"), None)
+    reasons = Counter(row.reason for row in rows if row.kind != "default" and row.reason)
+    before, after = (float(row.median_us or 0) if row else 0.0 for row in (default, chosen))
     return KernelOutcome(
-        name=rows[0]["kernel"],
-        kernel_class=rows[0]["kernel_class"],
-        weight=float(rows[0]["weight"]),
-        flops=float(rows[0]["flops"]),
+        name=first.kernel,
+        kernel_class=first.kernel_class,
+        weight=first.weight,
+        flops=first.flops,
         tried=len(tried),
-        covered=bool(covered_kernels(tried)),
-        adopted=chosen is not None and chosen["kind"] != "default",
-        speedup=speedup,
+        covered=bool(covered_kernels([vars(row) for row in tried])),
+        adopted=chosen is not None and chosen.kind != "default",
+        speedup=before / after if before and after else None,
         reasons=tuple(
             text if count == 1 else f"{text} ({count} times)"
             for text, count in reasons.most_common()

@@ -8,12 +8,14 @@ megabytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rivulet.report.inputs import POOL
-from rivulet.report.reading import read_rows
+from rivulet.benchmark.kernel_rows import KernelRow
+from rivulet.errors import UserError
+from rivulet.methods import ANSOR, method_of
+from rivulet.paths import BENCHMARK_KERNELS, POOL, RESULTS, compiled_of
+from rivulet.tables import read_table
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "kernel", "title": "Kernel", "head": True, "link": True},
@@ -34,55 +36,23 @@ FILTERS = ("target", "method", "class", "trials", "hardware", "bound")
 _TEXTS = ("kernel", "target", "method", "class", "hardware", "bound")
 
 
-@dataclass(frozen=True)
-class KernelLine:
-    """A row of a pair's kernel table; numbers that it leaves empty are None."""
-
-    hardware: str
-    target: str
-    source: str
-    log: str
-    trials: int
-    method: str
-    kernel: str
-    kernel_class: str
-    runs: float | None
-    latency_us: float | None
-    share_of_model: float | None
-    gflops: float | None
-    share_of_peak: float | None
-    share_of_roof: float | None
-    bound: str
-
-    @property
-    def values(self) -> tuple[Any, ...]:
-        """In the order of the columns."""
-        return (
-            self.kernel, self.target, self.method, self.kernel_class, self.trials, self.hardware,
-            None if self.runs is None else int(self.runs), self.latency_us, self.share_of_model,
-            self.gflops, self.share_of_peak, self.share_of_roof, self.bound,
-        )  # fmt: skip
-
-
 def speaking_tables(tables: Sequence[Path]) -> list[Path]:
     """One kernel table for each target, trial count and hardware.
 
     Args:
         tables: ``.../benchmarks/{log}-{trials}/kernels/{source}-to-{target}.csv`` files.
     """
-    chosen: dict[tuple[str, ...], Path] = {}
+    best: dict[tuple[str, ...], tuple[tuple[bool, bool], Path]] = {}
     for path in sorted(tables):
-        source, _, target = path.stem.partition("-to-")
-        log, _, trials = path.parent.parent.name.rpartition("-")
-        key = (path.absolute().parts[-5], trials, target)
-        preferred = source == POOL and (log == "ansor" or not _of_pool(chosen.get(key)))
-        if preferred or key not in chosen:
-            chosen[key] = path
-    return sorted(chosen.values())
-
-
-def _of_pool(path: Path | None) -> bool:
-    return path is not None and path.stem.startswith(f"{POOL}-to-")
+        found = (BENCHMARK_KERNELS + ".csv").parse(path)
+        if found is None:
+            raise UserError(f"{path}: its folders do not say which pair's kernels it has")
+        key = (found["hardware"], found["trials"], found["target"])
+        of_pool = found["source"] == POOL
+        rank = (of_pool, of_pool and found["log_kind"] == ANSOR)
+        if key not in best or rank > best[key][0]:
+            best[key] = (rank, path)
+    return sorted(path for _, path in best.values())
 
 
 def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
@@ -95,13 +65,13 @@ def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
     Raises:
         UserError: One is not readable.
     """
-    lines = [line for path in tables for line in read_rows(path, KernelLine)]
+    lines = [line for path in tables for line in read_table(KernelRow, path)]
     names: list[dict[Any, int]] = [{} for _ in COLUMNS]
     pages: dict[str, int] = {}
     rows = []
     for line in lines:
         row: list[Any] = []
-        for number, (column, value) in enumerate(zip(COLUMNS, line.values, strict=True)):
+        for number, (column, value) in enumerate(zip(COLUMNS, _values(line), strict=True)):
             if column["name"] in _TEXTS:
                 value = names[number].setdefault(value, len(names[number]))
             row.append(value)
@@ -121,14 +91,26 @@ def kernel_data(tables: Sequence[Path], results: Path) -> dict[str, Any]:
     }
 
 
-def schedule_page(line: KernelLine) -> str:
+def _values(line: KernelRow) -> tuple[Any, ...]:
+    """In the order of the columns."""
+    return (
+        line.kernel, line.target, line.method, line.kernel_class, line.trials, line.hardware,
+        line.runs, line.latency_us, line.share_of_model, line.gflops, line.share_of_peak,
+        line.share_of_roof, line.bound,
+    )  # fmt: skip
+
+
+def schedule_page(line: KernelRow) -> str:
     """Page with the schedule of a kernel, from the report's folder; empty where there is none."""
-    folder = f"{line.hardware}/libraries"
-    pair = f"{line.source}-to-{line.target}.html"
-    places = {
-        "transfer": f"{folder}/transfer-{line.log}-{line.trials}/{pair}",
-        "transfer+droplet": f"{folder}/transfer-droplet-{line.log}-{line.trials}/{pair}",
-    }
-    if line.method in ("ansor", "droplet", "warm"):
-        return f"{folder}/{line.method}-{line.trials}/{line.target}.html"
-    return places.get(line.method, "")
+    method = method_of(line.method)
+    if not method.has_log:
+        return ""
+    place = (compiled_of(method) + ".html").at(
+        hardware=line.hardware,
+        trials=line.trials,
+        model=line.target,
+        target=line.target,
+        source=line.source,
+        log_kind=line.log,
+    )
+    return place.removeprefix(f"{RESULTS}/")

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rivulet.benchmark.subject import BASELINES
 from rivulet.measure.ratios import SAME
+from rivulet.methods import ONNXRUNTIME, baselines
 from rivulet.provenance import Record
 from rivulet.provenance.machines import processor
 from rivulet.report.blocks import Block, Line, fastest_method
@@ -107,13 +107,13 @@ def _best(block: Block) -> Best | None:
     if fastest := fastest_method(block):
         return _latency(fastest.line, block)
     # Without a latency of Ansor's there is no ratio to go by.
-    tuned = [line for line in block.lines if line.timed and line.method not in BASELINES]
+    tuned = [line for line in block.lines if line.timed and line.method not in baselines()]
     every = [_latency(line, block) for line in tuned]
     return min(every, key=lambda one: one.latency_ms, default=None)
 
 
 def _runtime(block: Block) -> Best | None:
-    line = block.line("onnxruntime")
+    line = block.line(ONNXRUNTIME)
     return _latency(line, block) if line else None
 
 

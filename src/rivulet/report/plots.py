@@ -12,23 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from rivulet.methods import colour_of
 from rivulet.report.svg import GRID, STYLE, inline
 
 LOG_RANGE = 20  # slowest over fastest above which a linear axis would squeeze the fast ones
 
-# Legible on white and on near-black alike.
-COLOURS = {
-    "untuned": "#8a8f98",
-    "onnxruntime": "#a06cd5",
-    "openvino": "#7f86c9",
-    "torch": "#b3541e",
-    "torch-compile": "#c98a5a",
-    "ansor": "#3b82d0",
-    "droplet": "#d9822b",
-    "warm": "#c2456b",
-    "transfer": "#2f9e62",
-    "transfer+droplet": "#8f8a1c",
-}
 _DASHES = ("-", "--", ":", "-.")  # tell apart what has one colour
 # Not black and white: pure black would follow the page's text colour, and a cell keeps its own.
 _ON_LIGHT, _ON_DARK = "#101418", "#fefefe"
@@ -189,11 +177,11 @@ def curve_chart(name: str, title: str, lines: list[Line]) -> str:
             style = _DASHES[number % len(_DASHES)]
             seconds, latencies = zip(*line.points, strict=True)
             axes.step(
-                seconds, latencies, where="post", color=COLOURS.get(line.method, GRID),
+                seconds, latencies, where="post", color=colour_of(line.method, GRID),
                 linestyle=style, linewidth=1.5, label=line.label,
             )  # fmt: skip
             axes.plot(
-                seconds[-1], latencies[-1], "o", markersize=4, color=COLOURS.get(line.method, GRID)
+                seconds[-1], latencies[-1], "o", markersize=4, color=colour_of(line.method, GRID)
             )
         for place, axis in enumerate((axes.xaxis, axes.yaxis)):
             values = [point[place] for line in lines for point in line.points]
@@ -231,7 +219,7 @@ def sweep_chart(name: str, title: str, lines: list[Swept]) -> str:
             whiskers = _whiskers(middles, lows, highs)
             axes.errorbar(
                 trials, middles, yerr=whiskers, fmt="o-", markersize=4, capsize=3, linewidth=1.4,
-                color=COLOURS.get(line.method, GRID), label=line.label,
+                color=colour_of(line.method, GRID), label=line.label,
             )  # fmt: skip
         counts = sorted({point[0] for line in lines for point in line.points})
         axes.set_xticks(counts, [f"{count:,}" for count in counts])
@@ -266,7 +254,7 @@ def _luminance(rgba: tuple[float, ...]) -> float:
 
 
 def _draw_method(axes: Any, row: int, method: Measured) -> None:
-    colour = COLOURS.get(method.method, GRID)
+    colour = colour_of(method.method, GRID)
     if not method.runs:
         axes.text(
             0.01,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rivulet.report.inputs import TRANSFER, BenchmarkRow
+from rivulet.benchmark.table import MethodRow
+from rivulet.errors import UserError
+from rivulet.methods import TRANSFER
+from rivulet.paths import RANKING
 from rivulet.transfer.correlation import Share, agreement, read_ranking
 
 
-def rankings(paths: list[Path], rows: list[BenchmarkRow]) -> list[dict[str, Any]]:
+def rankings(paths: list[Path], rows: list[MethodRow]) -> list[dict[str, Any]]:
     """One entry for each ranking.
 
     Args:
@@ -22,7 +25,10 @@ def rankings(paths: list[Path], rows: list[BenchmarkRow]) -> list[dict[str, Any]
     """
     found = []
     for path in sorted(paths):
-        hardware = path.absolute().parts[-3]
+        place = (RANKING + ".csv").parse(path)
+        if place is None:
+            raise UserError(f"{path}: its folders do not say on which hardware it was made")
+        hardware = place["hardware"]
         measured = {
             (r.log, str(r.trials), r.target, r.source): share
             for r in rows
@@ -41,7 +47,7 @@ def rankings(paths: list[Path], rows: list[BenchmarkRow]) -> list[dict[str, Any]
     return found
 
 
-def _share(row: BenchmarkRow) -> Share | None:
+def _share(row: MethodRow) -> Share | None:
     """Share of Ansor's speedup, with the interval of the transfer's own latency."""
     share, latency, interval = row.share_of_ansor_speedup, row.latency_ms, row.interval
     if share is None or not latency or interval is None:

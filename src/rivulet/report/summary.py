@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import statistics
 
+from rivulet import methods
+from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import SAME
-from rivulet.report.blocks import Block, origin
-from rivulet.report.inputs import REFINED, TRANSFER, WARM, BenchmarkRow
-from rivulet.report.reading import grouped
+from rivulet.methods import ANSOR, ONNXRUNTIME, TRANSFER, Method, method_of
+from rivulet.report.blocks import Block, Line, origin
+from rivulet.report.grouping import grouped
 from rivulet.report.verdicts import OVER_ANSOR, OVER_RUNTIME, compare, verdict
 from rivulet.report.wording import counted, duration, latency_text, range_text
 
 
-def _measured(rows: list[BenchmarkRow], confidence: str) -> str:
+def _measured(rows: list[MethodRow], confidence: str) -> str:
     values = [row.latency_ms for row in rows if row.latency_ms is not None]
     intervals = [row.interval for row in rows if row.interval is not None]
     middle, low, high = latency_text(
@@ -26,7 +28,7 @@ def _measured(rows: list[BenchmarkRow], confidence: str) -> str:
 def sentences(block: Block, confidence: str) -> list[str]:
     """What the measurements of one target say, in words."""
     said = []
-    ansor, runtime = block.line("ansor"), block.line("onnxruntime")
+    ansor, runtime = block.line(ANSOR), block.line(ONNXRUNTIME)
     hardware, trials = block.setting.hardware, block.setting.trials
     if ansor:
         text = (
@@ -43,20 +45,21 @@ def sentences(block: Block, confidence: str) -> list[str]:
             f"On {hardware}, {block.target} has no latency with Ansor after {trials} trials, so "
             "no share of its speedup can be given."
         )
-    if droplet := block.line("droplet"):
-        text = f"Droplet, which goes on from there, takes {_measured(droplet.timed, confidence)}"
-        said.append(f"{text}{_against_ansor(droplet.verdict)}.")
-    if warm := block.line(WARM):
-        trials_used = warm.middle("trials_measured") or 0
-        text = (
-            f"A search of {trials_used:g} trials, started from the schedules of the pool, takes "
-            f"{_measured(warm.timed, confidence)}"
-        )
-        said.append(f"{text}{_against_ansor(warm.verdict)}.")
+    for method in (one for one in methods.own() if one.name != ANSOR):
+        if line := block.line(method.name):
+            text = f"{_introduced(method, line)} takes {_measured(line.timed, confidence)}"
+            said.append(f"{text}{_against_ansor(line.verdict)}.")
     said += _best_transfer(block, confidence)
     for line in block.lines:
         said += [f"No latency for {line.label}: {error.rstrip('.')}." for error in line.errors]
     return said
+
+
+def _introduced(method: Method, line: Line) -> str:
+    if method.from_pool:
+        trials = line.middle("trials_measured") or 0
+        return f"A search of {trials:g} trials, started from the schedules of the pool,"
+    return f"{method.heading}, which goes on from there," if method.goes_on_from else method.heading
 
 
 def _best_transfer(block: Block, confidence: str) -> list[str]:
@@ -68,13 +71,13 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     text = f"({origin(best)}) "
     if best.share_of_ansor_speedup is None:
         text = f"A transfer {text}runs in {_measured([best], confidence)}."
-        return [text, *_refined(block, best, confidence)]
+        return [text, *_gone_on(block, best, confidence)]
     text = (
         f"The {'best transfer' if len(lines) > 1 else 'transfer'} {text}runs in "
         f"{_measured([best], confidence)} and reaches {best.share_of_ansor_speedup:.2f} of "
         "Ansor's speedup"
     )
-    ansor = block.line("ansor")
+    ansor = block.line(ANSOR)
     full = ansor.middle("search_seconds") if ansor else None
     if best.search_seconds is not None and full is not None:
         text += f" in {duration(best.search_seconds)} of search against {duration(full)}"
@@ -83,27 +86,30 @@ def _best_transfer(block: Block, confidence: str) -> list[str]:
     if rivals:
         listed = "; ".join(origin(row) for row in rivals)
         text += f". No difference is shown between it and the transfer {listed}"
-    return [f"{text}.", *_refined(block, best, confidence)]
+    return [f"{text}.", *_gone_on(block, best, confidence)]
 
 
-def _refined(block: Block, transfer: BenchmarkRow, confidence: str) -> list[str]:
-    """What droplet search made of a transfer; both were timed in the same processes."""
-    for row in (row for x in block.lines if x.method == REFINED for row in x.timed):
-        if row.pair == transfer.pair:
+def _gone_on(block: Block, transfer: MethodRow, confidence: str) -> list[str]:
+    """What was made of a transfer after it; both were timed in the same processes."""
+    said = []
+    for row in (row for x in block.lines for row in x.timed):
+        method = method_of(row.method)
+        if method.goes_on_from == TRANSFER and row.pair == transfer.pair:
             verdict = compare(row, transfer)
             ending = "no difference to the transfer alone shown"
             if verdict != SAME:
                 ending = f"{verdict} than the transfer alone"
-            start = f"Droplet, which goes on from the transfer {origin(transfer)}, takes"
-            return [f"{start} {_measured([row], confidence)}; {ending}."]
-    return []
+            name = method.ending.removeprefix(", + ").capitalize()
+            start = f"{name}, which goes on from the transfer {origin(transfer)}, takes"
+            said.append(f"{start} {_measured([row], confidence)}; {ending}.")
+    return said
 
 
 def _against_ansor(verdict: str) -> str:
     return {"": "", SAME: "; no difference to Ansor shown"}.get(verdict, f"; {verdict} than Ansor")
 
 
-def overall(rows: list[BenchmarkRow]) -> list[str]:
+def overall(rows: list[MethodRow]) -> list[str]:
     """How the transfers do against Ansor, over the whole table."""
     pairs = {row.pair for row in rows}
     if not pairs:
@@ -134,7 +140,7 @@ def overall(rows: list[BenchmarkRow]) -> list[str]:
     return said
 
 
-def warnings(rows: list[BenchmarkRow]) -> list[str]:
+def warnings(rows: list[MethodRow]) -> list[str]:
     """Why some of the table is to be read with care."""
     said = []
     for hardware in sorted({row.hardware for row in rows}):

@@ -9,8 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rivulet.benchmark.subject import BASELINES
-from rivulet.report.inputs import METHODS, MOVED, POOL, BenchmarkRow
+from rivulet import methods
+from rivulet.benchmark.table import MethodRow
+from rivulet.paths import POOL
 from rivulet.report.plots import Swept, sweep_chart
 from rivulet.report.wording import latency_text
 
@@ -23,7 +24,7 @@ class SweepRow:
     cells: list[str]
 
 
-def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str, Any]]:
+def sweeps(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
     """One entry for each target on each hardware with several trial counts.
 
     Of the transfers the pool's stand for all, or without a pool the source's that is best at the
@@ -31,7 +32,6 @@ def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str
 
     Args:
         rows: The benchmark table.
-        names: What each method is called.
     """
     found = []
     targets = sorted({(row.hardware, row.target) for row in rows})
@@ -40,7 +40,7 @@ def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str
         counts = sorted({row.trials for row in here})
         if len(counts) < 2:
             continue
-        lines = _lines(here, names)
+        lines = _lines(here)
         title = f"Latency of {target} by trials: {hardware}"
         found.append(
             {
@@ -55,24 +55,22 @@ def sweeps(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[dict[str
     return found
 
 
-def _lines(rows: Sequence[BenchmarkRow], names: dict[str, str]) -> list[Swept]:
+def _lines(rows: Sequence[MethodRow]) -> list[Swept]:
     lines = []
-    for method in METHODS:
-        if method in BASELINES:
-            continue
-        own = [row for row in rows if row.method == method and row.latency_ms is not None]
-        label = names[method]
-        if method in MOVED and own:
+    for method in methods.logged():
+        own = [row for row in rows if row.method == method.name and row.latency_ms is not None]
+        label = method.title
+        if method.moves and own:
             source, log = _speaking(own)
             own = [row for row in own if (row.source, row.log) == (source, log)]
             label = f"{label} from {source}, {log} log"
         points = [_point(count, own) for count in sorted({row.trials for row in own})]
         if points:
-            lines.append(Swept(label, method, points))
+            lines.append(Swept(label, method.name, points))
     return lines
 
 
-def _speaking(rows: Sequence[BenchmarkRow]) -> tuple[str, str]:
+def _speaking(rows: Sequence[MethodRow]) -> tuple[str, str]:
     most = max(row.trials for row in rows)
     last = [row for row in rows if row.trials == most]
     pooled = [row for row in last if row.source == POOL]
@@ -80,7 +78,7 @@ def _speaking(rows: Sequence[BenchmarkRow]) -> tuple[str, str]:
     return best.source, best.log
 
 
-def _point(count: int, rows: Sequence[BenchmarkRow]) -> tuple[int, float, float, float]:
+def _point(count: int, rows: Sequence[MethodRow]) -> tuple[int, float, float, float]:
     """Trials, and the latency with its range; of several pair runs the median of all three."""
     own = [row for row in rows if row.trials == count]
     values = [(row.latency_ms or 0.0, *(row.interval or (0.0, 0.0))) for row in own]

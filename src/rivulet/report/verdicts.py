@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import SAME
-from rivulet.report.inputs import BenchmarkRow
 
 OVER_ANSOR, OVER_RUNTIME = "share_of_ansor_speedup", "speedup_vs_onnxruntime"
 OVER_UNTUNED = "speedup_vs_untuned"
 
 
-def compare(own: BenchmarkRow, other: BenchmarkRow) -> str:
+def compare(own: MethodRow, other: MethodRow) -> str:
     """``faster``, ``slower`` or no difference shown: different only if intervals do not overlap."""
     ours, theirs = own.interval, other.interval
     if ours is None or theirs is None:
@@ -21,7 +21,7 @@ def compare(own: BenchmarkRow, other: BenchmarkRow) -> str:
     return "slower" if ours[0] > theirs[1] else SAME
 
 
-def verdict(rows: Iterable[BenchmarkRow], column: str) -> str:
+def verdict(rows: Iterable[MethodRow], column: str) -> str:
     """What a method's ratio to another shows in all pair runs that timed both; they have to agree.
 
     Args:

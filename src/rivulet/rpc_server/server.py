@@ -10,6 +10,7 @@ import socket
 import time
 from pathlib import Path
 
+from rivulet.errors import last_line
 from rivulet.kinship import end_with_parent
 from rivulet.tvm_compat import load_tvm
 from rivulet.tvm_compat.pinning import BIND
@@ -50,7 +51,7 @@ def serve_device(
         try:
             server._listen_loop(listening, port, key, tracker, None, public_address)
         except Exception as error:  # TVM's own are of no common kind
-            _LOGGER.warning("%s", (str(error).strip().splitlines() or [repr(error)])[-1])
+            _LOGGER.warning("%s", last_line(error))
             for session in multiprocessing.active_children():
                 session.kill()  # TVM leaves it running where its client is gone already
             os.chdir(folder)  # a session that fails leaves the server in a folder that is removed

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from rivulet.errors import last_line
 from rivulet.schedules.points import (
     Point,
     Structure,
@@ -253,9 +254,7 @@ def open_design_space(
     except MemoryError:
         raise
     except Exception as error:  # TVM's own, of no common kind
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else type(error).__name__
-        raise NoDesignSpace(f"MetaSchedule makes no sketch of it: {reason}") from error
+        raise NoDesignSpace(f"MetaSchedule makes no sketch of it: {last_line(error)}") from error
     if not traces:
         raise NoDesignSpace("MetaSchedule makes no sketch of it")
     return context, DesignSpace(module, traces, Postprocessing(module, target), tiles)

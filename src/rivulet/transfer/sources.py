@@ -49,7 +49,7 @@ class Source:
     """A log to take schedules from.
 
     Attributes:
-        name: Name of the model, or of the library's log.
+        name: Name of the model, or of the donor.
         kernels: Its kernels that have schedules.
         folder: Folder of the log; None for one that is not on disk.
         timed: Whether its times are this device's.
@@ -177,7 +177,7 @@ def check_library(
     tvm, device = str(made.get("tvm", "")), str(made.get("fingerprint", ""))
     if tvm and tvm != settings["tvm"]:
         raise UserError(
-            f"library '{name}': {log.folder} was made by TVM {tvm}, and this is TVM "
+            f"donor '{name}': {log.folder} was made by TVM {tvm}, and this is TVM "
             f"{settings['tvm']}, to which its schedules may mean something else; search it again "
             "or take it out of the config"
         )
@@ -185,12 +185,12 @@ def check_library(
         where = f"on another device ({_device_name(made, device)})"
         if not other_hardware:
             raise UserError(
-                f"library '{name}': {log.folder} was made {where}; what is fast there need not "
-                f"be fast here: set library.{name}.other_hardware to true to try all the same"
+                f"donor '{name}': {log.folder} was made {where}; what is fast there need not "
+                f"be fast here: set donors.{name}.other_hardware to true to try all the same"
             )
-        return f"library '{name}' was made {where}; its order of schedules may not hold here"
+        return f"donor '{name}' was made {where}; its order of schedules may not hold here"
     if not tvm or not device:
-        return f"library '{name}': nothing beside {log.folder} says on what device it was made"
+        return f"donor '{name}': nothing beside {log.folder} says on what device it was made"
     return None
 
 

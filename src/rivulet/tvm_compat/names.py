@@ -9,9 +9,14 @@ _PACKED = "meta_schedule.layout_rewrite_preproc"
 
 def candidate_name(module: Any) -> str:
     """Structural hash of a scheduled module, hexadecimal: equal code, equal name."""
+    return structural_name(module)
+
+
+def structural_name(part: Any) -> str:
+    """Structural hash of a part of TVM's intermediate representation, in 16 hexadecimal digits."""
     import tvm_ffi
 
-    return f"{tvm_ffi.structural_hash(module) & (2**64 - 1):016x}"
+    return f"{tvm_ffi.structural_hash(part) & (2**64 - 1):016x}"
 
 
 def measured_schedule(record: Any) -> Any:

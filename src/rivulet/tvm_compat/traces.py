@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rivulet.errors import last_line
 from rivulet.tvm_compat.spaces import tune_context
 
 TILE = "SamplePerfectTile"
@@ -224,7 +225,7 @@ class Postprocessing:
             try:
                 accepted = processor.apply(schedule)
             except Exception as error:
-                raise ReplayFailure(f"postprocessing failed: {_reason(error)}") from error
+                raise ReplayFailure(f"postprocessing failed: {last_line(error)}") from error
             if not accepted:
                 reason = thread_refusal(schedule.trace)
                 raise ReplayFailure(
@@ -258,7 +259,7 @@ def replay(module: Any, trace: Any, postprocessing: Postprocessing, seed: int | 
     try:
         trace.apply_to_schedule(schedule, remove_postproc=True)
     except Exception as error:
-        raise ReplayFailure(f"the trace does not apply: {_reason(error)}") from error
+        raise ReplayFailure(f"the trace does not apply: {last_line(error)}") from error
     postprocessing.apply(schedule)
     return schedule
 
@@ -301,8 +302,3 @@ def _schedule_part(trace: Any) -> list[Any]:
             break
         part.append(inst)
     return part
-
-
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

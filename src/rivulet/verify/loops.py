@@ -11,12 +11,12 @@ import math
 from typing import Any
 
 from rivulet.tvm_compat import load_tvm
+from rivulet.tvm_compat.blocks import SPATIAL, axis_kinds, called_operators
 
 # Powers of two only: LLVM takes other vectors apart, which is slow to compile and to run.
 _LANES = (32, 16, 8, 4)
 # Below so many points a loop is over before another thread has begun.
 _LEAST_POINTS = 1 << 14
-_SPATIAL = 0
 
 
 def with_plain_schedules(module: Any) -> Any:
@@ -63,33 +63,19 @@ def _inline(schedule: Any) -> None:
     """
     for block in reversed(schedule.get_child_blocks(schedule.get_sblock("root"))):
         readers = schedule.get_consumers(block)
-        if not readers or _calls(schedule.get(block)):
+        if not readers or called_operators(schedule.get(block)):
             continue
         if not any(_reduces(schedule, one) for one in (block, *readers)):
             with contextlib.suppress(RuntimeError):  # not every block may be
                 schedule.compute_inline(block)
 
 
-def _calls(block: Any) -> bool:
-    import tvm_ffi
-
-    tvm = load_tvm()
-    found = []
-
-    def look(call: Any) -> None:
-        if call.op.name != "tirx.if_then_else":
-            found.append(call.op.name)
-
-    tvm_ffi.structural_walk(block.body, [(tvm.ir.Call, look)], order="post")
-    return bool(found)
-
-
 def _schedule_block(schedule: Any, block: Any) -> None:
-    loops, kinds = schedule.get_loops(block), _kinds(schedule, block)
+    loops, kinds = schedule.get_loops(block), axis_kinds(schedule.get(block))
     if len(loops) != len(kinds):
         return
-    outer = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _SPATIAL]
-    reduction = [loop for loop, kind in zip(loops, kinds, strict=True) if kind != _SPATIAL]
+    outer = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == SPATIAL]
+    reduction = [loop for loop, kind in zip(loops, kinds, strict=True) if kind != SPATIAL]
     points = math.prod(int(schedule.get(loop).extent) for loop in loops)
     if not outer or points < _LEAST_POINTS:
         return
@@ -109,9 +95,5 @@ def _schedule_block(schedule: Any, block: Any) -> None:
         schedule.decompose_reduction(block, reduction[0])
 
 
-def _kinds(schedule: Any, block: Any) -> list[int]:
-    return [int(variable.iter_type) for variable in schedule.get(block).iter_vars]
-
-
 def _reduces(schedule: Any, block: Any) -> bool:
-    return any(kind != _SPATIAL for kind in _kinds(schedule, block))
+    return any(kind != SPATIAL for kind in axis_kinds(schedule.get(block)))

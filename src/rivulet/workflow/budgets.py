@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rivulet.errors import UserError
+from rivulet.methods import ANSOR, method_of
+from rivulet.paths import KERNELS, RECORD, log_of
 from rivulet.provenance.record import read_record
 
 if TYPE_CHECKING:
@@ -42,18 +44,19 @@ def small_budgets(config: Config, results: Path) -> list[str]:
             extracted already.
     """
     lines = []
+    search = log_of(method_of(ANSOR)) / RECORD
     for hardware, one in config.hardware.items():
         if one.at == "elsewhere":
             continue  # searched there
         for model in config.models:
-            path = results / hardware / "kernels" / f"{model}.json"
+            path = (KERNELS + ".json").below(results, hardware=hardware, model=model)
             try:
                 kernels = int(read_record(path).facts["kernels"])
             except (UserError, KeyError, ValueError):
                 continue  # not extracted yet; the search itself says it then
             for trials in config.trials:
                 warning = budget_warning(trials, kernels)
-                log = results / hardware / "logs" / f"ansor-{trials}" / model / "log.json"
+                log = search.below(results, hardware=hardware, trials=trials, model=model)
                 if warning and not log.exists():
                     lines.append(f"{warning} (model {model} on {hardware})")
     return lines

@@ -9,6 +9,7 @@ from typing import Any
 
 from rivulet.config.model import Config
 from rivulet.errors import UserError
+from rivulet.paths import HARDWARE, RECORD, TRIALS
 from rivulet.provenance.record import Record, read_record
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.stages import planned_hardware, settings_of
@@ -49,7 +50,7 @@ def needed_files(config: Config, hardware: str) -> list[str]:
     files = report_files(config)
     recorded = [*files.rankings, *files.rooflines, *files.gains, *files.effects]
     records = [f"{path.removesuffix('.csv')}.json" for path in recorded]
-    root = f"results/{hardware}/"
+    root = HARDWARE.at(hardware=hardware) / ""
     every = [*files.all(), *files.pair_records, *records]
     return [path for path in dict.fromkeys(every) if path.startswith(root)]
 
@@ -83,8 +84,8 @@ def _differing(config: Config, record: Record) -> list[str]:
 
 def _record_beside(path: Path) -> Record | None:
     """The record that is at a path, or of the log that a file of trials belongs to."""
-    if path.name == "trials.csv":
-        path = path.with_name("log.json")
+    if path.name == TRIALS:
+        path = path.with_name(RECORD)
     if path.suffix != ".json" or not path.exists():
         return None
     try:

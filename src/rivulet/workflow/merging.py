@@ -13,6 +13,7 @@ from typing import Any
 from rivulet.errors import UserError
 from rivulet.jobs.machine import MACHINE_FILE
 from rivulet.models.onnx_files import files_of
+from rivulet.paths import EFFECT, GAIN, RANKING, SIMILARITY, parse
 from rivulet.provenance.machines import (
     Machine,
     clash,
@@ -25,7 +26,7 @@ from rivulet.provenance.record import Record, digest_of, read_record, records_be
 MODELS = "models"
 # Made of a hardware's other results, so that two machines of a kind that share the work each have
 # their own; the workflow makes them anew.
-_SUMMARIES = ("droplet_gain", "droplet_effect", "similarity", "transfer/ranking")
+_SUMMARIES = (GAIN, EFFECT, SIMILARITY, RANKING)
 _SHOWN = 3
 
 
@@ -176,7 +177,7 @@ def _merge_tree(merge: Merge, tree: Tree) -> None:
             tree.copied.append(source)
         elif filecmp.cmp(there, source, shallow=False) or inside.name == MACHINE_FILE:
             tree.same += 1  # two nodes of one kind, as their fingerprint says, have two names
-        elif str(inside.with_suffix("")) in _SUMMARIES:
+        elif (found := parse(place)) and found.pattern in _SUMMARIES:
             tree.kept.append(inside)
         else:
             clashes.append(f"{there} and {source}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 
+from rivulet import methods
 from rivulet.config.model import Config
-from rivulet.workflow.stages import (
-    planned_hardware,
-    refines_transfers,
-    transfer_names,
-    warm_targets,
-)
+from rivulet.methods import ANSOR
+from rivulet.paths import MOVED_PACKAGE, PACKAGE
+from rivulet.workflow.matrix import models_of, source_logs, transfers_of
+from rivulet.workflow.stages import planned_hardware
 
 
 def package_manifests(config: Config) -> list[str]:
@@ -18,19 +17,18 @@ def package_manifests(config: Config) -> list[str]:
 
     Transfers are those from logs without droplet, alone and with droplet search after them.
     """
+    hardware = planned_hardware(config)
     own = [
-        f"{model}-{log}-{trials}"
-        for model, log, trials in product(config.models, ("ansor", "droplet"), config.trials)
+        PACKAGE.format(hardware=name, own_log=method.folder, model=model, trials=trials)
+        for name, method in product(hardware, methods.own())
+        for model, trials in product(models_of(config, method), config.trials)
     ]
-    own += [f"{m}-warm-{trials}" for m, trials in product(warm_targets(config), config.trials)]
-    kinds = ["transfer"] if "ansor" in config.logs else []
-    kinds += ["transfer-droplet"] if refines_transfers(config) else []
-    pairs = [name.partition("-to-")[::2] for name in transfer_names(config)]
     moved = [
-        f"{target}-{kind}-from-{source}-{trials}"
-        for kind, (source, target), trials in product(kinds, pairs, config.trials)
+        MOVED_PACKAGE.format(
+            hardware=name, moved=method.folder, source=source, target=target, trials=trials
+        )
+        for name, method in product(hardware, methods.moved())
+        if ANSOR in source_logs(config, method)
+        for (source, target), trials in product(transfers_of(config), config.trials)
     ]
-    return [
-        f"results/{hardware}/library/{name}/manifest.json"
-        for hardware, name in product(planned_hardware(config), [*own, *moved])
-    ]
+    return [f"{folder}/manifest.json" for folder in [*own, *moved]]

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rivulet.config.load import check_duplicate_keys, validate_config
+from rivulet.config.load import OLD_KEYS, check_duplicate_keys, validate_config
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice, unranked
 from rivulet.errors import UserError
-from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE, read_machine
-from rivulet.provenance.code import STAGE_ROOMS, stage_code
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE, read_machine
+from rivulet.paths import MACHINE
+from rivulet.provenance.code import stage_code, stages_with_code
 from rivulet.provenance.reconcile import reconcile
 from rivulet.provenance.record import Record
 from rivulet.workflow.elsewhere import (
@@ -44,6 +45,8 @@ def load_workflow_config(
             stage_settings(config, "kernels", hardware=hardware)
     except UserError as error:
         _end(error)
+    for old in [key for key in OLD_KEYS if plans and key in data]:
+        print(f"note: {old}: is called {OLD_KEYS[old]}: now, and read as that", file=sys.stderr)
     return config
 
 
@@ -53,7 +56,7 @@ def reconcile_results(config: Config, results: Path = Path("results")) -> None:
     def expected(record: Record) -> dict[str, Any] | None:
         return expected_settings(config, record, results)
 
-    code = {stage: stage_code(stage) for stage in STAGE_ROOMS}
+    code = {stage: stage_code(stage) for stage in stages_with_code()}
     foreign = [results / hardware for hardware in elsewhere_hardware(config)]
     findings = reconcile(results, expected, code, Path(".snakemake/metadata"), foreign)
     notes = [*notes_on_pairs(config), *notes_on_elsewhere(config)]
@@ -111,7 +114,7 @@ def expected_settings(
     settings = settings_of(config, record, hardware)
     if settings is None:
         return None
-    machine = results / str(hardware) / MACHINE_FILE
+    machine = (MACHINE + ".json").below(results, hardware=hardware)
     at_cluster = settings.get("fingerprint") == FINGERPRINT_OF_NODE
     if at_cluster and record.stage != "machine" and machine.exists():
         with contextlib.suppress(UserError):  # Snakemake makes it again, and all that is from it

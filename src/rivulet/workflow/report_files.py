@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rivulet import methods
 from rivulet.config.model import Config
-from rivulet.workflow.stages import (
-    refines_transfers,
-    studies_effect,
-    studies_gain,
-    transfer_names,
-    warm_targets,
+from rivulet.methods import TRANSFER, method_of
+from rivulet.paths import (
+    BENCHMARK,
+    BENCHMARK_KERNELS,
+    CANDIDATES,
+    EFFECT,
+    GAIN,
+    KERNELS,
+    RANKING,
+    ROOFLINE,
+    TRIALS,
+    Pattern,
+    log_of,
 )
+from rivulet.workflow.matrix import models_of, source_logs, transfers_of
+from rivulet.workflow.stages import studies_effect, studies_gain
 
 if TYPE_CHECKING:
     from rivulet.report.inputs import ReportInputs
@@ -100,47 +111,41 @@ class ReportFiles:
 
 def report_files(config: Config) -> ReportFiles:
     """The files behind the report of a whole, finished run."""
-    transfers = transfer_names(config)
-    targets = [m for m in config.models if any(t.endswith(f"-to-{m}") for t in transfers)]
-    roots = [f"results/{name}" for name in config.hardware]
-    places = [
-        (f"{log}-{trials}/{pair}")
-        for log, trials, pair in product(config.logs, config.trials, transfers)
+    transfers = transfers_of(config)
+    targets = dict.fromkeys(target for _, target in transfers)
+    hardware = [{"hardware": name} for name in config.hardware]
+    pairs = [
+        {"log_kind": log, "trials": trials, "source": source, "target": target}
+        for log, trials, (source, target) in product(config.logs, config.trials, transfers)
     ]
-    folders = [f"{root}/transfer/{place}" for root, place in product(roots, places)]
-    own = ["ansor", "droplet"]
-    warm = warm_targets(config)
-    refined = transfers if refines_transfers(config) else []
-    pairs = [f"{source}-to-{target}" for source, target in config.pair_list]
+    histories = []
+    for method in methods.own():
+        models = [model for model in models_of(config, method) if model in targets]
+        own = [{"trials": n, "model": model} for n, model in product(config.trials, models)]
+        histories += _each(log_of(method) / TRIALS, hardware, own)
+    for method in methods.moved():
+        kinds = source_logs(config, method)
+        moved = [one for one in pairs if one["log_kind"] in kinds]
+        histories += _each(log_of(method) / TRIALS, hardware, moved)
+    effects = studies_effect(config) and config.pair_list
     return ReportFiles(
-        pair_tables=[f"{root}/benchmarks/{place}.csv" for root, place in product(roots, places)],
-        kernel_tables=[
-            f"{root}/benchmarks/{log}-{trials}/kernels/{pair}.csv"
-            for root, log, trials, pair in product(roots, config.logs, config.trials, transfers)
-        ],
-        candidates=[f"{folder}/candidates.csv" for folder in folders],
-        kernels=[f"{root}/kernels/{model}.csv" for root, model in product(roots, config.models)],
-        histories=[
-            *(
-                f"{root}/logs/{log}-{trials}/{model}/trials.csv"
-                for root, log, trials, model in product(roots, own, config.trials, targets)
-            ),
-            *(
-                f"{root}/logs/warm-{trials}/{model}/trials.csv"
-                for root, trials, model in product(roots, config.trials, warm)
-            ),
-            *(f"{folder}/trials.csv" for folder in folders),
-            *(
-                f"{root}/transfer-droplet/ansor-{trials}/{pair}/trials.csv"
-                for root, trials, pair in product(roots, config.trials, refined)
-            ),
-        ],
-        rankings=[f"{root}/transfer/ranking.csv" for root in roots] if transfers else [],
-        rooflines=[f"{root}/roofline.csv" for root in roots] if transfers else [],
-        gains=[f"{root}/droplet_gain.csv" for root in roots] if studies_gain(config) else [],
-        effects=(
-            [f"{root}/droplet_effect.csv" for root in roots]
-            if studies_effect(config) and pairs
-            else []
-        ),
+        pair_tables=_each(BENCHMARK + ".csv", hardware, pairs),
+        kernel_tables=_each(BENCHMARK_KERNELS + ".csv", hardware, pairs),
+        candidates=_each(log_of(method_of(TRANSFER)) / CANDIDATES, hardware, pairs),
+        kernels=_each(KERNELS + ".csv", hardware, [{"model": one} for one in config.models]),
+        histories=histories,
+        rankings=_each(RANKING + ".csv", hardware if transfers else []),
+        rooflines=_each(ROOFLINE + ".csv", hardware if transfers else []),
+        gains=_each(GAIN + ".csv", hardware if studies_gain(config) else []),
+        effects=_each(EFFECT + ".csv", hardware if effects else []),
     )
+
+
+def _each(
+    pattern: Pattern,
+    hardware: Sequence[Mapping[str, object]],
+    others: Sequence[Mapping[str, object]] = ({},),
+) -> list[str]:
+    """A path for each hardware and each of the other values of its wildcards."""
+    places = [pattern.at(**one) for one in hardware]
+    return [place.format(**more) for place, more in product(places, others)]

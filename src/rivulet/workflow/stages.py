@@ -12,9 +12,12 @@ from rivulet.config.sections import Benchmark
 from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.hardware.place import CPU
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE
+from rivulet.methods import DROPLET, TRANSFER_DROPLET, UNTUNED, method_of, stage_sections
+from rivulet.paths import POOL
 from rivulet.provenance.code import code_digest
 from rivulet.provenance.record import Record
 from rivulet.tvm_compat import installed_version
+from rivulet.workflow.matrix import makes, transfer_names
 
 # Raised by hand when a stage's artefacts get another form or meaning; editing its code alone
 # does not make expensive measurements stale. (That of exports is in rules/export_format.txt: an
@@ -74,14 +77,6 @@ def connections_of(config: Config) -> dict[str, Any]:
 # What of a benchmark is about several variants or processes: a package is timed alone, in one.
 _COMPARING = ("baselines", "processes", "max_processes", "precision")
 
-POOL = "pool"
-
-
-def transfer_names(config: Config) -> list[str]:
-    """``{source}-to-{target}`` of every transfer, pools after pairs."""
-    pools = [(POOL, target) for target in config.pooled_targets]
-    return [f"{source}-to-{target}" for source, target in [*config.pair_list, *pools]]
-
 
 def gain_trials(config: Config) -> tuple[list[int], int]:
     """Trial counts of Ansor's search that are of use to measure droplet's gain.
@@ -101,20 +96,8 @@ def studies_gain(config: Config) -> bool:
 
 def studies_effect(config: Config) -> bool:
     """Whether the pairs' variants without and with droplet are timed beside each other."""
-    return config.droplet_study.effect and refines_transfers(config) and "droplet" in config.logs
-
-
-def refines_transfers(config: Config) -> bool:
-    """Whether what transfers from logs without droplet have taken is refined by droplet search."""
-    return (
-        config.droplet_study.after_transfer and config.droplet.trials > 0 and "ansor" in config.logs
-    )
-
-
-def warm_targets(config: Config) -> list[str]:
-    """The models that get a search which starts from the pool."""
-    warm = config.warm_start.share > 0 and "ansor" in config.logs
-    return config.pooled_targets if warm else []
+    after = makes(config, method_of(TRANSFER_DROPLET))
+    return config.droplet_study.effect and after and DROPLET in config.logs
 
 
 def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
@@ -125,7 +108,7 @@ def baselines_of(config: Config, model: str, hardware: str) -> list[str]:
     """
     device = device_of(config, hardware)
     if not device.is_here or device.kind != CPU:
-        return [b for b in config.benchmark.baselines if b == "untuned"]
+        return [b for b in config.benchmark.baselines if b == UNTUNED]
     known = hasattr(config.models[model], "torchvision")
     return [b for b in config.benchmark.baselines if known or not b.startswith("torch")]
 
@@ -176,13 +159,14 @@ def stage_settings(
         model: Model, for the stages that depend on its definition.
         hardware: Hardware, for the stages that run on it.
         trials: Trial count, for logs.
-        source: Source of a transfer: a model, a log of the library, or the pool.
+        source: Source of a transfer: a model, a donor, or the pool.
         target: Target of a transfer.
     """
     data = config.plain
     settings: dict[str, Any] = {}
-    if stage in FORMATS:
-        settings["format"] = FORMATS[stage]
+    sections = stage_sections()
+    if stage in FORMATS or stage in sections:
+        settings["format"] = FORMATS.get(stage, 1)
     if stage == "export":
         settings["model"] = _definition(data["models"][model])
         if "torchvision" in data["models"][model]:
@@ -193,29 +177,25 @@ def stage_settings(
         at_cluster = config.hardware[hardware].at == "cluster"
         settings["fingerprint"] = FINGERPRINT_OF_NODE if at_cluster else fingerprint(device)
         settings["tvm"] = installed_version()
-    if stage in ("search", "droplet", "transfer", "warm"):
-        measure = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
-        settings["measure"] = measure
-        if stage == "warm":
-            settings |= {"search": data["search"], "warm_start": data["warm_start"]}
-        else:
-            settings[stage] = data[stage]
+    if stage in sections:
+        settings["measure"] = {k: v for k, v in data["measure"].items() if k not in _EXECUTION}
+        settings |= {section: data[section] for section in sections[stage]}
         if stage in ("droplet", "transfer"):
             settings |= _benchmark_tolerances(data)
-    if stage in ("search", "transfer", "warm") and hardware is not None:
-        settings["space"] = data["hardware"][hardware]["space"]
+        if stage != "droplet" and hardware is not None:  # it moves within the spaces of others
+            settings["space"] = data["hardware"][hardware]["space"]
     if trials is not None:
         settings["trials"] = trials
-    if stage in ("ranking", "similarity"):
-        settings["library"] = {k: _definition(v) for k, v in data["library"].items()}
+    if stage in ("ranking", "similarity"):  # records call donors so since before they had that name
+        settings["library"] = {k: _definition(v) for k, v in data["donors"].items()}
     if stage == "transfer":
         settings["compile"] = FORMATS["compile"]
     if stage == "transfer" and source is not None and target is not None:
         sources = transfer_sources(config, source, target)
         if source == POOL:  # of a pair they are in its name, and all pairs have the same settings
             settings["sources"] = sources
-        elsewhere = [name for name in sources if name in config.library]
-        settings["library"] = {name: _definition(data["library"][name]) for name in elsewhere}
+        elsewhere = [name for name in sources if name in config.donors]
+        settings["library"] = {name: _definition(data["donors"][name]) for name in elsewhere}
     if stage == "package":
         settings["onnxruntime"] = version("onnxruntime")
         settings["benchmark"] = {k: v for k, v in data["benchmark"].items() if k not in _COMPARING}
@@ -243,7 +223,7 @@ def stage_settings(
         settings |= {key: data[key] for key in ("trials", "logs")}
         settings["hardware"] = list(data["hardware"])
     if stage == "report":
-        settings |= {"config": data, "code": code_digest("report")}
+        settings |= {"config": data, "code": code_digest("report", "methods.py", "paths.py")}
     return settings
 
 
@@ -263,10 +243,10 @@ def settings_of(config: Config, record: Record, hardware: str | None) -> dict[st
     if any(name not in config.models for name in names):
         return None
     source = subject.get("source")
-    if source is not None and source not in (POOL, *config.models, *config.library):
+    if source is not None and source not in (POOL, *config.models, *config.donors):
         return None
     trials = subject.get("trials")
-    with_trials = record.stage in ("search", "droplet", "transfer", "warm")
+    with_trials = record.stage in stage_sections()
     return stage_settings(
         config,
         record.stage,

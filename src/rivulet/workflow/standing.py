@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from rivulet.paths import text_log_of
 from rivulet.workflow.locks import is_running
 
 _TAIL_BYTES = 16384
@@ -156,18 +157,9 @@ def _jobs(folder: Path, marks: Path) -> list[RunningJob]:
 
 
 def _log_of(folder: Path, output: str) -> Path | None:
-    """The log beside an output: its path mirrors the output's, or that of the folder it is in."""
-    parts = Path(output).parts
-    if not parts or parts[0] != "results":
-        return None
-    place = folder / "logs" / Path(*parts[1:])
-    candidates = (
-        place.with_suffix(".log"), place.parent.with_name(place.parent.name + ".log"),
-        place.parent.parent / place.with_suffix(".log").name,
-        # A transfer compiles its model itself.
-        Path(str(place.with_suffix(".log")).replace("/libraries/transfer-", "/transfer/")),
-    )  # fmt: skip
-    return next((one for one in candidates if one.is_file()), None)
+    """The text log of the job that makes an output, where it has begun one."""
+    log = text_log_of(output)
+    return folder / log if log is not None and (folder / log).is_file() else None
 
 
 def _job(output: str, log: Path | None) -> RunningJob:

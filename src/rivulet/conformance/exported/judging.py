@@ -10,7 +10,7 @@ from typing import Any
 
 from rivulet.conformance.exported.exporting import export_sample
 from rivulet.conformance.exported.samples import Sample
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line
 
 RIGHT, REFUSED, WRONG, UNCLEAR, NO_FILE = "right", "refused", "wrong", "unclear", "no file"
 
@@ -59,9 +59,15 @@ def judge_export(sample: Sample, exporter: str, folder: Path) -> Row:
         result = UNCLEAR
         result, message = _take_through(source, facts)
     except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0]
-        message = f"{type(error).__name__}: {said}"[:300].rstrip()
-    return Row(sample.name, sample.package, exporter, result, **facts, message=message)
+        message = f"{type(error).__name__}: {first_line(error)}"[:300].rstrip()
+    return Row(
+        model=sample.name,
+        package=sample.package,
+        exporter=exporter,
+        result=result,
+        **facts,
+        message=message,
+    )
 
 
 def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rivulet.errors import UserError
+from rivulet.errors import UserError, first_line
 from rivulet.graph.onnx.editing import (
     DEFAULT_DOMAIN,
     attributes,
@@ -208,8 +208,7 @@ def _run(part: Any, outputs: list[str]) -> list[np.ndarray]:
     try:
         return [np.asarray(value) for value in ReferenceEvaluator(part).run(outputs, {})]
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{named(part.graph.node[-1])}: the part of the graph up to here depends on no input "
-            f"and cannot be computed: {reason}"
+            f"and cannot be computed: {first_line(error)}"
         ) from error

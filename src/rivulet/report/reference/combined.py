@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.measure.ratios import Ratio
 from rivulet.measure.statistics import geometric_interval
-from rivulet.report.inputs import BenchmarkRow
 
 _REPEATED = 3  # tables from which on their spread says more than each one's own interval
 
 
-def combined(rows: Sequence[BenchmarkRow], column: str, confidence: float) -> Ratio | None:
+def combined(rows: Sequence[MethodRow], column: str, confidence: float) -> Ratio | None:
     """A ratio over several tables; None where none has it.
 
     With three tables or more it is the geometric mean of theirs with Student's interval, each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rivulet.report.inputs import TRANSFER, WARM
+from rivulet.methods import ANSOR, method_of
 from rivulet.report.reference.markdown import NONE, interval, table
 from rivulet.report.reference.run import Run
 from rivulet.report.verdicts import OVER_ANSOR
@@ -25,11 +25,13 @@ def times_table(run: Run) -> str:
     """Each transfer's time beside that of a search of the target's own."""
     lines = []
     for block in run.blocks:
-        own = block.line("ansor")
+        own = block.line(ANSOR)
         full = own.middle("search_seconds") if own else None
         for line in block.lines:
             seconds, match = line.middle("search_seconds"), line.middle("ansor_seconds_to_match")
-            if line.method not in (TRANSFER, WARM) or not seconds or not full:
+            method = method_of(line.method)
+            alone = bool(method.source_logs) and not method.goes_on_from
+            if not alone or not seconds or not full:
                 continue
             never = match == math.inf
             after = "never" if never else NONE if match is None else duration(match)

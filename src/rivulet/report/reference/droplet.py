@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.measure.ratios import Ratio
-from rivulet.report.inputs import TRANSFER
+from rivulet.methods import ANSOR, TRANSFER
 from rivulet.report.reference.markdown import NONE, interval, table
 from rivulet.report.reference.run import Run
 from rivulet.report.verdicts import OVER_ANSOR
@@ -71,7 +71,7 @@ def _beside_published(run: Run, places: dict[tuple[str, str, str], EffectRow]) -
 
 def _of_ansor(run: Run, source: str, target: str) -> Ratio | None:
     """What the transfer from the log without droplet reaches."""
-    wanted = (TRANSFER, source, "ansor")
+    wanted = (TRANSFER, source, ANSOR)
     for line in (x for block in run.blocks if block.target == target for x in block.lines):
         if (line.method, line.rows[0].source, line.rows[0].log) == wanted:
             return run.ratio(line, OVER_ANSOR)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.errors import UserError
-from rivulet.report.reading import read_rows
+from rivulet.tables import columns_of, read_table
 
 UNTUNED, TUNED, MOVED = "untuned", "tuned", "transfer"
 _PLAIN, _REFINED = "ansor", "ansor+droplet"
@@ -56,9 +56,9 @@ def read_earlier(path: Path) -> list[EarlierRow]:
         UserError: It is not there, or no such table.
     """
     try:
-        return read_rows(path, EarlierRow)
+        return read_table(EarlierRow, path)
     except UserError as error:
-        names = ", ".join(field.name for field in fields(EarlierRow))
+        names = ", ".join(columns_of(EarlierRow))
         raise UserError(
             f"--earlier {path}: not a table of published latencies, which has the columns {names}"
         ) from error

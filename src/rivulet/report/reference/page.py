@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rivulet.methods import ANSOR, ONNXRUNTIME
 from rivulet.report.blocks import Block
 from rivulet.report.reference import costs, summary
 from rivulet.report.reference.droplet import droplet_section
@@ -71,8 +72,8 @@ def _methods(block: Block, run: Run) -> str:
             (
                 line.label,
                 "; ".join(line.errors) or number(line.middle("latency_ms")),
-                NONE if line.method == "onnxruntime" else interval(runtime),
-                NONE if line.method == "ansor" else interval(ansor),
+                NONE if line.method == ONNXRUNTIME else interval(runtime),
+                NONE if line.method == ANSOR else interval(ansor),
                 duration(seconds) if seconds else NONE,
                 f"{tried:,.0f}" if tried else NONE,
                 duration(sources) if sources else NONE,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from rivulet.benchmark.table import MethodRow
 from rivulet.droplet.study import EffectRow
 from rivulet.measure.ratios import Ratio
 from rivulet.records.curve import Curve
 from rivulet.report.blocks import Block, Line, blocks_of
-from rivulet.report.inputs import BenchmarkRow
 from rivulet.report.reference.combined import combined
 from rivulet.report.reference.earlier import EarlierPair
 from rivulet.report.reference.stage_times import StageTime
@@ -33,7 +33,7 @@ class Run:
         facts: What the run was made with, name to value.
     """
 
-    rows: list[BenchmarkRow]
+    rows: list[MethodRow]
     confidence: float
     droplet_trials: int
     curves: Mapping[str, Curve]

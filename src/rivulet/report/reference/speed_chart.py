@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rivulet.measure.ratios import Ratio
-from rivulet.report.plots import COLOURS
+from rivulet.methods import ONNXRUNTIME, colour_of
 from rivulet.report.svg import GRID, STYLE, inline, stand_alone
 
 Point = tuple[str, str, Ratio]
@@ -31,10 +31,10 @@ def speed_chart(title: str, targets: Mapping[str, Sequence[Point]]) -> str:
         )[:, 0]
         for axes, (target, points) in zip(places, targets.items(), strict=True):
             for row, (_, method, ratio) in enumerate(points):
-                colour = COLOURS.get(method, GRID)
+                colour = colour_of(method, GRID)
                 axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2)
                 axes.plot([ratio.value], [row], "o", color=colour, markersize=5)
-            axes.axvline(1.0, color=COLOURS["onnxruntime"], linewidth=1.1)
+            axes.axvline(1.0, color=colour_of(ONNXRUNTIME, GRID), linewidth=1.1)
             axes.set_yticks(range(len(points)), [label for label, _, _ in points], fontsize=9)
             axes.set_ylim(len(points) - 0.4, -0.6)
             axes.set_title(target, loc="left", fontsize=10.5)

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-# Folder of the logs below the hardware's to what its jobs do, in the order of the graph.
-STAGES = {
-    "models": "export",
+from rivulet import methods
+from rivulet.methods import method_of
+from rivulet.paths import parse
+
+# Kind of what a job makes to what it does.
+_WORK = {
+    "model": "export",
     "kernels": "extract kernels",
     "roofline": "roofline",
-    "logs/ansor": "Ansor's search",
-    "logs/droplet": "droplet search",
-    "transfer/ranking": "rank sources",
-    "transfer": "transfer",
-    "transfer-droplet": "droplet search after a transfer",
-    "logs/warm": "warm start",
-    "libraries": "compile",
-    "benchmarks": "benchmark",
-    "droplet_gain": "droplet beside more search",
-    "droplet_effect": "droplet around transfers",
+    "ranking": "rank sources",
+    "compiled": "compile",
+    "benchmark": "benchmark",
+    "gain": "droplet beside more search",
+    "effect": "droplet around transfers",
 }
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) [A-Z]+ ")
 
@@ -60,20 +59,29 @@ def stage_times(logs: Path) -> list[StageTime]:
             found[stage].append(seconds)
     return [
         StageTime(stage, len(jobs), round(sum(jobs), 1), round(max(jobs), 1))
-        for stage in STAGES.values()
+        for stage in _stages()
         if (jobs := found.get(stage))
     ]
 
 
+def _stages() -> list[str]:
+    """What jobs do, in the order of the graph."""
+    first, last = ("model", "kernels", "roofline"), ("compiled", "benchmark", "gain", "effect")
+    alone = [one.work for one in methods.own() if not one.from_pool]
+    moved = [one.work for one in methods.moved()]
+    pooled = [one.work for one in methods.own() if one.from_pool]
+    return [
+        *(_WORK[kind] for kind in first), *alone, _WORK["ranking"], *moved, *pooled,
+        *(_WORK[kind] for kind in last),
+    ]  # fmt: skip
+
+
 def _stage_of(path: Path) -> str | None:
-    """What a job did, by the place of its log: ``models/``, or below the hardware's folder."""
-    parts = path.with_suffix("").parts
-    if parts[0] == "models":
-        return STAGES["models"]
-    below = parts[1:]
-    if below[:1] == ("logs",) and len(below) > 1:
-        return STAGES.get(f"logs/{below[1].partition('-')[0]}")
-    return STAGES.get("/".join(below)) or (STAGES.get(below[0]) if below else None)
+    """What a job did, by the place of its text log, which is that of what it makes."""
+    found = parse(path.with_suffix(""))
+    if found is None:
+        return None
+    return method_of(found.method).work if found.kind == "log" else _WORK.get(found.kind)
 
 
 def _seconds(path: Path) -> float | None:

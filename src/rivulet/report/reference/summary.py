@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from rivulet.benchmark.subject import BASELINES
+from rivulet import methods
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, Stated
 from rivulet.measure.ratios import BETTER, SAME, WORSE, Ratio
 from rivulet.measure.statistics import median
+from rivulet.methods import (
+    ANSOR,
+    DROPLET,
+    ONNXRUNTIME,
+    TORCH,
+    TORCH_COMPILE,
+    TRANSFER,
+    UNTUNED,
+    Method,
+    moves,
+    place_of,
+)
+from rivulet.paths import POOL
 from rivulet.report.blocks import Line
-from rivulet.report.inputs import METHODS, MOVED, POOL, REFINED, TRANSFER, WARM
 from rivulet.report.reference.markdown import NONE, interval, table
 from rivulet.report.reference.run import Run
 from rivulet.report.reference.speed_chart import Point
@@ -19,26 +31,33 @@ from rivulet.report.wording import counted, duration, number, percent
 NOTE = """Each entry is a speed as a multiple of ONNX Runtime's on as many threads, with its
 interval, and the search time that it took, on top of what it starts from. Above 1 is faster than
 ONNX Runtime. Transfers are those from logs without droplet."""
-_TORCH = ("torch", "torch-compile")
-_KINDS: tuple[tuple[str, Callable[[Line], bool]], ...] = (
-    ("Transfer from one other model", lambda x: x.method == TRANSFER and not _of_pool(x)),
-    ("Transfer from the pool of the others", lambda x: x.method == TRANSFER and _of_pool(x)),
-    ("Transfer, then droplet", lambda x: x.method == REFINED),
-    ("Warm start from the pool", lambda x: x.method == WARM),
-)
 
 
-def _of_pool(line: Line) -> bool:
-    return line.rows[0].source == POOL
+def _kinds(lines: list[Line]) -> dict[str, list[Line]]:
+    """The lines of each kind that is told of beside Ansor and droplet."""
+    plain = [x for x in lines if x.method == TRANSFER]
+    of_pool = [x for x in plain if x.rows[0].source == POOL]
+    told = {
+        "Transfer from one other model": [x for x in plain if x not in of_pool],
+        "Transfer from the pool of the others": of_pool,
+    }
+    for method in [*methods.moved(), *methods.own()]:
+        if method.name not in (ANSOR, DROPLET, TRANSFER):
+            told[_kind(method)] = [x for x in lines if x.method == method.name]
+    return told
+
+
+def _kind(method: Method) -> str:
+    return method.heading.replace(" + ", ", then ") + (" from the pool" if method.from_pool else "")
 
 
 def short(run: Run) -> list[str]:
     """The run in sentences."""
     said = []
     for method, column, what in (
-        ("ansor", OVER_RUNTIME, "**Ansor** reaches of ONNX Runtime's speed"),
-        ("droplet", OVER_RUNTIME, "**Ansor with droplet** reaches of ONNX Runtime's speed"),
-        ("droplet", OVER_ANSOR, "**Droplet on the target's own log** changes Ansor's speed by"),
+        (ANSOR, OVER_RUNTIME, "**Ansor** reaches of ONNX Runtime's speed"),
+        (DROPLET, OVER_RUNTIME, "**Ansor with droplet** reaches of ONNX Runtime's speed"),
+        (DROPLET, OVER_ANSOR, "**Droplet on the target's own log** changes Ansor's speed by"),
     ):
         told = [
             f"{interval(ratio)} on {block.target}"
@@ -48,8 +67,8 @@ def short(run: Run) -> list[str]:
         ]
         if told:
             said.append(f"{what}: {', '.join(told)}.")
-    for name, chosen in _KINDS:
-        said += _beside_ansor(name, [x for b in run.blocks for x in b.lines if chosen(x)], run)
+    for name, lines in _kinds([line for block in run.blocks for line in block.lines]).items():
+        said += _beside_ansor(name, lines, run)
     for comparison, name in ((BEFORE_TRANSFER, "before"), (AFTER_TRANSFER, "after")):
         effects = [e.ratio for e in run.effects if e.comparison == comparison and e.ratio]
         if effects:
@@ -95,29 +114,29 @@ def summary_table(run: Run) -> str:
             next((_cell(x, run) for x in block.lines if x.label == label), NONE)
             for block in run.blocks
         ]
-        budgets = {"ansor": line.rows[0].trials, "droplet": run.droplet_trials}
+        budgets = {ANSOR: line.rows[0].trials, DROPLET: run.droplet_trials}
         more = f", {budgets[line.method]:,} trials" if line.method in budgets else ""
         lines.append((label + more, *cells))
     return table(("", *(block.target for block in run.blocks)), lines)
 
 
 def _shown(line: Line) -> bool:
-    of_droplet = line.method in MOVED and line.rows[0].log == "droplet"
-    return bool(line.timed) and not of_droplet and line.method not in _TORCH
+    of_droplet = moves(line.method) and line.rows[0].log == DROPLET
+    return bool(line.timed) and not of_droplet and line.method not in (TORCH, TORCH_COMPILE)
 
 
 def _order(line: Line) -> tuple[bool, bool, str, int]:
     """A target's own methods first, then transfers by source, the pool last."""
-    moved = line.method in MOVED
+    moved = moves(line.method)
     source = line.rows[0].source if moved else ""
-    return (moved, source == POOL, source, METHODS.index(line.method))
+    return (moved, source == POOL, source, place_of(line.method))
 
 
 def _cell(line: Line, run: Run) -> str:
     if not line.timed:
         return NONE
     ratio = run.ratio(line, OVER_RUNTIME)
-    if ratio is None or line.method == "onnxruntime":
+    if ratio is None or line.method == ONNXRUNTIME:
         return f"{number(line.middle('latency_ms'))} ms"
     seconds = line.middle("search_seconds")
     return interval(ratio) + (f", {duration(seconds)}" if seconds else "")
@@ -129,7 +148,7 @@ def speed_points(run: Run) -> dict[str, list[Point]]:
         block.target: [
             (line.label, line.method, ratio)
             for line in sorted(block.lines, key=_order)
-            if line.method not in BASELINES and (ratio := run.ratio(line, OVER_RUNTIME))
+            if line.method not in methods.baselines() and (ratio := run.ratio(line, OVER_RUNTIME))
         ]
         for block in run.blocks
     }
@@ -148,7 +167,7 @@ def limits(run: Run) -> list[str]:
         (ratio.high - ratio.low) / 2 / ratio.value
         for block in run.blocks
         for line in block.lines
-        if line.method not in ("untuned", "ansor") and (ratio := run.ratio(line, OVER_ANSOR))
+        if line.method not in (UNTUNED, ANSOR) and (ratio := run.ratio(line, OVER_ANSOR))
     ]
     if reaches:
         said.append(
@@ -182,7 +201,7 @@ def _gaps(run: Run) -> str:
     """Each target's latency with Ansor's schedules over their sum in the log."""
     told = []
     for block in run.blocks:
-        ansor = block.line("ansor")
+        ansor = block.line(ANSOR)
         kernels = ansor.middle("kernel_sum_ms") if ansor else None
         if ansor and kernels:
             whole = ansor.middle("latency_ms") or 0.0

@@ -12,17 +12,18 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rivulet.benchmark.estimates import Sampling, estimate_ratio
+from rivulet.benchmark.table import MethodRow, SampleRow
 from rivulet.droplet.study import AFTER_TRANSFER, BEFORE_TRANSFER, OWN_LOG, EffectRow
 from rivulet.measure.ratios import Ratio
-from rivulet.report.inputs import REFINED, TRANSFER, BenchmarkRow
+from rivulet.methods import ANSOR, DROPLET, TRANSFER, TRANSFER_DROPLET
 from rivulet.report.reference.combined import combined
 from rivulet.report.verdicts import OVER_ANSOR
 
-Samples = Sequence[Mapping[str, str]]
-
 
 def table_effects(
-    rows: Sequence[BenchmarkRow], samples: Mapping[tuple[str, str], Samples], sampling: Sampling
+    rows: Sequence[MethodRow],
+    samples: Mapping[tuple[str, str], Sequence[SampleRow]],
+    sampling: Sampling,
 ) -> list[EffectRow]:
     """The comparisons of the study, as far as the tables have them.
 
@@ -36,7 +37,7 @@ def table_effects(
     """
     effects = []
     for source, target in dict.fromkeys((row.source, row.target) for row in rows):
-        own = [row for row in rows if row.target == target and row.method == "droplet"]
+        own = [row for row in rows if row.target == target and row.method == DROPLET]
         moved = {
             row.log: row
             for row in rows
@@ -56,26 +57,38 @@ def table_effects(
 
 
 _COMPARED = {
-    OWN_LOG: ("droplet", "ansor"),
+    OWN_LOG: (DROPLET, ANSOR),
     BEFORE_TRANSFER: ("transfer from droplet", TRANSFER),
-    AFTER_TRANSFER: (REFINED, TRANSFER),
+    AFTER_TRANSFER: (TRANSFER_DROPLET, TRANSFER),
 }
 
 
-def _effect(
-    row: BenchmarkRow, source: str, target: str, comparison: str, ratio: Ratio
-) -> EffectRow:
+def _effect(row: MethodRow, source: str, target: str, comparison: str, ratio: Ratio) -> EffectRow:
+    method, baseline = _COMPARED[comparison]
     return EffectRow(
-        row.hardware, target, source, row.trials, comparison, *_COMPARED[comparison], None, None,
-        ratio.value, ratio.low, ratio.high, None, ratio.verdict, "",
-    )  # fmt: skip
+        hardware=row.hardware,
+        target=target,
+        source=source,
+        trials=row.trials,
+        comparison=comparison,
+        method=method,
+        baseline=baseline,
+        baseline_ms=None,
+        method_ms=None,
+        effect=ratio.value,
+        effect_low=ratio.low,
+        effect_high=ratio.high,
+        repetitions=None,
+        verdict=ratio.verdict,
+        reason="",
+    )
 
 
-def _quotient(moved: Mapping[str, BenchmarkRow], confidence: float) -> Ratio | None:
+def _quotient(moved: Mapping[str, MethodRow], confidence: float) -> Ratio | None:
     """Of two ratios to Ansor that were measured apart: their logarithms' errors add in square."""
     plain, refined = (
         combined([moved[log]], OVER_ANSOR, confidence) if log in moved else None
-        for log in ("ansor", "droplet")
+        for log in (ANSOR, DROPLET)
     )
     if not plain or not refined:
         return None
@@ -84,19 +97,15 @@ def _quotient(moved: Mapping[str, BenchmarkRow], confidence: float) -> Ratio | N
     return Ratio(math.exp(value), math.exp(value - reach), math.exp(value + reach))
 
 
-def _paired(samples: Samples, sampling: Sampling) -> Ratio | None:
+def _paired(samples: Sequence[SampleRow], sampling: Sampling) -> Ratio | None:
     """Latency of the transfer over that after droplet search, from the same processes."""
-    processes = dict.fromkeys(row["process"] for row in samples if row["used"] == "yes")
+    processes = dict.fromkeys(row.process for row in samples if row.used == "yes")
     before, after = (
         [
-            [
-                float(row["latency_ms"])
-                for row in samples
-                if (row["process"], row["method"]) == (process, method)
-            ]
+            [row.latency_ms for row in samples if (row.process, row.method) == (process, method)]
             for process in processes
         ]
-        for method in (TRANSFER, REFINED)
+        for method in (TRANSFER, TRANSFER_DROPLET)
     )
     if not any(a and b for a, b in zip(before, after, strict=True)):
         return None

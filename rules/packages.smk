@@ -1,35 +1,42 @@
 # Packages: a compiled model and its log -> results/{hardware}/library/{model}-{method}-{trials}/
 # Nothing asks for them but you:
 #   snakemake --cores 2 results/local/library/resnet18-droplet-5000/manifest.json     one
-#   snakemake --cores 2 library                                                       all of them
+#   snakemake --cores 2 packages                                                      all of them
 # A transfer's is {target}-transfer-from-{source}-{trials}, where it goes on with droplet search
 # {target}-transfer-droplet-from-{source}-{trials}; both from logs without droplet.
-OWN_PACKAGE = "results/{hardware}/library/{model}-{own_log}-{trials}"
-MOVED_PACKAGE = "results/{hardware}/library/{target}-{moved}-from-{source}-{trials}"
+OWN_PACKAGE, MOVED_PACKAGE = paths.PACKAGE, paths.MOVED_PACKAGE
+# A transfer from logs without droplet.
+MOVED_FROM_ANSOR = paths.COMPILED_MOVED.at(log_kind="ansor")
 
 
-rule library:
+rule packages:
     input:
         package_manifests(CONFIG),
+
+
+# What `packages` was called.
+rule library:
+    input:
+        rules.packages.input,
 
 
 rule package_own:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient("results/models/{model}.onnx"),
-        record="results/models/{model}.json",
-        library=ancient("results/{hardware}/libraries/{own_log}-{trials}/{model}.so"),
-        library_record="results/{hardware}/libraries/{own_log}-{trials}/{model}.json",
-        log_record="results/{hardware}/logs/{own_log}-{trials}/{model}/log.json",
+        onnx=ancient(f"{paths.MODEL}.onnx"),
+        record=f"{paths.MODEL}.json",
+        compiled=ancient(f"{paths.COMPILED}.so"),
+        compiled_record=f"{paths.COMPILED}.json",
+        log_record=paths.OWN_LOG / paths.RECORD,
     output:
-        library=f"{OWN_PACKAGE}/model.so",
-        weights=f"{OWN_PACKAGE}/params.npz",
-        example=f"{OWN_PACKAGE}/example.npz",
-        manifest=f"{OWN_PACKAGE}/manifest.json",
-        runner=f"{OWN_PACKAGE}/run.py",
-        record=f"{OWN_PACKAGE}/package.json",
+        compiled=OWN_PACKAGE / "model.so",
+        weights=OWN_PACKAGE / "params.npz",
+        example=OWN_PACKAGE / "example.npz",
+        manifest=OWN_PACKAGE / "manifest.json",
+        runner=OWN_PACKAGE / "run.py",
+        record=OWN_PACKAGE / "package.json",
     log:
-        "logs/{hardware}/library/{model}-{own_log}-{trials}.log",
+        OWN_PACKAGE.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -45,7 +52,7 @@ rule package_own:
         " --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record}"
-        " --library {input.library} --library-record {input.library_record}"
+        " --library {input.compiled} --library-record {input.compiled_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
 
@@ -53,21 +60,19 @@ rule package_own:
 rule package_transfer:
     input:
         MACHINE_FILE_OF,
-        onnx=ancient("results/models/{target}.onnx"),
-        record="results/models/{target}.json",
-        library_record=record_of_moved,
-        log_record="results/{hardware}/{moved}/ansor-{trials}/{source}-to-{target}/log.json",
+        onnx=ancient(f"{MODEL_OF_TARGET}.onnx"),
+        record=f"{MODEL_OF_TARGET}.json",
+        compiled_record=record_of_moved,
+        log_record=paths.MOVED_LOG.at(log_kind="ansor") / paths.RECORD,
     output:
-        library=f"{MOVED_PACKAGE}/model.so",
-        weights=f"{MOVED_PACKAGE}/params.npz",
-        example=f"{MOVED_PACKAGE}/example.npz",
-        manifest=f"{MOVED_PACKAGE}/manifest.json",
-        runner=f"{MOVED_PACKAGE}/run.py",
-        record=f"{MOVED_PACKAGE}/package.json",
+        compiled=MOVED_PACKAGE / "model.so",
+        weights=MOVED_PACKAGE / "params.npz",
+        example=MOVED_PACKAGE / "example.npz",
+        manifest=MOVED_PACKAGE / "manifest.json",
+        runner=MOVED_PACKAGE / "run.py",
+        record=MOVED_PACKAGE / "package.json",
     log:
-        "logs/{hardware}/library/{target}-{moved}-from-{source}-{trials}.log",
-    wildcard_constraints:
-        moved="transfer|transfer-droplet",
+        MOVED_PACKAGE.text_log,
     conda:
         ENVIRONMENT
     threads: device_threads
@@ -83,6 +88,7 @@ rule package_transfer:
         " --settings {params.settings:q}"
         + MACHINE
         + " --onnx {input.onnx} --model-record {input.record}"
-        " --library results/{wildcards.hardware}/libraries/{wildcards.moved}-ansor-{wildcards.trials}/{wildcards.source}-to-{wildcards.target}.so --library-record {input.library_record}"
+        f" --library {MOVED_FROM_ANSOR.in_shell}.so"
+        " --library-record {input.compiled_record}"
         " --log-record {input.log_record} --out {params.out}"
         " --record {output.record} --log {log}"
