@@ -1,6 +1,5 @@
 """Hardware elsewhere: what is planned, what must be here, and what is refused when collecting."""
 
-import base64
 import csv
 import json
 import subprocess
@@ -14,7 +13,7 @@ from rivulet.benchmark.table import COLUMNS
 from rivulet.config import ConfigError, validate_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
-from rivulet.provenance.reconcile import reconcile
+from rivulet.provenance.reconcile import survey
 from rivulet.workflow import stages
 from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
 from rivulet.workflow.packages import package_manifests
@@ -127,15 +126,16 @@ def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
         tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
         [tmp_path / "results/b/t.csv"],
     )  # fmt: skip
-    metadata = tmp_path / "metadata"
-    metadata.mkdir()
-    (metadata / base64.urlsafe_b64encode(str(collected).encode()).decode()).write_text("{}")
 
     def expected(record):
         return None if record.subject else {}
 
-    assert reconcile(Path("results"), expected, {}, metadata).dated_back == {}
-    found = reconcile(Path("results"), expected, {}, metadata, [Path("results/b")])
+    def known(path):
+        return path == collected
+
+    assert survey(Path("results"), expected, {}, known).dated_back == {}
+    found = survey(Path("results"), expected, {}, known, [Path("results/b")])
+    found.apply()
     assert found.dated_back == {"results/all.json": "made from another version of results/b/t.json"}
     assert Path("results/all.csv").stat().st_mtime == 1_000_000_000
 

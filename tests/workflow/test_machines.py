@@ -99,6 +99,8 @@ def test_two_machines_in_one_report(finished):
     table = folder / "results/lab/benchmarks/ansor-24/narrow-to-wide.csv"
     text = table.read_text()
     renew(folder, table, text.replace("transfer", "Transfer", 1))
+    assert "'rivulet adopt --configfile config/test.yaml'" in finished.plan().text
+    finished.adopt()
     assert finished.plan().jobs == {"collect_benchmarks": 1, "make_report": 1}
     renew(folder, table, text)
 

@@ -583,6 +583,7 @@ def test_the_searchs_code_makes_a_note_alone(workspace):
     workspace.edit("src/rivulet/search/scheduler.py", lambda text: text + "\nEXTRA = 1\n")
     run = workspace.plan()
     assert run.jobs == {}
+    assert "rivulet adopt" not in run.text
     assert "note: the code of 'search' has changed since 2 of its artefacts were made" in run.text
 
 
@@ -604,22 +605,23 @@ def moved(finished, tmp_path):
 
 
 def test_nothing_is_stale_after_results_were_copied(moved):
+    assert moved.adopt().endswith(" artefacts adopted\n")
     assert moved.plan().jobs == {}
 
 
 def test_a_change_is_seen_in_copied_results_too(moved):
     reconfigure(moved, search={**moved.config["search"], "seed": 7})
-    run = moved.plan()
-    assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
     assert (
         "ansor-40/wide/log.json: made with other settings (search); it will be made again"
-        in run.text
+        in moved.adopt()
     )
+    assert moved.plan().jobs == {**ALL_LOGS, **AFTER_LOGS}
 
 
 def test_another_model_definition_is_seen_in_copied_results_too(moved):
     models = moved.config["models"]
     reconfigure(moved, models={**models, "resnet18": {**models["resnet18"], "seed": 5}})
+    moved.adopt()
     run = moved.plan()
     assert run.jobs["export_model"] == 1
     assert run.jobs["search_schedules"] == 1
