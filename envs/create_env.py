@@ -33,6 +33,7 @@ NEEDED_GB_NEW = 4.0
 NEEDED_GB_UPDATE = 1.0
 COMPILERS = ("g++", "gcc", "clang++", "clang", "c++", "cc")  # in TVM's own order
 STAMP = ".rivulet-"
+COMMAND = "rivulet"
 # Settings of pip and Python that would put the packages elsewhere than into .venv.
 UNWANTED_SETTINGS = (
     "PYTHONHOME",
@@ -202,10 +203,12 @@ def venv_works(venv: Path) -> bool:
 
 
 def venv_state(venv: Path, stamp: str) -> str:
-    """Return what an environment needs: 'nothing', 'update' (other pins) or 'create'."""
+    """Return what an environment needs: 'nothing', 'update' (pins, the command) or 'create'."""
     if not any(venv.glob(STAMP + "*")) or not venv_works(venv):
         return "create"
-    return "nothing" if (venv / stamp).exists() else "update"
+    # One of an older checkout has no command.
+    whole = (venv / stamp).exists() and (venv / "bin" / COMMAND).exists()
+    return "nothing" if whole else "update"
 
 
 def clean_environment() -> dict[str, str]:

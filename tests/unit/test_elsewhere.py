@@ -84,7 +84,7 @@ def test_missing_files_are_named_in_one_line(tmp_path, monkeypatch):
     assert str(caught.value) == (
         f"hardware.b.at: elsewhere, but 1 of its {len(files)} files are not here ({files[0]}); run "
         "the same config on the machine of 'b', with 'b' at: here, and copy its results/b here "
-        "(scripts/merge_results.py)"
+        "('rivulet merge')"
     )
     fill(tmp_path, files[:1])
     check_elsewhere(config())

@@ -9,7 +9,6 @@ import sys
 import psutil
 import pytest
 
-from conftest import ROOT
 from rivulet.workflow.standing import read_standing
 
 SNAKEMAKE = """\
@@ -131,7 +130,7 @@ def test_a_job_that_runs_again_has_said_nothing_yet(checkout):
 
 
 def watch(*arguments):
-    command = [sys.executable, str(ROOT / "scripts/watch.py"), *map(str, arguments)]
+    command = [sys.executable, "-m", "rivulet", "watch", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

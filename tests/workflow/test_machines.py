@@ -38,10 +38,7 @@ def finished(tmp_path_factory):
 
 
 def merge(checkout, *arguments):
-    command = [sys.executable, "scripts/merge_results.py", str(checkout.other), *arguments]
-    return subprocess.run(
-        command, cwd=checkout.folder, text=True, capture_output=True, env=environment(), check=False
-    )
+    return checkout.rivulet("merge", checkout.other, *arguments)
 
 
 def rows_of(path):

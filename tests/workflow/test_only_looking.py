@@ -28,9 +28,9 @@ LOOKING = (
     ["--list-untracked"],
     ["--report", "OUTSIDE"],
 )
-# What Snakemake itself writes then: a log of each call, and what a dry run has seen of files, which
-# it takes into account with --trust-io-cache only.
-OWN = re.compile(r"\.snakemake(/log(/[^/]+\.snakemake\.log)?|/iocache(/latest\.pkl)?)?")
+# What Snakemake itself writes then: a log of each call, what a dry run has seen of files, which it
+# takes into account with --trust-io-cache only, and the folder of its locks, empty.
+OWN = re.compile(r"\.snakemake(/log(/[^/]+\.snakemake\.log)?|/iocache(/latest\.pkl)?|/locks)?")
 
 
 @pytest.fixture(scope="module")

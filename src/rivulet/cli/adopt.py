@@ -7,14 +7,12 @@ is missing removed, so that Snakemake makes them again. A run does this by itsel
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rivulet.cli.options import described
 from rivulet.config.load import check_duplicate_keys
-from rivulet.errors import UserError
 from rivulet.workflow.planning import load_workflow_config, survey_results
 
 
@@ -27,13 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "(default: config/config.yaml)",
     )  # fmt: skip
     files = parser.parse_args(arguments).configfile
-    try:
-        config = load_workflow_config(_merged(files), files)
-        findings = survey_results(config)
-        findings.apply()
-    except (UserError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    findings = survey_results(load_workflow_config(_merged(files), files))
+    findings.apply()
     for line in [*findings.lines(), *findings.notes_on_code()]:
         print(line)
     count = len(findings.unsettled)

@@ -4,32 +4,54 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RUN = "A run"
-ELSEWHERE = "Results from elsewhere"
-LOOK = "Schedules and models"
-PROJECT = "The project's own pages"
-GROUPS = (RUN, ELSEWHERE, LOOK, PROJECT)
-
 
 class Command(NamedTuple):
     """A subcommand.
 
     Attributes:
         name: What one types.
-        group: What it is for, one of `GROUPS`.
         what: Its line of help.
-        module: Module whose ``main(arguments)`` runs it and returns the exit status.
+        elsewhere: The module that has it, where that is none of this folder's.
     """
 
     name: str
-    group: str
     what: str
-    module: str
+    elsewhere: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module whose ``main(arguments)`` runs it and returns the exit status."""
+        return self.elsewhere or f"rivulet.cli.{self.name.replace('-', '_')}"
 
 
-COMMANDS = (
-    Command(
-        "adopt", ELSEWHERE, "let Snakemake take copied results for what they are",
-        "rivulet.cli.adopt",
+# What they are for, to the commands.
+GROUPS = {
+    "A run": (
+        Command("demo", "run the demonstration from end to end"),
+        Command("watch", "see how a running or interrupted workflow stands"),
+        Command("summary", "print the collected benchmarks as a table"),
+        Command("report", "make a report of what is there of an unfinished run"),
+        Command("keep", "keep what a finished run has shown, for a repository"),
     ),
-)  # fmt: skip
+    "Other machines": (
+        Command("adopt", "let Snakemake take copied results for what they are"),
+        Command("merge", "bring results of other machines here, for one report"),
+        Command("rpc", "start an RPC tracker and servers, here or on a board"),
+    ),
+    "Schedules and models": (
+        Command(
+            "best", "show the best schedules of a model or a kernel", "rivulet.records.best_cli"
+        ),
+        Command(
+            "logs", "show, merge, prune, check, validate or export logs", "rivulet.records.cli"
+        ),
+        Command("inspect", "show a model's graph as it is prepared, and its kernels"),
+    ),
+    "Pages of this project": (
+        Command("config-docs", "write the generated files of config/, or check them"),
+        Command("model-table", "take torchvision's models through export and extraction"),
+        Command("operators", "put ONNX's own node tests through compilation and a run"),
+        Command("exported-models", "take models through that PyTorch's exporters write"),
+    ),
+}
+COMMANDS = {command.name: command for group in GROUPS.values() for command in group}

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from rivulet.cli.commands import COMMANDS, GROUPS, Command
+from rivulet.cli.commands import COMMANDS, GROUPS
+from rivulet.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,33 +22,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(help_text())
         return 0 if words else 2
-    by_name = {command.name: command for command in COMMANDS}
-    command = by_name.get(words[0])
-    if command is None:
-        print(f"rivulet: {_unknown(words[0], list(by_name))}", file=sys.stderr)
+    if words[0] not in COMMANDS:
+        near = get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "'rivulet --help' lists them"
+        print(f"rivulet: '{words[0]}' is no command; {hint}", file=sys.stderr)
         return 2
-    return _run(command, words[1:])
+    try:
+        run = importlib.import_module(COMMANDS[words[0]].module).main
+        return int(run(words[1:]))
+    except (UserError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def help_text() -> str:
     """What ``rivulet --help`` prints: every subcommand with a line, by what it is for."""
-    width = max(len(command.name) for command in COMMANDS)
-    lines = ["usage: rivulet COMMAND ...", "", "Tools beside the workflow, which snakemake runs."]
-    for group in GROUPS:
-        lines += ["", f"{group}:"]
-        lines += [f"  {c.name:<{width}}  {c.what}" for c in COMMANDS if c.group == group]
-    return "\n".join([*lines, "", "rivulet COMMAND --help explains a command."])
-
-
-def _unknown(word: str, names: list[str]) -> str:
-    near = get_close_matches(word, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "rivulet --help lists them"
-    return f"'{word}' is no command; {hint}"
-
-
-def _run(command: Command, arguments: list[str]) -> int:
-    run = importlib.import_module(command.module).main
-    try:
-        return int(run(arguments))
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: rivulet COMMAND ...",
+        "",
+        "Tools beside the workflow, for the checkout at hand.",
+    ]
+    for group, commands in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {one.name:<{width}}  {one.what}" for one in commands)]
+    return "\n".join([*lines, "", "'rivulet COMMAND --help' explains a command."])

@@ -17,7 +17,7 @@ from rivulet.config.sections import Hardware
 from rivulet.config.sources import MODEL_KINDS, Library, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"
-COMMAND = "scripts/generate_config_docs.py"
+COMMAND = "'rivulet config-docs'"
 DEFAULT_MODELS = ("resnet50", "googlenet", "alexnet")
 _WIDTH = 96
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"logs {options.command}: {error}", file=sys.stderr)
         return MISTAKE
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # such as: logs.py show LOG | head
+        if isinstance(error, BrokenPipeError):  # such as: rivulet logs show LOG | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(f"logs {options.command}: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -1,14 +1,15 @@
-#!/usr/bin/env python3
-"""Writes the generated files of config/ from the configuration's model, or checks them."""
+"""Write the generated files of config/ from the configuration's model, or check them."""
+
+from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 from rivulet.config import docs
 
-FOLDER = Path(__file__).resolve().parent.parent / "config"
+FOLDER = Path("config")
 
 
 def generated(folder: Path) -> dict[Path, str]:
@@ -21,11 +22,12 @@ def generated(folder: Path) -> dict[Path, str]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the files; return the exit status."""
     parser = argparse.ArgumentParser(
+        prog="rivulet config-docs",
         description="Write config/schema.json, config/config.yaml and the key table of "
-        "config/README.md from the models in src/rivulet/config."
+        "config/README.md from the models in src/rivulet/config.",
     )
     parser.add_argument(
         "--check",
@@ -49,14 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     for path in stale:
         if options.check:
             print(
-                f"{path}: out of date; run scripts/generate_config_docs.py and commit the result",
+                f"{path}: out of date; run 'rivulet config-docs' and commit the result",
                 file=sys.stderr,
             )
         else:
             path.write_text(wanted[path], encoding="utf-8")
             print(f"{path}: written")
     return 1 if stale and options.check else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
