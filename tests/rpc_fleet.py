@@ -16,6 +16,7 @@ from rivulet.hardware.place import Connection
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
 
 KEY = "board"
+COMMAND = [sys.executable, "-m", "rivulet", "rpc"]
 
 
 def free_port():
@@ -62,7 +63,7 @@ def fleet(devices, port=None, join=None):
     before = servers_at(join.address)[0] if join else 0
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "rivulet", "rpc", *where, "--devices", str(devices),
+            *COMMAND, *where, "--devices", str(devices),
             "--key", KEY, "--threads", "1",
         ],
         stderr=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 import json
 import struct
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -32,7 +31,7 @@ from rivulet.records import TuningLog
 from rivulet.records.stored import read_log
 from rivulet.records.validate import sample_records, validate_records
 from rivulet.search import search_model
-from rpc_fleet import KEY, SCRIPT, fleet, free_port, servers_at, wait_for
+from rpc_fleet import COMMAND, KEY, fleet, free_port, servers_at, wait_for
 
 TRIALS = 32
 INPUTS = [{"name": "input", "shape": [1, 3, 8, 8], "dtype": "float32"}]
@@ -378,7 +377,7 @@ def test_everything_ends_together_and_a_second_tracker_is_refused(tmp_path):
         processes = [*psutil.Process(one.process.pid).children(recursive=True)]
         assert len(processes) == 4  # tracker, two servers, one session
         taken = subprocess.run(
-            [sys.executable, SCRIPT, "--port", str(one.port)], capture_output=True, text=True,
+            [*COMMAND, "--port", str(one.port)], capture_output=True, text=True,
             check=False, timeout=60,
         )  # fmt: skip
         assert taken.returncode == 1
@@ -392,7 +391,7 @@ def test_everything_ends_together_and_a_second_tracker_is_refused(tmp_path):
 
 def test_listening_to_a_network_is_warned_of():
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, "--host", "0.0.0.0", "--port", str(free_port()), "--devices", "0"],
+        [*COMMAND, "--host", "0.0.0.0", "--port", str(free_port()), "--devices", "0"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -46,7 +46,7 @@ def test_what_a_user_can_mend_is_told_without_a_traceback(capsys, monkeypatch):
 
     monkeypatch.setattr(importlib.import_module("rivulet.cli.watch"), "main", fail)
     assert main(["watch", "x"]) == 1
-    assert capsys.readouterr().err == "x: not there\n"
+    assert capsys.readouterr().err == "error: x: not there\n"
 
 
 def test_help_loads_nothing_that_it_does_not_need():

@@ -118,7 +118,7 @@ def test_after_adopting_copied_results_the_plan_holds(finished, tmp_path):
     assert checkout.adopt() == "nothing to adopt\n"
     missing = checkout.rivulet("adopt", "--configfile", "none.yaml")
     assert missing.returncode == 1
-    assert missing.stderr.startswith("none.yaml: ")
+    assert missing.stderr.startswith("error: none.yaml: ")
     assert len(missing.stderr.splitlines()) == 1
 
 

@@ -283,11 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.best < 1:
         parser.error(f"argument --best: {options.best} is not a number from 1 on")
     if not (options.results / "report.html").exists():
-        print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
-        return 1
+        raise UserError(f"{options.results}: no report.html in it; finish the run first")
     if problem := problem_with(options.place, options.results):
-        print(f"{options.place}: {problem}", file=sys.stderr)
-        return 1
+        raise UserError(f"{options.place}: {problem}")
     written = keep(options)
     size = sum(path.stat().st_size for path in written)
     print(f"{options.place}: {len(written)} files, {size / 1e6:.2f} MB")

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = importlib.import_module(COMMANDS[words[0]].module).main
         return int(run(words[1:]))
     except (UserError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

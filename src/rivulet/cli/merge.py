@@ -8,7 +8,6 @@ both. After an interruption, the same command goes on.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.dry_run:
             copy_files(merge)
     except (UserError, OSError) as error:
-        print(f"{error}; what was copied is whole, and the same command goes on", file=sys.stderr)
-        return 1
+        raise UserError(
+            f"{error}; what was copied is whole, and the same command goes on"
+        ) from error
     print("\n".join([*told(merge, options.dry_run), *snippet(merge)]))
     return 0
