@@ -9,6 +9,8 @@ import sys
 import psutil
 import pytest
 
+from rivulet.cli import adopt
+from rivulet.errors import UserError
 from rivulet.workflow.standing import read_standing
 
 SNAKEMAKE = """\
@@ -127,6 +129,13 @@ def test_a_job_that_runs_again_has_said_nothing_yet(checkout):
     log.write_text(SEARCH + "2026-11-26 05:24:06,494 INFO search resnet18: done in 0:13\n")
     (job,) = read_standing(checkout).jobs
     assert job.line == ""
+
+
+def test_nothing_is_adopted_under_a_running_workflow(checkout, monkeypatch):
+    own(checkout)
+    monkeypatch.chdir(checkout)
+    with pytest.raises(UserError, match="a workflow is running here"):
+        adopt.main([])
 
 
 def watch(*arguments):

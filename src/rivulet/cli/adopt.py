@@ -13,6 +13,8 @@ from typing import Any
 
 from rivulet.cli.options import described
 from rivulet.config.load import check_duplicate_keys
+from rivulet.errors import UserError
+from rivulet.workflow.locks import is_running
 from rivulet.workflow.planning import load_workflow_config, survey_results
 
 
@@ -25,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "(default: config/config.yaml)",
     )  # fmt: skip
     files = parser.parse_args(arguments).configfile
+    if is_running():
+        raise UserError("a workflow is running here; adopt results when it has ended")
     findings = survey_results(load_workflow_config(_merged(files), files))
     findings.apply()
     for line in [*findings.lines(), *findings.notes_on_code()]:

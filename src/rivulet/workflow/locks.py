@@ -52,7 +52,7 @@ def stale_locks(folder: Path = FOLDER) -> list[Path]:
     return [] if not owners or any(map(_may_live, owners)) else lock_files(folder)
 
 
-def is_running(folder: Path = Path(".snakemake")) -> bool:
+def is_running(folder: Path = FOLDER) -> bool:
     """Whether a workflow runs in the folder; one on another machine counts as long as it locks.
 
     Args:
