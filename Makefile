@@ -26,13 +26,13 @@ env: ## create or update .venv with the pinned packages (other Python: PYTHON=/p
 	@"$(PYTHON)" envs/create_env.py
 
 demo: env ## run the demonstration from end to end
-	@.venv/bin/python scripts/run_demo.py $(ARGS)
+	@.venv/bin/python -m rivulet demo $(ARGS)
 
 watch: ## see how a running or interrupted workflow stands (once: ARGS=--once)
-	@.venv/bin/python scripts/watch.py $(ARGS)
+	@.venv/bin/python -m rivulet watch $(ARGS)
 
 report: ## a report of what is there of an unfinished run (ARGS="--configfile config/demo.yaml")
-	@.venv/bin/python scripts/report_unfinished.py $(ARGS)
+	@.venv/bin/python -m rivulet report $(ARGS)
 
 bench: env ## compare the search with TVM's own, for hours (a rough answer: ARGS=--quick)
 	@.venv/bin/python benchmarks/search.py $(ARGS)
@@ -64,8 +64,8 @@ lint: env ## check style, types, the workflow, and that generated files are up t
 	snakefmt --check Snakefile rules
 	snakemake --lint text --configfile config/demo.yaml
 	mypy
-	.venv/bin/python scripts/generate_config_docs.py --check
-	.venv/bin/python scripts/generate_table_docs.py --check
+	.venv/bin/python -m rivulet config-docs --check
+	.venv/bin/python -m rivulet table-docs --check
 	.venv/bin/python envs/make_conda_env.py | diff envs/rivulet.yaml - || { \
 		echo "error: envs/rivulet.yaml does not match its pins; run: make lint-fix" >&2; exit 1; }
 
@@ -73,8 +73,8 @@ lint-fix: env ## repair what can be repaired by itself, and write the generated 
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
-	.venv/bin/python scripts/generate_config_docs.py
-	.venv/bin/python scripts/generate_table_docs.py
+	.venv/bin/python -m rivulet config-docs
+	.venv/bin/python -m rivulet table-docs
 	.venv/bin/python envs/make_conda_env.py > envs/rivulet.yaml
 
 clean: ## remove .venv, caches and logs; keep all results

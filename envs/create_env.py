@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDED_GB_NEW, NEEDED_GB_UPDATE = 4.0, 1.0
 COMPILERS = ("g++", "gcc", "clang++", "clang", "c++", "cc")  # in TVM's own order
 STAMP = ".rivulet-"
+COMMAND = "rivulet"
 # Settings that would put the packages elsewhere than into .venv, or not install them.
 UNWANTED_SETTINGS = {
     *("PYTHONHOME", "PYTHONPATH", "PIP_CONSTRAINT", "PIP_DRY_RUN"),
@@ -97,7 +98,7 @@ def problem_with_disk(folder: Path, free_gb: float, needed_gb: float) -> str | N
 
 
 def venv_state(venv: Path, stamp: str) -> str:
-    """Return what an environment needs: 'nothing', 'update' (other pins) or 'create'."""
+    """Return what an environment needs: 'nothing', 'update' (pins, the command) or 'create'."""
     if not any(venv.glob(STAMP + "*")):
         return "create"
     try:
@@ -110,7 +111,9 @@ def venv_state(venv: Path, stamp: str) -> str:
     moved = made_at is not None and Path(made_at.group(1)).resolve() != venv.resolve()
     if moved or version.split() != ["3", "11"]:
         return "create"
-    return "nothing" if (venv / stamp).exists() else "update"
+    # One of an older checkout has no command.
+    whole = (venv / stamp).exists() and (venv / "bin" / COMMAND).exists()
+    return "nothing" if whole else "update"
 
 
 def read_pins(requirements: str) -> list[str]:

@@ -16,15 +16,16 @@ from rivulet.jobs.failures import collect_failures, note_failures_in
 from rivulet.models.onnx_files import user_files
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
-from rivulet.workflow.locks import release_stale_lock
 from rivulet.workflow.matrix import methods_of_pair, transfer_names
 from rivulet.workflow.packages import package_manifests
 from rivulet.workflow.planning import (
+    before_jobs,
     load_workflow_config,
-    reconcile_results,
     refuse_missing_results,
+    say_notes,
 )
 from rivulet.workflow.report_files import report_files
+from rivulet.workflow.snakemake_compat import before_planning
 from rivulet.workflow.stages import (
     baselines_of,
     connections_of,
@@ -41,11 +42,8 @@ from rivulet.workflow.stages import (
 # take a third of the time.
 gc.set_threshold(200_000, 20, 100)
 
-CONFIG = load_workflow_config(
-    config,
-    workflow.config_settings.configfiles or workflow.configfiles,
-    plans=workflow.is_main_process,
-)
+CONFIG_FILES = workflow.config_settings.configfiles or workflow.configfiles
+CONFIG = load_workflow_config(config, CONFIG_FILES, plans=workflow.is_main_process)
 DATABASE = [WORKLOADS, RECORDS]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
@@ -220,9 +218,8 @@ onstart:
     collect_failures(Path("logs/failures.jsonl"), leaves_others)
 
 
+# Reading this file changes nothing on disk: --dry-run, --lint, --dag and the like only look.
 if workflow.is_main_process:
-    released = release_stale_lock()
-    if released:
-        print(released, file=sys.stderr)
-    reconcile_results(CONFIG)
+    say_notes(CONFIG)
     warn_of_small_budgets(CONFIG)
+    before_planning(workflow, lambda runs: before_jobs(CONFIG, runs, CONFIG_FILES))

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 
 import psutil
 
-from conftest import ROOT
 from rivulet.hardware.place import Connection
 from rivulet.hardware.tracker import Tracker, TrackerUnreachable
 
 KEY = "board"
-SCRIPT = ROOT / "scripts/rpc_devices.py"
+COMMAND = [sys.executable, "-m", "rivulet", "rpc"]
 
 
 def free_port():
@@ -26,7 +25,7 @@ def free_port():
 
 
 class Fleet:
-    """One run of scripts/rpc_devices.py."""
+    """One run of ``rivulet rpc``."""
 
     def __init__(self, process, port):
         self.process, self.port = process, port
@@ -64,7 +63,7 @@ def fleet(devices, port=None, join=None):
     before = servers_at(join.address)[0] if join else 0
     process = subprocess.Popen(
         [
-            sys.executable, SCRIPT, *where, "--devices", str(devices),
+            *COMMAND, *where, "--devices", str(devices),
             "--key", KEY, "--threads", "1",
         ],
         stderr=subprocess.DEVNULL,

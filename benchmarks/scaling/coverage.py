@@ -20,14 +20,14 @@ SAMPLE = (
 def model_coverage(
     quick: bool, table: Path = BENCHMARKS / "work/models.csv"
 ) -> list[dict[str, str]]:
-    """Export models and extract their kernels, by ``scripts/model_table.py``.
+    """Export models and extract their kernels, by ``rivulet model-table``.
 
     Args:
         quick: `SAMPLE` only.
         table: Where the rows are kept; those that are there are not made again.
 
     Returns:
-        One row per model, with the columns of ``scripts/model_table.py``; the column ``error`` is
+        One row per model, with the columns of ``rivulet model-table``; the column ``error`` is
         empty where the model gives kernels.
 
     Raises:
@@ -35,12 +35,12 @@ def model_coverage(
     """
     table.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, str(BENCHMARKS.parent / "scripts/model_table.py"), "--out", str(table),
+        sys.executable, "-m", "rivulet", "model-table", "--out", str(table.resolve()),
         "--models", *(SAMPLE if quick else ("all",)),
     ]  # fmt: skip
-    if subprocess.run(command).returncode:
+    if subprocess.run(command, cwd=BENCHMARKS.parent).returncode:
         raise SystemExit(
-            "scripts/model_table.py did not finish; the lines above say why. Rows that were made "
+            "rivulet model-table did not finish; the lines above say why. Rows that were made "
             "are kept: the same command goes on from there."
         )
     with table.open(newline="") as stream:

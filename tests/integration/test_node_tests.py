@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from conftest import ROOT
+from rivulet.cli import operators
 from rivulet.conformance.cases import FUNCTION_BODIES, usable_cases
 from rivulet.conformance.judging import judge
 from rivulet.conformance.light import light_cases
@@ -56,7 +57,7 @@ def test_a_whole_model_gives_its_reference_output(name, target):
 def test_the_page_is_not_replaced_by_a_few_rows():
     page = ROOT / "docs/operators.md"
     before = page.read_bytes()
-    command = [sys.executable, ROOT / "scripts/check_operators.py", "--only", "abs", "--write"]
+    command = [sys.executable, "-m", "rivulet", "operators", "--only", "abs", "--write"]
     run = subprocess.run(command, text=True, capture_output=True, check=False)
     assert run.returncode == 2
     assert (
@@ -66,11 +67,7 @@ def test_the_page_is_not_replaced_by_a_few_rows():
     assert page.read_bytes() == before
 
 
-def test_a_pattern_that_is_none_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["check_operators.py", "--only", "["])
-    sys.path.insert(0, str(ROOT / "scripts"))
-    import check_operators
-
+def test_a_pattern_that_is_none_is_said(capsys):
     with pytest.raises(SystemExit):
-        check_operators.main()
+        operators.main(["--only", "["])
     assert "argument --only: '[' is no regular expression: unterminated" in capsys.readouterr().err

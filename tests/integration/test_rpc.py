@@ -3,7 +3,6 @@
 import json
 import struct
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -32,7 +31,7 @@ from rivulet.measure.bench import Bench
 from rivulet.measure.roofline import BANDWIDTH, COMPUTE, measure_roofline
 from rivulet.records import TuningLog
 from rivulet.records.stored import read_log
-from rpc_fleet import KEY, SCRIPT, fleet, free_port, servers_at, wait_for
+from rpc_fleet import COMMAND, KEY, fleet, free_port, servers_at, wait_for
 from tuning_runs import run_search
 
 TRIALS = 32
@@ -379,7 +378,7 @@ def test_everything_ends_together_and_a_second_tracker_is_refused(tmp_path):
         processes = [*psutil.Process(one.process.pid).children(recursive=True)]
         assert len(processes) == 4  # tracker, two servers, one session
         taken = subprocess.run(
-            [sys.executable, SCRIPT, "--port", str(one.port)], capture_output=True, text=True,
+            [*COMMAND, "--port", str(one.port)], capture_output=True, text=True,
             check=False, timeout=60,
         )  # fmt: skip
         assert taken.returncode == 1
@@ -393,7 +392,7 @@ def test_everything_ends_together_and_a_second_tracker_is_refused(tmp_path):
 
 def test_listening_to_a_network_is_warned_of():
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, "--host", "0.0.0.0", "--port", str(free_port()), "--devices", "0"],
+        [*COMMAND, "--host", "0.0.0.0", "--port", str(free_port()), "--devices", "0"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

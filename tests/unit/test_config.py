@@ -27,7 +27,6 @@ from rivulet.errors import UserError
 from rivulet.workflow.planning import load_workflow_config
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = ROOT / "scripts" / "generate_config_docs.py"
 A = "models: {a: {torchvision: resnet18}}\n"
 AB = "models: {a: {torchvision: resnet18}, b: {torchvision: resnet50}}\n"
 KNOWN = ("alexnet", "googlenet", "resnet34", "resnet18", "resnet50", "squeezenet1_1")
@@ -823,8 +822,8 @@ def test_every_key_is_documented_with_its_unit():
 
 
 def generate(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(GENERATOR), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "rivulet", "config-docs", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_generated_files_are_up_to_date():
@@ -838,7 +837,7 @@ def test_generator_finds_and_mends_drift(tmp_path):
     done = generate("--check", "--folder", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"{tmp_path / name}: out of date; run scripts/generate_config_docs.py and commit the result"
+        f"{tmp_path / name}: out of date; run 'rivulet config-docs' and commit the result"
         for name in ("schema.json", "config.yaml", "README.md")
     ]
     assert generate("--folder", str(tmp_path)).returncode == 0

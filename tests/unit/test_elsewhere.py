@@ -1,6 +1,5 @@
 """Hardware elsewhere: what is planned, what must be here, and what is refused when collecting."""
 
-import base64
 import csv
 import json
 import subprocess
@@ -14,7 +13,7 @@ from rivulet.benchmark.table import MethodRow
 from rivulet.config import ConfigError, validate_config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record, write_record
-from rivulet.provenance.reconcile import reconcile
+from rivulet.provenance.reconcile import survey
 from rivulet.tables import write_table
 from rivulet.workflow import stages
 from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
@@ -86,7 +85,7 @@ def test_missing_files_are_named_in_one_line(tmp_path, monkeypatch):
     assert str(caught.value) == (
         f"hardware.b.at: elsewhere, but 1 of its {len(files)} files are not here ({files[0]}); run "
         "the same config on the machine of 'b', with 'b' at: here, and copy its results/b here "
-        "(scripts/merge_results.py)"
+        "('rivulet merge')"
     )
     fill(tmp_path, files[:1])
     check_elsewhere(config())
@@ -128,15 +127,16 @@ def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
         tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
         [tmp_path / "results/b/t.csv"],
     )  # fmt: skip
-    metadata = tmp_path / "metadata"
-    metadata.mkdir()
-    (metadata / base64.urlsafe_b64encode(str(collected).encode()).decode()).write_text("{}")
 
     def expected(record):
         return None if record.subject else {}
 
-    assert reconcile(Path("results"), expected, {}, metadata).dated_back == {}
-    found = reconcile(Path("results"), expected, {}, metadata, [Path("results/b")])
+    def known(path):
+        return path == collected
+
+    assert survey(Path("results"), expected, {}, known).dated_back == {}
+    found = survey(Path("results"), expected, {}, known, [Path("results/b")])
+    found.apply()
     assert found.dated_back == {"results/all.json": "made from another version of results/b/t.json"}
     assert Path("results/all.csv").stat().st_mtime == 1_000_000_000
 

@@ -235,6 +235,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
         wheel.writestr(
             info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
         )
+        wheel.writestr(info + "entry_points.txt", "[console_scripts]\\nrivulet = rivulet:main\\n")
         wheel.writestr(info + "RECORD", "")
     return name
 """
@@ -340,6 +341,12 @@ def test_an_environment_is_made_kept_updated_and_repaired(tmp_path: Path) -> Non
 
     second = call(script)
     assert (second.returncode, second.stdout) == (0, ".venv is up to date\n")
+
+    # An environment of before there was a command gets it.
+    command = root / ".venv/bin/rivulet"
+    command.unlink()
+    assert call(script).returncode == 0
+    assert command.exists()
 
     # A pin that cannot be had: pip's own words, a last line, and no stamp.
     pins.write_text("rivulet-one==3.0\n")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from rivulet.errors import UserError
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE, MACHINE_FILE
 from rivulet.provenance import read_record, write_record
@@ -320,10 +319,9 @@ def test_a_clusters_nodes_of_one_kind_are_one_machine(here, there):
 
 # --- The command ---------------------------------------------------------------------------------
 def command(*arguments, folder):
-    script = str(ROOT / "scripts/merge_results.py")
     return subprocess.run(
-        [sys.executable, script, *map(str, arguments)], cwd=folder, text=True, capture_output=True,
-        check=False,
+        [sys.executable, "-m", "rivulet", "merge", *map(str, arguments)], cwd=folder, text=True,
+        capture_output=True, check=False,
     )  # fmt: skip
 
 

@@ -5,12 +5,8 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from rivulet.cli import model_table as command
 from rivulet.errors import UserError
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import model_table as command
 
 GOOD = command.ModelRow(
     "alexnet", "1x3x224x224", 61_100_840, 14, 7, 1.43, 0, 2, 0, 1.23e-6, 5.2, 1.25, 3.9, 2.5
@@ -61,7 +57,7 @@ def test_finished_rows_are_kept_and_unknown_models_refused(tmp_path):
 
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, ROOT / "scripts/model_table.py", "--out", path, *arguments],
+            [sys.executable, "-m", "rivulet", "model-table", "--out", path, *arguments],
             capture_output=True, text=True,
         )  # fmt: skip
 

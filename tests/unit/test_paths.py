@@ -100,7 +100,7 @@ TOLD = {
     "src/rivulet/report/inputs.py",  # what a path should look like
     "src/rivulet/workflow/elsewhere.py",
     "src/rivulet/workflow/merging.py",
-    "scripts/keep_reference.py",  # commands that the page shows
+    "src/rivulet/cli/keep.py",  # commands that the page shows
 }
 A_PATH = re.compile(
     r"results/\{|-to-|"

@@ -9,7 +9,8 @@ import sys
 import psutil
 import pytest
 
-from conftest import ROOT
+from rivulet.cli import adopt
+from rivulet.errors import UserError
 from rivulet.workflow.standing import read_standing
 
 SNAKEMAKE = """\
@@ -130,8 +131,15 @@ def test_a_job_that_runs_again_has_said_nothing_yet(checkout):
     assert job.line == ""
 
 
+def test_nothing_is_adopted_under_a_running_workflow(checkout, monkeypatch):
+    own(checkout)
+    monkeypatch.chdir(checkout)
+    with pytest.raises(UserError, match="a workflow is running here"):
+        adopt.main([])
+
+
 def watch(*arguments):
-    command = [sys.executable, str(ROOT / "scripts/watch.py"), *map(str, arguments)]
+    command = [sys.executable, "-m", "rivulet", "watch", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

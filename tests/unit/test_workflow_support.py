@@ -3,13 +3,18 @@ import os
 import platform
 from pathlib import Path
 
+from snakemake.persistence import MetadataRecord
+from snakemake.persistence.file import FilePersistence
+
 from rivulet.config.load import validate_config
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.code import code_digest
-from rivulet.provenance.reconcile import reconcile
-from rivulet.workflow.locks import release_stale_lock
+from rivulet.provenance.reconcile import survey
+from rivulet.workflow.locks import stale_locks, take_over_lock
 from rivulet.workflow.packages import package_manifests
 from rivulet.workflow.report_files import report_files
+from rivulet.workflow.snakemake_compat import is_known, unfinished_outputs
+from snapshot import snapshot
 
 
 def make(folder, name, inputs, settings, stage="search", **facts):
@@ -28,9 +33,10 @@ def test_a_record_says_how_its_artefact_was_made(tmp_path):
     assert read_record(first).facts == {"gflop": 2.5}
 
 
-def reconciled(folder, settings, metadata=None, code=None):
-    none = folder / "none"
-    return reconcile(folder, lambda record: settings, code or {}, metadata or none)
+def adopted(folder, settings, known=lambda path: False, code=None):
+    findings = survey(folder, lambda record: settings, code or {}, known)
+    findings.apply()
+    return findings
 
 
 def test_times_are_put_in_order_where_the_records_agree(tmp_path):
@@ -38,7 +44,7 @@ def test_times_are_put_in_order_where_the_records_agree(tmp_path):
     second = make(tmp_path, "b", [first], {"x": 1})
     for path, when in ((first, 2000), (second, 1000)):
         os.utime(path, (when, when))
-    assert reconciled(tmp_path, {"x": 1}).lines() == []
+    assert adopted(tmp_path, {"x": 1}).lines() == []
     assert second.stat().st_mtime >= first.stat().st_mtime
 
 
@@ -46,7 +52,7 @@ def test_other_settings_date_an_artefact_back_and_say_so(tmp_path):
     source = tmp_path / "source.txt"
     source.write_text("source")
     first = make(tmp_path, "a", [source], {"x": 1, "y": 0})
-    findings = reconciled(tmp_path, {"x": 2, "y": 0})
+    findings = adopted(tmp_path, {"x": 2, "y": 0})
     assert findings.lines() == [
         f"note: {first}: made with other settings (x); it will be made again"
     ]
@@ -59,33 +65,69 @@ def test_another_input_dates_an_artefact_back(tmp_path):
     second = make(tmp_path, "b", [first], {"x": 1})
     (tmp_path / "a.txt").write_text("another")
     write_record(first, "search", {}, {"x": 1}, [], [tmp_path / "a.txt"])
-    findings = reconciled(tmp_path, {"x": 1})
+    findings = adopted(tmp_path, {"x": 1})
     assert findings.dated_back == {str(second): f"made from another version of {first}"}
 
 
 def test_what_snakemake_knows_is_left_to_it(tmp_path):
-    import base64
-
     first = make(tmp_path, "a", [], {"x": 1})
-    metadata = tmp_path / "metadata"
-    metadata.mkdir()
-    (metadata / base64.urlsafe_b64encode(str(first).encode()).decode()).write_text("{}")
-    assert reconciled(tmp_path, {"x": 2}, metadata).lines() == []
+    findings = adopted(tmp_path, {"x": 2}, known=lambda path: path == first)
+    assert findings.lines() == []
+    assert not findings.unsettled
     assert first.stat().st_mtime > 1_000_000_000
+
+
+def test_snakemake_knows_what_it_made_or_was_making(tmp_path):
+    for length in (10, 300):  # a long name is cut into folders
+        output = Path("results/local", "a" * length, "log.json")
+        assert not is_known(output, tmp_path)
+        for kind in ("metadata", "incomplete"):
+            store = FilePersistence(path=tmp_path / kind)
+            write = store._write_record if kind == "metadata" else store._mark_incomplete
+            write(str(output), MetadataRecord() if kind == "metadata" else None)
+            assert is_known(output, tmp_path / kind)
+        assert str(output) in unfinished_outputs(tmp_path / "incomplete")
+
+
+def test_a_survey_changes_nothing_and_sees_what_follows_from_its_own_findings(tmp_path):
+    first = make(tmp_path, "a", [], {"x": 1})
+    second = make(tmp_path, "b", [first], {"x": 1})
+    third = make(tmp_path, "c", [second], {"x": 1})
+    for path, when in ((first, 3000), (second, 2000), (third, 1000)):
+        os.utime(path, (when, when))
+    (tmp_path / "c.txt").unlink()
+    before = snapshot(tmp_path)
+    findings = survey(tmp_path, lambda record: {"x": 1}, {}, lambda path: False)
+    assert snapshot(tmp_path) == before
+    assert findings.incomplete == {str(third): str(tmp_path / "c.txt")}
+    # What is removed counts as missing, and what is dated anew has its new time.
+    assert findings.unsettled == {second, third}
+    findings.apply()
+    assert not third.exists()
+    assert not survey(tmp_path, lambda record: {"x": 1}, {}, lambda path: False).unsettled
+
+
+def test_what_is_dated_back_already_is_settled(tmp_path):
+    make(tmp_path, "a", [], {"x": 1})
+    assert adopted(tmp_path, {"x": 2}).unsettled
+    again = adopted(tmp_path, {"x": 2})
+    assert again.dated_back
+    assert not again.unsettled
 
 
 def test_other_code_is_a_note_only(tmp_path):
     make(tmp_path, "a", [], {"x": 1}, code="old")
-    findings = reconciled(tmp_path, {"x": 1}, code={"search": "new"})
-    (line,) = findings.lines()
+    findings = adopted(tmp_path, {"x": 1}, code={"search": "new"})
+    (line,) = findings.notes_on_code()
     assert line.startswith("note: the code of 'search' has changed since 1 of its artefacts")
-    assert reconciled(tmp_path, {"x": 1}, code={"search": "old"}).lines() == []
+    assert findings.lines() == []
+    assert adopted(tmp_path, {"x": 1}, code={"search": "old"}).notes_on_code() == []
 
 
 def test_a_damaged_record_is_no_obstacle(tmp_path):
     make(tmp_path, "a", [], {"x": 1})
     (tmp_path / "a.json").write_text('{"rivulet_record": 1, "stage')
-    assert reconciled(tmp_path, {"x": 1}).lines() == []
+    assert adopted(tmp_path, {"x": 1}).lines() == []
 
 
 def test_code_digest_ignores_comments_and_docstrings(tmp_path, monkeypatch):
@@ -114,7 +156,8 @@ def owners(folder, *entries):
 def test_a_lock_of_dead_owners_is_released(tmp_path):
     lock(tmp_path)
     owners(tmp_path, [platform.node(), 2**22 + 1, 1.0])
-    assert "released" in release_stale_lock(tmp_path)
+    assert len(stale_locks(tmp_path)) == 1
+    assert "released" in take_over_lock(tmp_path)
     assert list((tmp_path / "locks").iterdir()) == []
     assert json.loads((tmp_path / "rivulet-owners.json").read_text())[0][1] == os.getpid()
 
@@ -126,13 +169,15 @@ def test_a_lock_whose_owner_may_live_is_left(tmp_path):
     me = [platform.node(), os.getpid(), psutil.Process().create_time()]
     for entry in (me, ["another-host", 1, 1.0]):
         owners(tmp_path, entry)
-        assert release_stale_lock(tmp_path) is None
+        assert stale_locks(tmp_path) == []
+        assert take_over_lock(tmp_path) is None
         assert list((tmp_path / "locks").iterdir())
 
 
 def test_a_lock_of_unknown_origin_is_left(tmp_path):
     lock(tmp_path)
-    assert release_stale_lock(tmp_path) is None
+    assert stale_locks(tmp_path) == []
+    assert take_over_lock(tmp_path) is None
     assert list((tmp_path / "locks").iterdir())
 
 

@@ -95,6 +95,19 @@ class Checkout:
         )  # fmt: skip
         return Run(result.returncode, result.stdout)
 
+    def rivulet(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run the command ``rivulet`` of this copy."""
+        return subprocess.run(
+            [sys.executable, "-m", "rivulet", *map(str, arguments)], cwd=self.folder, text=True,
+            capture_output=True, env=environment(PYTHONPATH=str(self.folder / "src")), check=False,
+        )  # fmt: skip
+
+    def adopt(self) -> str:
+        """Let Snakemake take copied results for what they are; returns what is said of it."""
+        done = self.rivulet("adopt", "--configfile", "config/test.yaml")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def plan(self, *arguments: str) -> Run:
         """Dry run."""
         run = self.snakemake("-n", *arguments)

@@ -38,10 +38,7 @@ def finished(tmp_path_factory):
 
 
 def merge(checkout, *arguments):
-    command = [sys.executable, "scripts/merge_results.py", str(checkout.other), *arguments]
-    return subprocess.run(
-        command, cwd=checkout.folder, text=True, capture_output=True, env=environment(), check=False
-    )
+    return checkout.rivulet("merge", checkout.other, *arguments)
 
 
 def rows_of(path):
@@ -99,6 +96,8 @@ def test_two_machines_in_one_report(finished):
     table = folder / "results/lab/benchmarks/ansor-24/narrow-to-wide.csv"
     text = table.read_text()
     renew(folder, table, text.replace("transfer", "Transfer", 1))
+    assert "'rivulet adopt --configfile config/test.yaml'" in finished.plan().text
+    finished.adopt()
     assert finished.plan().jobs == {"collect_benchmarks": 1, "make_report": 1}
     renew(folder, table, text)
 

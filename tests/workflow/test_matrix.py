@@ -249,17 +249,17 @@ def test_a_wrong_output_is_told_with_the_kernels_behind_it(finished, tmp_path):
 
 
 def test_the_best_schedules_are_shown(finished):
-    whole = call(finished, "scripts/best.py", "resnet18")
+    whole = finished.rivulet("best", "resnet18")
     assert whole.returncode == 0, whole.stderr
     table = rows_of(finished.folder / "results/local/kernels/resnet18.csv")
     assert len(whole.stdout.splitlines()) == len(table) + 1
     kernel = whole.stdout.splitlines()[1].split()[0]
-    one = call(finished, "scripts/best.py", kernel, "--model", "resnet18", "--json")
+    one = finished.rivulet("best", kernel, "--model", "resnet18", "--json")
     assert one.returncode == 0, one.stderr
     told = json.loads(one.stdout)
     assert told["kernel"] == kernel
     assert "T.prim_func" in told["tir"]
-    wrong = call(finished, "scripts/best.py", "resnet19")
+    wrong = finished.rivulet("best", "resnet19")
     assert wrong.returncode == 2
     assert "did you mean 'resnet18'?" in wrong.stderr
 
@@ -282,22 +282,22 @@ def test_a_model_is_taken_home_and_runs_there(finished, tmp_path):
 
 def test_an_unfinished_run_has_a_report_of_what_is_there(workspace):
     reconfigure(workspace, trials=[40, 60], benchmark={**workspace.config["benchmark"], "seed": 9})
-    done = call(workspace, "scripts/report_unfinished.py", "--configfile", "config/test.yaml")
+    done = workspace.rivulet("report", "--configfile", "config/test.yaml")
     assert done.returncode == 0, done.stderr
     page = (workspace.folder / "results/report-unfinished.html").read_text()
     assert "This run is not finished." in page
     assert "results/local/benchmarks/ansor-60/resnet18-to-wide.csv" in page
     assert "Some of this is out of date." in page
     assert "made with other settings (benchmark)" in page
-    missing = call(workspace, "scripts/report_unfinished.py", "--configfile", "none.yaml")
+    missing = workspace.rivulet("report", "--configfile", "none.yaml")
     assert missing.returncode == 1
     assert "none.yaml" in missing.stderr
 
 
 def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
     place = tmp_path / "kept"
-    keep = ("scripts/keep_reference.py", place, "--configfile", "config/test.yaml")
-    done = call(finished, *keep)
+    keep = ("keep", place, "--configfile", "config/test.yaml")
+    done = finished.rivulet(*keep)
     assert done.returncode == 0, done.stderr
     page = (place / "report.html").read_text()
     assert '"pages":[]' in page
@@ -322,15 +322,15 @@ def test_a_finished_run_is_kept_as_a_reference(finished, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert "Nothing to be done" in again.stdout + again.stderr
-    assert call(finished, *keep).returncode == 0
-    other = call(finished, "scripts/keep_reference.py", place)
+    assert finished.rivulet(*keep).returncode == 0
+    other = finished.rivulet("keep", place)
     assert other.returncode == 1
     assert "not the configuration that the report shows" in other.stderr
     (tmp_path / "mine").mkdir()
-    refused = call(finished, "scripts/keep_reference.py", tmp_path / "mine")
+    refused = finished.rivulet("keep", tmp_path / "mine")
     assert refused.returncode == 1
     assert "no reference that this command has made" in refused.stderr
-    whole = call(finished, "scripts/keep_reference.py", "results")
+    whole = finished.rivulet("keep", "results")
     assert whole.returncode == 1
     assert "the results lie there" in whole.stderr
     assert (finished.folder / "results/benchmarks.csv").exists()
@@ -343,7 +343,7 @@ def test_snakemake_makes_a_report_of_its_own(finished, tmp_path):
 
 
 def test_a_finished_run_can_be_watched_too(finished):
-    text = call(finished, "scripts/watch.py", "--once").stdout
+    text = finished.rivulet("watch", "--once").stdout
     assert ": finished; started " in text
     assert re.search(r"\[#+\] (\d+) of \1 jobs \(100%\), 0 left", text)
     assert "search_schedules 2/2" in text or "package_own 1/1" in text
@@ -551,6 +551,7 @@ def test_the_searchs_code_makes_a_note_alone(workspace):
     workspace.edit("src/rivulet/search/scheduler.py", lambda text: text + "\nEXTRA = 1\n")
     run = workspace.plan()
     assert run.jobs == {}
+    assert "rivulet adopt" not in run.text
     assert "note: the code of 'search' has changed since 2 of its artefacts were made" in run.text
 
 
@@ -572,22 +573,23 @@ def moved(finished, tmp_path):
 
 
 def test_nothing_is_stale_after_results_were_copied(moved):
+    assert moved.adopt().endswith(" artefacts adopted\n")
     assert moved.plan().jobs == {}
 
 
 def test_a_change_is_seen_in_copied_results_too(moved):
     reconfigure(moved, search={**moved.config["search"], "seed": 7})
-    run = moved.plan()
-    assert run.jobs == {**ALL_LOGS, **AFTER_LOGS}
     assert (
         "ansor-40/wide/log.json: made with other settings (search); it will be made again"
-        in run.text
+        in moved.adopt()
     )
+    assert moved.plan().jobs == {**ALL_LOGS, **AFTER_LOGS}
 
 
 def test_another_model_definition_is_seen_in_copied_results_too(moved):
     models = moved.config["models"]
     reconfigure(moved, models={**models, "resnet18": {**models["resnet18"], "seed": 5}})
+    moved.adopt()
     run = moved.plan()
     assert run.jobs["export_model"] == 1
     assert run.jobs["search_schedules"] == 1

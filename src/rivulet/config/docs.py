@@ -17,7 +17,7 @@ from rivulet.config.remote import Rpc
 from rivulet.config.sources import MODEL_KINDS, Donor, TorchvisionModel
 
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"
-COMMAND = "scripts/generate_config_docs.py"
+COMMAND = "'rivulet config-docs'"
 DEFAULT_MODELS = ("resnet50", "googlenet", "alexnet")
 _WIDTH = 96
 

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"logs {options.command}: {error}", file=sys.stderr)
         return MISTAKE
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # such as: logs.py show LOG | head
+        if isinstance(error, BrokenPipeError):  # such as: rivulet logs show LOG | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(f"logs {options.command}: {error.filename}: {error.strerror}", file=sys.stderr)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="logs",
+        prog="rivulet logs",
         description="Work with tuning logs. A log is a folder with "
         f"{', '.join(FILES)}, as searches, droplets and transfers write it.",
         epilog="No command writes into a log: what is written is a new one.",

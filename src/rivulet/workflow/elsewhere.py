@@ -39,7 +39,7 @@ def check_elsewhere(config: Config) -> None:
                 f"hardware.{hardware}.at: elsewhere, but {len(missing)} of its {len(files)} files "
                 f"are not here ({', '.join(missing[:_SHOWN])}{more}); run the same config on the "
                 f"machine of '{hardware}', with '{hardware}' at: here, and copy its "
-                f"results/{hardware} here (scripts/merge_results.py)"
+                f"results/{hardware} here ('rivulet merge')"
             )
     if lines:
         raise UserError("\n".join(lines))

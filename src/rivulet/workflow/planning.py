@@ -15,13 +15,15 @@ from rivulet.errors import UserError
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE, read_machine
 from rivulet.paths import MACHINE
 from rivulet.provenance.code import stage_code, stages_with_code
-from rivulet.provenance.reconcile import reconcile
+from rivulet.provenance.reconcile import Findings, survey
 from rivulet.provenance.record import Record
 from rivulet.workflow.elsewhere import (
     check_elsewhere,
     elsewhere_hardware,
     notes_on_elsewhere,
 )
+from rivulet.workflow.locks import stale_locks, take_over_lock
+from rivulet.workflow.snakemake_compat import is_known
 from rivulet.workflow.stages import planned_hardware, settings_of, stage_settings
 
 
@@ -50,17 +52,62 @@ def load_workflow_config(
     return config
 
 
-def reconcile_results(config: Config, results: Path = Path("results")) -> None:
-    """Put the times of existing artefacts in order and say what is not as it seems."""
+def before_jobs(config: Config, runs: bool, files: Iterable[Any]) -> None:
+    """Look at what is there of earlier runs; only where jobs follow is anything changed.
+
+    Args:
+        config: The configuration.
+        runs: Whether jobs run afterwards, so that Snakemake only shows what it would do if not.
+        files: The files that the configuration is from.
+    """
+    findings = survey_results(config)
+    if runs:
+        released = take_over_lock()
+        findings.apply()
+        lines = [*([released] if released else []), *findings.lines()]
+    else:
+        lines = [*_notes_for_a_plan(findings, [_as_typed(Path(str(file))) for file in files])]
+    for line in [*lines, *findings.notes_on_code()]:
+        print(line, file=sys.stderr)
+
+
+def survey_results(config: Config, results: Path = Path("results")) -> Findings:
+    """What has to be done so that Snakemake takes the existing artefacts for what they are.
+
+    Args:
+        config: The configuration.
+        results: Folder of all results, below the folder that Snakemake runs in.
+    """
 
     def expected(record: Record) -> dict[str, Any] | None:
         return expected_settings(config, record, results)
 
     code = {stage: stage_code(stage) for stage in stages_with_code()}
     foreign = [results / hardware for hardware in elsewhere_hardware(config)]
-    findings = reconcile(results, expected, code, Path(".snakemake/metadata"), foreign)
-    notes = [*notes_on_pairs(config), *notes_on_elsewhere(config)]
-    for line in [*notes, *findings.lines()]:
+    return survey(results, expected, code, is_known, foreign)
+
+
+def _notes_for_a_plan(findings: Findings, files: Iterable[Path]) -> list[str]:
+    """What a run would do before it plans, so that its plan may be another one."""
+    notes = []
+    if stale_locks():
+        notes.append(
+            "note: an earlier run was killed and has left its lock; the next run releases it"
+        )
+    if count := len(findings.unsettled):
+        options = "".join(f" {file}" for file in files)
+        what = "1 artefact is" if count == 1 else f"{count} artefacts are"
+        notes.append(
+            f"note: {what} not as Snakemake expects (copied here, without a file, or with an input "
+            "written anew), so that what it shows may not hold; a run puts that right before it "
+            f"plans, and 'rivulet adopt --configfile{options}' does so now"
+        )
+    return notes
+
+
+def say_notes(config: Config) -> None:
+    """Say what the config leaves out, and what differs in results from other machines."""
+    for line in [*notes_on_pairs(config), *notes_on_elsewhere(config)]:
         print(line, file=sys.stderr)
 
 

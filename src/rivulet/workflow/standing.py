@@ -7,8 +7,6 @@ started; events of a logger plugin would be only where its profile asks for the 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import re
 from collections import Counter
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from rivulet.paths import text_log_of
 from rivulet.workflow.locks import is_running
+from rivulet.workflow.snakemake_compat import unfinished_outputs
 
 _TAIL_BYTES = 16384
 _STATS = re.compile(r"^(\w+) +(\d+)$")
@@ -113,7 +112,7 @@ def read_standing(folder: Path) -> Standing:
         done=done,
         total=int(steps[-1][2]) if steps else sum(totals.values()),
         rules={rule: (finished[rule], count) for rule, count in totals.items()},
-        jobs=_jobs(folder, own / "incomplete"),
+        jobs=_jobs(folder, unfinished_outputs(own)),
         failures=_failures(folder, lines),
     )
 
@@ -144,13 +143,9 @@ def _started(log: Path) -> datetime | None:
     return datetime.strptime(found[1], "%Y-%m-%dT%H%M%S") if found else None
 
 
-def _jobs(folder: Path, marks: Path) -> list[RunningJob]:
-    outputs = []
-    for mark in marks.glob("*") if marks.exists() else ():
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            outputs.append(base64.urlsafe_b64decode(mark.name).decode())
+def _jobs(folder: Path, outputs: list[str]) -> list[RunningJob]:
     jobs: dict[Path | str, RunningJob] = {}
-    for output in sorted(outputs):
+    for output in outputs:
         log = _log_of(folder, output)
         jobs.setdefault(log or str(Path(output).with_suffix("")), _job(output, log))
     return list(jobs.values())

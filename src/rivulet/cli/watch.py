@@ -1,35 +1,35 @@
-#!/usr/bin/env python3
 """Watch a workflow that runs, or see how far one came that was interrupted.
 
 Reads Snakemake's log and the jobs' logs; writes nothing, and takes next to no time from whatever is
 being measured. Works from another terminal, over SSH, and on any machine that sees the folder.
 """
 
-import argparse
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
+from rivulet.cli.options import described
 from rivulet.jobs.progress import duration
-from rivulet.workflow.standing import read_standing
+from rivulet.workflow.standing import RunningJob, Standing, read_standing
 
-ROOT = Path(__file__).resolve().parent.parent
 BAR = 30
 MOST_FAILURES = 5
 WIDE = 160  # where nobody says how wide the place is
 CLEAR = "\033[H\033[2J"
 
 
-def lines_of(standing, folder, now, width):
+def lines_of(standing: Standing, folder: Path, now: datetime, width: int) -> list[str]:
     """What the terminal shows."""
     if standing.started is None:
         return [f"{folder}: no workflow has run here yet; start one with: snakemake --cores 2"]
-    ended = now if standing.running else standing.ended
+    ended = now if standing.running else standing.ended or now
     spent = max(0.0, (ended - standing.started).total_seconds())
     state = "running" if standing.running else "not running"
     if not standing.running:
@@ -61,7 +61,7 @@ def lines_of(standing, folder, now, width):
     return lines
 
 
-def rule_lines(rules, width):
+def rule_lines(rules: Mapping[str, tuple[int, int]], width: int) -> list[str]:
     """Each rule with its jobs done and in all, in as many columns as fit."""
     texts = [f"{rule} {done}/{total}" for rule, (done, total) in rules.items()]
     if not texts:
@@ -72,7 +72,7 @@ def rule_lines(rules, width):
     return ["  " + "".join(f"{text:<{size}}" for text in row).rstrip() for row in rows]
 
 
-def job_line(job):
+def job_line(job: RunningJob) -> str:
     """A job in one line."""
     if not job.line:
         return f"{job.output}: begun"
@@ -80,19 +80,17 @@ def job_line(job):
     return f"{job.line}{rate}"
 
 
-def main():
-    """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], epilog=" ".join(__doc__.splitlines()[2:]).strip()
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = described("watch", __doc__)
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=ROOT, help="the checkout (default: this one)"
+        "folder", type=Path, nargs="?", default=Path.cwd(), help="the checkout (default: this one)"
     )
     parser.add_argument("--once", action="store_true", help="print it once and end")
     parser.add_argument(
         "--every", type=float, default=5.0, metavar="S", help="seconds between looks (5)"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.folder.is_dir():
         parser.error(f"{options.folder}: no such folder")
     if options.every < 1:
@@ -106,7 +104,7 @@ def main():
             standing = read_standing(options.folder)
             lines = lines_of(standing, options.folder, datetime.now(), width)
             if options.once or not sys.stdout.isatty():
-                with contextlib.suppress(BrokenPipeError):  # such as: watch.py --once | head
+                with contextlib.suppress(BrokenPipeError):  # such as: rivulet watch --once | head
                     print("\n".join(lines), flush=True)
                 return 0
             print(CLEAR + "\n".join(line[:width] for line in lines), flush=True)
@@ -114,7 +112,3 @@ def main():
     except KeyboardInterrupt:
         print()
         return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

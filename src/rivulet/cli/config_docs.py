@@ -1,15 +1,16 @@
-#!/usr/bin/env python3
-"""Writes the generated files of config/ from the configuration's model, or checks them."""
+"""Write the generated files of config/ from the configuration's model, or check them."""
+
+from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 from rivulet.config import docs
 from rivulet.generated import bring_up_to_date
 
-FOLDER = Path(__file__).resolve().parent.parent / "config"
+FOLDER = Path("config")
 
 
 def generated(folder: Path) -> dict[Path, str]:
@@ -22,11 +23,12 @@ def generated(folder: Path) -> dict[Path, str]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the files; return the exit status."""
     parser = argparse.ArgumentParser(
+        prog="rivulet config-docs",
         description="Write config/schema.json, config/config.yaml and the key table of "
-        "config/README.md from the models in src/rivulet/config."
+        "config/README.md from the models in src/rivulet/config.",
     )
     parser.add_argument(
         "--check",
@@ -42,8 +44,4 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"{options.folder / 'README.md'}: {error}", file=sys.stderr)
         return 1
-    return bring_up_to_date(wanted, "scripts/generate_config_docs.py", options.check)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return bring_up_to_date(wanted, "rivulet config-docs", options.check)

@@ -1,22 +1,22 @@
-#!/usr/bin/env python3
 """Start an RPC tracker and servers: on this machine for a try, or on a board for a tracker.
 
 Ends everything at Ctrl-C or SIGTERM. Whoever reaches one of the ports runs code on the machine:
 TVM's RPC asks nobody who he is.
 """
 
+from __future__ import annotations
+
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 
-import _bootstrap  # noqa: F401
-from rivulet.errors import UserError
 from rivulet.rpc_server.fleet import Fleet, run_fleet
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def address(text):
+def address(text: str) -> tuple[str, int]:
     """Read HOST:PORT."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -24,17 +24,19 @@ def address(text):
     return host.strip("[]"), int(port)
 
 
-def count(text):
+def count(text: str) -> int:
     """Read a number that is not negative."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no count; allowed: an integer from 0")
     return int(text)
 
 
-def parse():
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog="rivulet rpc",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=9190, help="port of the tracker")
@@ -58,15 +60,15 @@ def parse():
         help="host that clients reach these servers at (default: as the tracker sees them)",
     )  # fmt: skip
     nothing = argparse.Namespace(tracker=None, threads=None, public_host=None)
-    return parser.parse_args(namespace=nothing)
+    return parser.parse_args(arguments, namespace=nothing)
 
 
-def main():
-    """Run the command line."""
-    options = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = parse(arguments)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
 
-    def say(text):
+    def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     if options.host not in LOOPBACK:
@@ -78,12 +80,4 @@ def main():
         options.host, options.port, options.tracker, options.key, options.devices,
         options.threads, options.server_port, options.public_host,
     )  # fmt: skip
-    try:
-        return run_fleet(fleet, say)
-    except UserError as error:
-        say(f"error: {error}")
-        return 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return run_fleet(fleet, say)

@@ -1,12 +1,13 @@
-#!/usr/bin/env python3
 """Put ONNX's own node tests through preparation, compilation and a run; write docs/operators.md."""
+
+from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 from rivulet.conformance.cases import FUNCTION_BODIES, usable_cases
 from rivulet.conformance.judging import Verdict
 from rivulet.conformance.light import light_cases
@@ -14,12 +15,12 @@ from rivulet.conformance.running import run_cases
 from rivulet.conformance.table import operator_table, totals, write_page
 from rivulet.jobs.cli import pattern_argument
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
+PAGE = Path("docs/operators.md")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Judge the tests; 1 if any is wrong or ends in any other way, 2 if nothing was judged."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="rivulet operators", description=__doc__)
     parser.add_argument(
         "--only",
         type=pattern_argument,
@@ -32,7 +33,7 @@ def main() -> int:
     )
     parser.add_argument("--light", action="store_true", help="also the package's light_* models")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.only.pattern and args.write:
         print(
             f"error: --only {args.only.pattern}: with --write, {PAGE.name} would lose the rows of "
@@ -60,7 +61,3 @@ def show(verdict: Verdict) -> None:
     """Print what is not right."""
     if verdict.outcome != "right":
         print(f"{verdict.outcome}: {verdict.name}: {verdict.message}", flush=True)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,20 +1,21 @@
-#!/usr/bin/env python3
 """Run the matrix of config/demo.yaml, with progress, and print what came out."""
 
-import argparse
+from __future__ import annotations
+
 import contextlib
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
-import show_summary
 from rivulet.benchmark.table import read_rows
+from rivulet.cli.options import described
+from rivulet.cli.summary import summary_lines
 from rivulet.jobs.progress import duration
 
-ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path("results")
 # Snakemake's notes on its own scheduling, which say nothing about the experiment.
 NOISE = re.compile(
     r"(Using (workflow|shell)|Assuming |Building DAG|Provided |Rules claiming|Conda env|"
@@ -24,19 +25,19 @@ NOISE = re.compile(
 )
 
 
-def show_progress(lines, started):
+def show_progress(lines: Iterable[str], started: float) -> None:
     """Pass on what says something about the experiment, with the time since the start."""
     for line in lines:
         if not NOISE.match(line):
             print(f"{duration(time.monotonic() - started):>6}  {line}", end="", flush=True)
 
 
-def main():
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = described("demo", __doc__)
     parser.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     parser.add_argument("--cores", default="all", help="cores for Snakemake")
-    options, more = parser.parse_known_args()
+    options, more = parser.parse_known_args(arguments)
     started = time.monotonic()
     command = [
         sys.executable, "-m", "snakemake", "--cores", options.cores,
@@ -46,8 +47,9 @@ def main():
         f"running the matrix of {options.configfile}; what goes on, and how far it is:", flush=True
     )
     with subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1
     ) as process:
+        assert process.stdout is not None
         try:
             show_progress(process.stdout, started)
         except KeyboardInterrupt:
@@ -61,13 +63,9 @@ def main():
         )  # fmt: skip
         return process.returncode
     print()
-    rows = read_rows(ROOT / "results/benchmarks.csv")
-    print("\n".join(show_summary.summary_lines(rows)) if rows else "no pairs in this matrix")
+    rows = read_rows(RESULTS / "benchmarks.csv")
+    print("\n".join(summary_lines(rows)) if rows else "no pairs in this matrix")
     print(f"\ndone in {duration(time.monotonic() - started)}")
-    print(f"report: {ROOT / 'results/report.html'}")
-    print(f"table:  {ROOT / 'results/benchmarks.csv'}")
+    print(f"report: {(RESULTS / 'report.html').resolve()}")
+    print(f"table:  {(RESULTS / 'benchmarks.csv').resolve()}")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

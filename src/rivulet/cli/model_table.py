@@ -1,10 +1,11 @@
-#!/usr/bin/env python3
 """Export models of torchvision, extract their kernels, and write a table of what came out.
 
 Each model goes through the workflow's own two commands, each in a process of its own with a bound
 on memory and time; its files are removed before the next model's turn. Rows that are in the table
 already are kept, so the same command goes on after an interruption.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -13,14 +14,14 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-import _bootstrap  # noqa: F401
 from rivulet.config.torchvision_names import classification_models
-from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.bounded import run_bounded
 from rivulet.jobs.progress import duration
@@ -28,7 +29,7 @@ from rivulet.provenance import read_record
 from rivulet.tables import put_between, read_own_table, write_table
 from rivulet.tvm_compat import installed_version
 
-SCRIPTS = Path(__file__).resolve().parent
+SCRIPTS = Path("scripts")
 OTHER_SIZES = {"inception_v3": 299}
 SIZE = 224
 # Errors against ONNX Runtime up to this are counted; it is the config's tolerance that judges.
@@ -57,21 +58,21 @@ class ModelRow:
     error: str = ""
 
 
-def make_row(name, device, limits, folder):
+def make_row(name: str, device: Device, limits: argparse.Namespace, folder: Path) -> ModelRow:
     """Take one model through both commands."""
     size = OTHER_SIZES.get(name, SIZE)
     shape = [1, 3, size, size]
-    facts = {"model": name, "input": "x".join(map(str, shape))}
+    facts: dict[str, Any] = {"model": name, "input": "x".join(map(str, shape))}
     model, record = folder / f"{name}.onnx", folder / f"{name}.json"
     kernels = folder / f"{name}.kernels.json"
-    settings = {
+    settings: dict[str, Any] = {
         "model": {"torchvision": name, "shape": shape, "weights": "random", "seed": 0},
     }
     seconds, peak, problem = run_bounded(
         [
             sys.executable, SCRIPTS / "export_model.py", "--subject", f"model={name}",
             "--settings", json.dumps(settings), "--onnx", model, "--record", record,
-            "--format-file", SCRIPTS.parent / "rules/export_format.txt",
+            "--format-file", "rules/export_format.txt",
             "--log", folder / "export.log",
         ],
         limits.timeout, limits.memory_gib,
@@ -107,12 +108,12 @@ def make_row(name, device, limits, folder):
     )  # fmt: skip
 
 
-def reason_in(problem, name):
+def reason_in(problem: str, name: str) -> str:
     """The reason within a job's last words, without its label and the log's path."""
     return problem.split(f" {name}: ", 1)[-1].split(" (log: ", 1)[0]
 
 
-def markdown(rows):
+def markdown(rows: Sequence[ModelRow]) -> str:
     """The table as Markdown, between its marks."""
     good = [row for row in rows if not row.error]
     close = sum(float(row.max_rel_error) <= CLOSE for row in good)
@@ -139,10 +140,12 @@ def markdown(rows):
     return "\n".join([*lines, "", END])
 
 
-def parse():
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="rivulet model-table",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--models", nargs="+", default=["all"], metavar="NAME",
@@ -161,7 +164,7 @@ def parse():
         metavar="GIB", help="memory for a command (default: 80 %% of the machine's)")  # fmt: skip
     add("--work", type=Path, metavar="FOLDER",
         help="where models lie while it is their turn (default: a temporary folder)")  # fmt: skip
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     known = classification_models()
     if options.models == ["all"]:
         options.models = known
@@ -170,9 +173,9 @@ def parse():
     return options
 
 
-def main():
-    """Run the command line."""
-    options = parse()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
     entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
     device = Device.from_settings("local", entry)
@@ -205,12 +208,3 @@ def main():
     failed = sum(bool(row.error) for row in chosen)
     print(f"{len(chosen) - failed} of {len(chosen)} models give kernels; table: {options.out}")
     return 0
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None

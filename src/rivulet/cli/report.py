@@ -1,19 +1,19 @@
-#!/usr/bin/env python3
 """Make a report of what is there of a run that goes on or was interrupted.
 
 Reads the results as they are, marks what is missing and what is out of date, and writes
 results/report-unfinished.html; the workflow's own report is left alone.
 """
 
-import argparse
-import os
-import sys
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 from rivulet.benchmark.table import MethodRow, collect_tables
+from rivulet.cli.options import described
 from rivulet.config.load import load_config
+from rivulet.config.model import Config
 from rivulet.errors import UserError
 from rivulet.provenance import read_record
 from rivulet.provenance.checkout import commit
@@ -21,16 +21,15 @@ from rivulet.provenance.reconcile import staleness
 from rivulet.report.page import build_report
 from rivulet.tables import has_columns
 from rivulet.workflow.planning import expected_settings
-from rivulet.workflow.report_files import report_files
+from rivulet.workflow.report_files import ReportFiles, report_files
 
-ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path("results/benchmarks-unfinished.csv")
 PAGE = Path("results/report-unfinished.html")
 
 
-def stale_files(config, files):
+def stale_files(config: Config, files: ReportFiles) -> dict[str, str]:
     """Each artefact that is out of date, and why."""
-    found = {}
+    found: dict[str, str] = {}
     for path in files.all():
         table = Path(path)
         beside = table.parent.parent / table.name  # a pair's kernels lie one folder below its table
@@ -52,7 +51,7 @@ def stale_files(config, files):
     return found
 
 
-def write_report(config):
+def write_report(config: Config) -> tuple[int, int, int]:
     """Write the page; returns how many artefacts are there, missing and out of date."""
     whole = report_files(config)
     there = whole.present()
@@ -69,26 +68,14 @@ def write_report(config):
     return len(there.all()), len(missing), len(stale)
 
 
-def main():
-    """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], epilog=" ".join(__doc__.splitlines()[2:]).strip()
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = described("report", __doc__)
     parser.add_argument(
         "--configfile", type=Path, default=Path("config/config.yaml"),
         help="configuration of the run (default: %(default)s)",
     )  # fmt: skip
-    options = parser.parse_args()
-    configfile = options.configfile.resolve()
-    os.chdir(ROOT)
-    try:
-        there, missing, stale = write_report(load_config(configfile))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
+    options = parser.parse_args(arguments)
+    there, missing, stale = write_report(load_config(options.configfile))
     print(f"{PAGE}: {there} artefacts are there, {missing} missing, {stale} out of date")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

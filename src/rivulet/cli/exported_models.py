@@ -1,24 +1,25 @@
-#!/usr/bin/env python3
 """Take models through that users export, as both of PyTorch's exporters write them.
 
 Each file is made and judged in a process of its own with a bound on memory and time. Rows that are
 in the table already are kept, so the same command goes on after an interruption.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
-import _bootstrap  # noqa: F401
 from rivulet.conformance.exported.exporting import EXPORTERS
 from rivulet.conformance.exported.judging import UNCLEAR, Row
-from rivulet.conformance.exported.samples import SAMPLES
+from rivulet.conformance.exported.samples import SAMPLES, Sample
 from rivulet.conformance.exported.table import BEGIN, END, export_table, totals
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info, usable_cpus
@@ -26,8 +27,7 @@ from rivulet.jobs.bounded import run_bounded
 from rivulet.jobs.cli import pattern_argument
 from rivulet.tables import put_between, read_own_table, write_table
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "exported_models.md"
+PAGE = Path("docs/exported_models.md")
 WORKER = "rivulet.conformance.exported.worker"
 RELEASES = (
     "torch", "torchvision", "timm", "transformers", "onnxscript", "onnx", "onnxruntime",
@@ -35,18 +35,17 @@ RELEASES = (
 )  # fmt: skip
 
 
-def judge_apart(sample, exporter, limits):
+def judge_apart(sample: Sample, exporter: str, limits: argparse.Namespace) -> Row:
     """One row, from a process that may crash, hang or need too much."""
     with tempfile.TemporaryDirectory(prefix="rivulet-exported-") as folder:
-        python = ["env", f"PYTHONPATH={ROOT / 'src'}", sys.executable]
-        command = [*python, "-m", WORKER, sample.name, exporter, folder]
+        command = [sys.executable, "-m", WORKER, sample.name, exporter, folder]
         problem = run_bounded(command, limits.timeout, limits.memory_gib).problem
         if problem:
             return Row(sample.name, sample.package, exporter, UNCLEAR, message=problem)
         return Row(**json.loads((Path(folder) / "row.json").read_text()))
 
 
-def made_with():
+def made_with() -> list[str]:
     """Lines on the day, the machine and the releases."""
     releases = ", ".join(f"{name} {version(name)}" for name in RELEASES)
     return [
@@ -56,10 +55,12 @@ def made_with():
     ]
 
 
-def parse():
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="rivulet exported-models",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--only", type=pattern_argument, default="", metavar="REGEX",
@@ -72,12 +73,12 @@ def parse():
         help="seconds for a file (default: %(default)g)")  # fmt: skip
     add("--memory-gib", type=float, default=psutil.virtual_memory().total / 2**30 * 0.8,
         metavar="GIB", help="memory for a file (default: 80 %% of the machine's)")  # fmt: skip
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main():
+def main(arguments: Sequence[str] | None = None) -> int:
     """Judge the files; 1 if any is wrong or ends in any other way."""
-    options = parse()
+    options = parse(arguments)
     files = {(sample.name, exporter): sample for sample in SAMPLES for exporter in EXPORTERS}
     rows = {(row.model, row.exporter): row for row in read_own_table(Row, options.out)}
     for key, sample in files.items():
@@ -97,12 +98,3 @@ def main():
     count = totals(chosen)
     print(", ".join(f"{number} {result}" for result, number in count.items()))
     return 1 if count["wrong"] or count["unclear"] else 0
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None

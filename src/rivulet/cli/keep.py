@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Keep what a finished run has shown in another folder: a page, its tables, and its best schedules.
 
 What is kept is small enough to go into a repository beside the code that made it. README.md is the
@@ -6,23 +5,27 @@ page to read: what each method reaches, with intervals. Logs are kept with their
 and all of their trials, compressed, so that schedules can be taken from them again.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import _bootstrap  # noqa: F401
 from rivulet.benchmark.estimates import Sampling
 from rivulet.benchmark.table import MethodRow, SampleRow
+from rivulet.cli.options import described
 from rivulet.config.load import load_config
 from rivulet.droplet.study import EffectRow
 from rivulet.errors import UserError
 from rivulet.log_tools.distil import distil_log
 from rivulet.measure.roofline import RoofRow
 from rivulet.paths import POOL, parse, split_pair
-from rivulet.provenance.record import read_record, records_below
+from rivulet.provenance.record import Record, read_record, records_below
 from rivulet.records.curve import read_curve
 from rivulet.report.environments import environments
 from rivulet.report.reference.earlier import earlier_pairs, read_earlier
@@ -35,18 +38,17 @@ from rivulet.report.reference.table_effects import table_effects
 from rivulet.report.templates import embedded_json
 from rivulet.tables import read_table, write_table
 
-ROOT = Path(__file__).resolve().parent.parent
 KEPT = (
     "benchmarks.csv", "*/roofline.csv", "*/droplet_gain.csv", "*/droplet_gain.svg",
     "*/droplet_effect.csv", "*/transfer/ranking.csv", "*/benchmarks/*/*.csv",
     "*/benchmarks/*/kernels/*.csv", "*/benchmarks/*/samples/*.csv", "*/kernels/*.csv",
 )  # fmt: skip
-EARLIER = ROOT / "docs/earlier_results.csv"
+EARLIER = Path("docs/earlier_results.csv")
 COUNTS = (500, 1000, 2000, 5000, 10000, 20000)
 # Of the environment, as the report tells of it.
 FACTS = ("CPU", "Threads", "Memory", "Target, as resolved", "TVM", "LLVM", "Packages")
 TITLE = "# A reference run"
-INTRODUCTION = """What one finished run has shown, made by `python scripts/keep_reference.py` from
+INTRODUCTION = """What one finished run has shown, made by `rivulet keep` from
 its results. [report.html](report.html) has all of it to click through, with every kernel;
 [benchmarks.csv](benchmarks.csv) every row; `samples/` every sample; `logs/` and `transfer/` the
 schedules. Paths are those of the run, below `results/`."""
@@ -56,7 +58,7 @@ With [config.yaml](config.yaml), the configuration of the run:
 
 ```
 snakemake --cores 2 --configfile {place}/config.yaml
-python scripts/keep_reference.py {place} --configfile {place}/config.yaml
+rivulet keep {place} --configfile {place}/config.yaml
 ```
 
 The logs are here with the {best} fastest schedules of each kernel, and with all trials, compressed.
@@ -78,9 +80,11 @@ snakemake --cores 2 results/local/benchmarks/ansor-200/{source}-kept-to-{target}
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
 
 
-def without_links(page):
+def without_links(page: str) -> str:
     """The page with no link to schedules, which are not kept."""
     found = DATA.search(page)
+    if found is None:
+        raise UserError("the report is no page of this workflow's; make it again")
     data = json.loads(found[2])
     data["kernels"]["pages"] = []
     for row in data["kernels"]["rows"]:
@@ -88,7 +92,7 @@ def without_links(page):
     return page[: found.start(2)] + str(embedded_json(data)) + page[found.end(2) :]
 
 
-def problem_with(place, results):
+def problem_with(place: Path, results: Path) -> str | None:
     """Why a folder must not be replaced; None where it may be."""
     if not place.exists():
         return None
@@ -101,7 +105,7 @@ def problem_with(place, results):
     return None
 
 
-def keep(options):
+def keep(options: argparse.Namespace) -> list[Path]:
     """Copy and distil a run, and write its page; returns the files written."""
     place, results = options.place, options.results
     # Everything is read before the reference that is there already goes.
@@ -112,7 +116,7 @@ def keep(options):
     # As it was written: the order of the models is that of their pools, too.
     configuration = options.configfile.read_text()
     shutil.rmtree(place, ignore_errors=True)
-    written = []
+    written: list[Path] = []
     for pattern in KEPT:
         for path in sorted(results.glob(pattern)):
             copy = place / path.relative_to(results)
@@ -137,7 +141,9 @@ def keep(options):
     return [*written, page, chart, place / "config.yaml", stages, readme]
 
 
-def run_of(options, config, records):
+def run_of(
+    options: argparse.Namespace, config: Mapping[str, Any], records: dict[Path, Record]
+) -> Run:
     """What the page tells of: the largest trial count of the first hardware."""
     rows = read_table(MethodRow, options.results / "benchmarks.csv")
     if not rows or not records:
@@ -165,12 +171,12 @@ def run_of(options, config, records):
             Sampling(chosen["confidence"], chosen["bootstrap_resamples"], chosen["seed"]),
         ),
         earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
-        stages=stage_times(options.logs or ROOT / "logs"),
+        stages=stage_times(options.logs or Path("logs")),
         facts=facts_of(rows, records, config, logs, folder),
     )  # fmt: skip
 
 
-def effects_of(rows, folder, sampling):
+def effects_of(rows: Sequence[MethodRow], folder: Path, sampling: Sampling) -> list[EffectRow]:
     """What droplet search changes: by the study, and by the tables of pairs that it leaves out."""
     trials = rows[0].trials
     samples = {}
@@ -188,11 +194,12 @@ def effects_of(rows, folder, sampling):
     return list(found.values())
 
 
-def rerun_of(run, config, options):
+def rerun_of(run: Run, config: Mapping[str, Any], options: argparse.Namespace) -> str:
     """How to make the run again, and one of its pairs from the schedules that are kept."""
     place = options.place.resolve()
     # As one types it in the checkout; a page names no folder of the machine that made it.
-    shown = place.relative_to(ROOT) if place.is_relative_to(ROOT) else place.name
+    here = Path.cwd()
+    shown = place.relative_to(here) if place.is_relative_to(here) else place.name
     pair = next((row for row in run.rows if row.source != POOL), run.rows[0])
     definition = json.dumps(config["models"][pair.target]).replace('"', "")
     return RERUN.format(
@@ -201,7 +208,7 @@ def rerun_of(run, config, options):
     )  # fmt: skip
 
 
-def config_of(options):
+def config_of(options: argparse.Namespace) -> dict[str, Any]:
     """The configuration of the run, every key of it, in the order of its file.
 
     Raises:
@@ -217,7 +224,13 @@ def config_of(options):
     return config.plain
 
 
-def facts_of(rows, records, config, logs, folder):
+def facts_of(
+    rows: list[MethodRow],
+    records: dict[Path, Record],
+    config: Mapping[str, Any],
+    logs: Mapping[str, Path],
+    folder: Path,
+) -> dict[str, str]:
     """What the run was made with, in words."""
     (first, *_) = environments(rows, records)
     facts = dict(first["facts"])
@@ -236,25 +249,26 @@ def facts_of(rows, records, config, logs, folder):
     }
 
 
-def main():
-    """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], epilog=" ".join(__doc__.splitlines()[2:]).strip()
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = described("keep", __doc__)
     parser.add_argument(
-        "place", type=Path, nargs="?", default=ROOT / "docs/reference",
+        "place", type=Path, nargs="?", default=Path("docs/reference"),
         help="folder to write, replaced if it is there (default: docs/reference)",
     )  # fmt: skip
     parser.add_argument(
-        "--results", type=Path, default=ROOT / "results", help="results of the run (default: ours)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="results of the run (default: %(default)s)",
     )
     parser.add_argument(
         "--logs", type=Path,
-        help="logs of its jobs, for the wall time of each stage (default: ours, if they are there)",
+        help="logs of its jobs, for the wall time of each stage (default: logs, if they are there)",
     )  # fmt: skip
     parser.add_argument(
-        "--configfile", type=Path, default=ROOT / "config/config.yaml",
-        help="configuration that the run was made with (default: config/config.yaml)",
+        "--configfile", type=Path, default=Path("config/config.yaml"),
+        help="configuration that the run was made with (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--best", type=int, default=4, metavar="K",
@@ -263,28 +277,18 @@ def main():
     parser.add_argument(
         "--earlier", type=Path, default=EARLIER if EARLIER.exists() else None, metavar="CSV",
         help="published latencies to stand beside those of the same pairs (default: "
-        f"{EARLIER.relative_to(ROOT)})",
+        f"{EARLIER})",
     )  # fmt: skip
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.logs is not None and not options.logs.is_dir():
         parser.error(f"argument --logs: {options.logs} is no folder")
     if options.best < 1:
         parser.error(f"argument --best: {options.best} is not a number from 1 on")
     if not (options.results / "report.html").exists():
-        print(f"{options.results}: no report.html in it; finish the run first", file=sys.stderr)
-        return 1
+        raise UserError(f"{options.results}: no report.html in it; finish the run first")
     if problem := problem_with(options.place, options.results):
-        print(f"{options.place}: {problem}", file=sys.stderr)
-        return 1
-    try:
-        written = keep(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
+        raise UserError(f"{options.place}: {problem}")
+    written = keep(options)
     size = sum(path.stat().st_size for path in written)
     print(f"{options.place}: {len(written)} files, {size / 1e6:.2f} MB")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Bring results of other machines into this checkout, so that one report shows them side by side.
 
 Each folder is the results/ of another machine, or a copy of it: results/{hardware} for each of
@@ -7,17 +6,18 @@ one name of hardware for two machines and one name of a model for two models are
 both. After an interruption, the same command goes on.
 """
 
-import argparse
-import sys
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
+from rivulet.cli.options import described
 from rivulet.errors import UserError
 from rivulet.workflow.locks import is_running
-from rivulet.workflow.merging import copy_files, plan_merge
+from rivulet.workflow.merging import Merge, copy_files, plan_merge
 
 
-def told(merge, dry):
+def told(merge: Merge, dry: bool) -> list[str]:
     """Lines that say what the merge does."""
     verb = "would copy" if dry else "copied"
     lines = []
@@ -33,7 +33,7 @@ def told(merge, dry):
     return [*lines, *(f"note: {note}" for note in merge.notes)]
 
 
-def snippet(merge):
+def snippet(merge: Merge) -> list[str]:
     """What to add to the config, for hardware that was not here."""
     new = {tree.name: tree.machine for tree in merge.trees if not tree.known}
     if not new:
@@ -47,10 +47,9 @@ def snippet(merge):
     ]
 
 
-def main():
-    """Run the command line."""
-    summary, _, more = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(description=summary, epilog=" ".join(more.split()))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = described("merge", __doc__)
     parser.add_argument(
         "folders", type=Path, nargs="+", metavar="FROM", help="results of another machine"
     )
@@ -59,26 +58,19 @@ def main():
         help="folder of results to merge into (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--dry-run", "-n", action="store_true", help="check and tell, copy nothing")
-    options = parser.parse_args()
-    try:
-        if not options.dry_run and is_running(options.into.resolve().parent / ".snakemake"):
-            raise UserError(
-                f"{options.into}: a workflow is running there; merge when it has ended, or with "
-                "--dry-run to see what would be done"
-            )
-        merge = plan_merge(options.folders, options.into)
-    except (UserError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    options = parser.parse_args(arguments)
+    if not options.dry_run and is_running(options.into.resolve().parent / ".snakemake"):
+        raise UserError(
+            f"{options.into}: a workflow is running there; merge when it has ended, or with "
+            "--dry-run to see what would be done"
+        )
+    merge = plan_merge(options.folders, options.into)
     try:
         if not options.dry_run:
             copy_files(merge)
     except (UserError, OSError) as error:
-        print(f"{error}; what was copied is whole, and the same command goes on", file=sys.stderr)
-        return 1
+        raise UserError(
+            f"{error}; what was copied is whole, and the same command goes on"
+        ) from error
     print("\n".join([*told(merge, options.dry_run), *snippet(merge)]))
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

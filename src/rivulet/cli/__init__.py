@@ -1,0 +1,1 @@
+"""The command ``rivulet``: one module for each of its subcommands."""
