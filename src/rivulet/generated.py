@@ -25,7 +25,7 @@ def bring_up_to_date(wanted: Mapping[Path, str], command: str, check: bool) -> i
     ]
     for path in stale:
         if check:
-            print(f"{path}: out of date; run {command} and commit the result", file=sys.stderr)
+            print(f"{path}: out of date; run '{command}' and commit the result", file=sys.stderr)
         else:
             path.write_text(wanted[path], encoding="utf-8")
             print(f"{path}: written")

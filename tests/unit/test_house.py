@@ -21,6 +21,7 @@ ROOMS = (
     "config", "models", "graph", "hardware", "provenance", "jobs", "rpc_server", "kernels",
     "schedules", "measure", "records", "verify", "tuning", "search", "droplet", "transfer",
     "log_tools", "benchmark", "conformance", "deploy", "report", "workflow", "cli",
+    "__main__",
 )  # fmt: skip
 
 # What TVM has no name for that would outlive a release: these stand behind rivulet.tvm_compat.
@@ -33,7 +34,6 @@ CORNERS = (
 
 LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
-    "log_tools/cli.py _parser",
     "scripts/package_model.py package",
     "workflow/stages.py stage_settings",
 }
