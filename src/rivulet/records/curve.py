@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rivulet.errors import UserError
-from rivulet.records.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,6 @@ class Curve:
     def reach(self, model_ms: float) -> Progress | None:
         """The first moment with a latency as low; None when the search never got there."""
         return next((m for m in self.moments if m.model_ms <= model_ms), None)
-
-
-def trial_curve(trials: Iterable[Trial]) -> Curve:
-    """Curve of a log's trials."""
-    return Curve(
-        Progress(trial.elapsed_s, count, float(trial.model_ms))
-        for count, trial in enumerate(trials, 1)
-        if trial.model_ms
-    )
 
 
 def read_curve(path: Path) -> Curve:
