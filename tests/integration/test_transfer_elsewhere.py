@@ -14,7 +14,7 @@ from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.journal import publish
 from rivulet.records.stored import read_log
 from rivulet.transfer import TransferSettings, load_source
-from rivulet.transfer import transfer as transfer_module
+from rivulet.transfer import strategy as transfer_module
 from rivulet.transfer.candidates import KernelCandidates
 from rivulet.transfer.sources import made_here
 from tuning_runs import run_search, run_transfer
