@@ -100,7 +100,7 @@ def test_a_dry_run_leaves_the_failures_of_a_running_workflow_alone(checkout):
 def test_an_unforeseen_failure_leaves_its_traceback_in_the_log(checkout):
     checkout.configure(small_models(checkout.folder))
     assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
-    path = checkout.folder / "src/rivulet/search/scheduler.py"
+    path = checkout.folder / "src/rivulet/tuning/scheduler.py"
     path.write_text(path.read_text().replace("def choose", "def choose_not"))
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")
     assert run.code != 0
