@@ -548,7 +548,7 @@ def test_a_plots_code_makes_the_report_alone(workspace):
 
 
 def test_the_searchs_code_makes_a_note_alone(workspace):
-    workspace.edit("src/rivulet/search/scheduler.py", lambda text: text + "\nEXTRA = 1\n")
+    workspace.edit("src/rivulet/search/strategy.py", lambda text: text + "\nEXTRA = 1\n")
     run = workspace.plan()
     assert run.jobs == {}
     assert "rivulet adopt" not in run.text
