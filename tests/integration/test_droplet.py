@@ -123,7 +123,7 @@ def test_with_plenty_of_trials_every_kernel_comes_to_a_local_optimum(few, target
         assert (descent.latency < descent.log_latency) == (descent.moves > 0)
         around, best = descent._space, candidate_name(descent.best.mod)
         values = {d.index: d.value for d in decisions(descent.best.trace)}
-        optimum = tuple(values[d.index] for d in around._decisions)
+        optimum = tuple(values[d.index] for d in around.structure.decisions)
         neighbours = [around.space.after(optimum, [step]) for step in around.space.steps(optimum)]
         assert neighbours
         for one in around.apply(neighbours):

@@ -105,7 +105,7 @@ def test_every_neighbour_is_a_valid_schedule_with_the_decisions_of_its_point(spa
     for around, schedule, _ in spaces[kind]:
         (start,) = around.apply([around.start])
         assert start.schedule.mod.script() == schedule.mod.script()
-        kinds = [decision.kind for decision in around._decisions]
+        kinds = [decision.kind for decision in around.structure.decisions]
         codes = set()
         for point in walked(around, rng):
             found = neighbours(around.space, point)
@@ -115,7 +115,7 @@ def test_every_neighbour_is_a_valid_schedule_with_the_decisions_of_its_point(spa
                 assert one.schedule is not None
                 codes.add(one.name)
                 got = {d.index: d.value for d in decisions(one.schedule.trace)}
-                values = [got[decision.index] for decision in around._decisions]
+                values = [got[decision.index] for decision in around.structure.decisions]
                 replaced = [n for n, value in enumerate(values) if value != other[n]]
                 assert {kinds[n] for n in replaced} <= {LOCATION}
         assert len(codes) > 5
@@ -138,7 +138,9 @@ def test_no_walk_leaves_the_space(spaces, kind):
     for around, schedule, _ in spaces[kind]:
         for _ in range(5):
             point = wander(around.space, around.start, 60, rng)
-            for d, axis, value in zip(around._decisions, around.space.axes, point, strict=True):
+            for d, axis, value in zip(
+                around.structure.decisions, around.space.axes, point, strict=True
+            ):
                 if d.kind == TILE:
                     assert (math.prod(value), len(value)) == (math.prod(d.value), len(d.value))
                     assert value[-1] <= d.innermost_limit
@@ -154,7 +156,7 @@ def test_no_walk_leaves_the_space(spaces, kind):
 def test_values_come_in_their_natural_order_and_its_ends_are_no_neighbours(spaces, kind):
     seen = set()
     for around, schedule, _ in spaces[kind]:
-        for d, axis in zip(around._decisions, around.space.axes, strict=True):
+        for d, axis in zip(around.structure.decisions, around.space.axes, strict=True):
             if d.kind == TILE:
                 continue
             seen.add(d.kind)
@@ -210,7 +212,9 @@ def test_tiles_categories_and_limits_of_any_schedule_of_the_structure_are_reache
     compared = 0
     for around, schedule, design in spaces[kind]:
         reach = [along(axis, v) for axis, v in zip(around.space.axes, around.start, strict=True)]
-        for d, axis, values in zip(around._decisions, around.space.axes, reach, strict=True):
+        for d, axis, values in zip(
+            around.structure.decisions, around.space.axes, reach, strict=True
+        ):
             if d.kind == TILE:
                 every = splits(math.prod(d.value), len(d.value), d.innermost_limit)
                 assert values == set(every)
@@ -222,7 +226,7 @@ def test_tiles_categories_and_limits_of_any_schedule_of_the_structure_are_reache
             if other.structure is not design.structure_of(schedule.trace):
                 continue
             found = {d.index: d.value for d in decisions(design.schedule(other, 3).trace)}
-            for d, values in zip(around._decisions, reach, strict=True):
+            for d, values in zip(around.structure.decisions, reach, strict=True):
                 assert d.kind == LOCATION or found[d.index] in values
                 compared += found[d.index] != d.value
     assert compared > 0

@@ -228,6 +228,7 @@ def test_records_tell_the_node_s_fingerprint_and_nothing_is_stale_afterwards(fin
     hidden = (folder / ".snakemake/metadata").rename(folder / "metadata")
     (folder / "results/zen4/machine.json").touch()
     try:
+        finished.checkout.adopt()
         plan = snakemake(finished, "-n")
     finally:
         hidden.rename(folder / ".snakemake/metadata")

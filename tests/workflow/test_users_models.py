@@ -58,6 +58,7 @@ def test_weights_and_values_beside_a_users_file_make_the_export_stale(checkout, 
     for name in ("net.onnx", "net.data", "values.npz"):
         os.utime(Path("mine", name), (10**9, 10**9))
     shutil.rmtree(checkout.folder / ".snakemake/metadata")
+    checkout.adopt()
     assert checkout.plan(RECORD).jobs["export_model"] == 1
 
 

@@ -61,6 +61,7 @@ class KernelSpace:
         threads: Threads for applying points; no kernel runs meanwhile.
 
     Attributes:
+        structure: What all of its schedules have in common, open in what the axes change.
         space: The axes.
         start: Where the schedule lies.
     """
@@ -71,9 +72,9 @@ class KernelSpace:
         self._kernel, self._trace, self._postprocessing = kernel, trace, postprocessing
         self._threads = threads
         found = [(d, axis) for d in decisions(trace) if (axis := self._axis(d)) is not None]
-        self._structure = Structure(trace, tuple(decision for decision, _ in found))
+        self.structure = Structure(trace, tuple(decision for decision, _ in found))
         self.space = Space(tuple(axis for _, axis in found))
-        self.start: Values = tuple(one.value for one in self._structure.decisions)
+        self.start: Values = tuple(one.value for one in self.structure.decisions)
         self._applied: OrderedDict[Values, Applied] = OrderedDict()
 
     def apply(self, points: Sequence[Values]) -> list[Applied]:
@@ -90,7 +91,7 @@ class KernelSpace:
     def _apply(self, point: Values) -> Applied:
         try:
             schedule = apply_point(
-                self._kernel.module, self._postprocessing, Point(self._structure, point), _SEED
+                self._kernel.module, self._postprocessing, Point(self.structure, point), _SEED
             )
         except ReplayFailure as failure:
             return Applied(reason=str(failure))
