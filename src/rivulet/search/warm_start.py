@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from rivulet.methods import TRANSFER
 from rivulet.records.imported import begin_log
-
-_STRATEGY = "transfer"
 
 
 def begin_from(start: Path, folder: Path, wrong: Collection[tuple[str, str]] = ()) -> None:
@@ -25,6 +24,6 @@ def begin_from(start: Path, folder: Path, wrong: Collection[tuple[str, str]] = (
     begin_log(
         folder,
         start,
-        wanted=lambda trial: trial.strategy == _STRATEGY,
+        wanted=lambda trial: trial.strategy == TRANSFER,
         usable=lambda trial: (trial.kernel, trial.candidate) not in wrong,
     )
