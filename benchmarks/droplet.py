@@ -39,7 +39,7 @@ from rivulet.paths import EFFECT, GAIN, OWN_LOG, RECORD, WORKLOADS
 from rivulet.provenance import digest_of
 from rivulet.provenance.code import stage_code
 from rivulet.tvm_compat import installed_version
-from rivulet.workflow.stages import device_of
+from rivulet.workflow.choices import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"

@@ -46,7 +46,7 @@ from rivulet.provenance.code import stage_code
 from rivulet.report.page import build_report
 from rivulet.tables import read_table
 from rivulet.tvm_compat import installed_version
-from rivulet.workflow.stages import device_of
+from rivulet.workflow.choices import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HARDWARE = "local"

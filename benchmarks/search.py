@@ -29,7 +29,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import environment
 from rivulet.jobs.progress import duration
 from rivulet.tvm_compat import installed_version
-from rivulet.workflow.stages import device_of
+from rivulet.workflow.choices import device_of
 
 _ROOT = Path(__file__).resolve().parents[1]
 RESULTS = "results.json"

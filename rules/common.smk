@@ -16,8 +16,16 @@ from rivulet.jobs.failures import collect_failures, note_failures_in
 from rivulet.models.onnx_files import user_files
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
+from rivulet.workflow.choices import (
+    baselines_of,
+    gain_trials,
+    planned_hardware,
+    studies_gain,
+    transfer_sources,
+)
 from rivulet.workflow.matrix import methods_of_pair, transfer_names
 from rivulet.workflow.packages import package_manifests
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import (
     before_jobs,
     load_workflow_config,
@@ -26,17 +34,7 @@ from rivulet.workflow.planning import (
 )
 from rivulet.workflow.report_files import report_files
 from rivulet.workflow.snakemake_compat import before_planning
-from rivulet.workflow.stages import (
-    baselines_of,
-    connections_of,
-    device_of,
-    execution_settings,
-    gain_trials,
-    planned_hardware,
-    stage_settings,
-    studies_gain,
-    transfer_sources,
-)
+from rivulet.workflow.settings import stage_settings
 
 # A plan is one large graph that lives until the end: looking for garbage in it again and again would
 # take a third of the time.
@@ -47,28 +45,31 @@ CONFIG = load_workflow_config(config, CONFIG_FILES, plans=workflow.is_main_proce
 DATABASE = [WORKLOADS, RECORDS]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
 TRANSFERS = transfer_names(CONFIG)
-GAINS = studies_gain(CONFIG)
 FILES = report_files(CONFIG)
-# Where a search is published on its way; the comparisons with droplet look at further moments.
-MILESTONES = sorted({*TRIALS, *(gain_trials(CONFIG)[0] if GAINS else [])})
 
 ENVIRONMENT = "../envs/rivulet.yaml"
 
-# What changes no result is no parameter, so that changing it makes nothing stale: how jobs build,
-# at which other trial counts a search stops on its way, and the running interpreter, unless
-# Snakemake deploys an environment of its own for each rule.
-PREFIX = (
-    f"export RIVULET_EXECUTION={shlex.quote(json.dumps(execution_settings(CONFIG)))}; "
-    f"export RIVULET_CONNECTIONS={shlex.quote(json.dumps(connections_of(CONFIG)))}; "
-    f"export RIVULET_MILESTONES={shlex.quote(json.dumps(MILESTONES))}; "
-)
+# All that jobs are given beside what they are of; a run writes it before it plans.
+PLAN = Plan(CONFIG)
 if not workflow.deployment_settings.deployment_method:
-    PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
-# For the records of benchmarks; not in the commands, where a large config would hide all else when
-# one of them fails. A job on a cluster reads this file anew.
-os.environ.update(RIVULET_CONFIG=CONFIG.canonical_json())
-# Braces are format fields in Snakemake's shell commands.
-shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
+    # The running interpreter, unless Snakemake deploys an environment of its own for each rule.
+    PATH = f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
+    # Braces are format fields in Snakemake's shell commands.
+    shell.prefix(PATH.replace("{", "{{").replace("}", "}}"))
+
+
+def command(script, *names, **fixed):
+    """The shell command of a job: its script, the plan, and what it is of.
+
+    Args:
+        script: Name of its file in scripts/.
+        names: Wildcards that tell what it is of, each an option of the same name.
+        fixed: Values of further options.
+    """
+    values = {name: f"{{wildcards.{name}}}" for name in names} | fixed
+    options = "".join(f" --{k.replace('_', '-')} {v}" for k, v in values.items())
+    return f"python scripts/{script}.py --plan {PLAN.path}{options} --log {{log}}"
+
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.
 if "device" not in workflow.global_resources:
@@ -77,7 +78,7 @@ if "device" not in workflow.global_resources:
 
 # What is the same for all hardware is no function: a function costs Snakemake more, per job, than
 # all else that a rule says.
-THREADS = {name: device_of(CONFIG, name).threads for name in planned_hardware(CONFIG)}
+THREADS = {name: PLAN.device(name).threads for name in planned_hardware(CONFIG)}
 AT_CLUSTER = [name for name, one in CONFIG.hardware.items() if one.at == "cluster"]
 
 
@@ -96,10 +97,10 @@ device_threads = (
     if len({*THREADS.values()}) > 1
     else next(iter(THREADS.values()), 1)
 )
-# The description of a cluster's node; hardware that is this machine has none, and its jobs leave the
-# option aside.
+# The description of a cluster's node; hardware that is this machine has none.
 MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
-MACHINE = f" --machine {paths.MACHINE.in_shell}.json" if AT_CLUSTER else ""
+# What tells a pair's table or transfer.
+PAIR_KEYS = ("source", "target", "hardware", "log_kind", "trials")
 # What the rules of a pair read of its target.
 MODEL_OF_TARGET = paths.MODEL.at(model="{target}")
 KERNELS_OF_TARGET = paths.KERNELS.at(model="{target}")
@@ -131,7 +132,7 @@ def settings(stage, *names):
         chosen = dict(zip(names, values))
         if "trials" in chosen:
             chosen["trials"] = int(chosen["trials"])
-        settings_now = stage_settings(CONFIG, stage, **chosen)
+        settings_now = stage_settings(PLAN, stage, **chosen)
         return sys.intern(json.dumps(settings_now, sort_keys=True))
 
     return lambda wildcards: text(*(wildcards[name] for name in names))
@@ -222,4 +223,4 @@ onstart:
 if workflow.is_main_process:
     say_notes(CONFIG)
     warn_of_small_budgets(CONFIG)
-    before_planning(workflow, lambda runs: before_jobs(CONFIG, runs, CONFIG_FILES))
+    before_planning(workflow, lambda runs: before_jobs(PLAN, runs, CONFIG_FILES))

@@ -1,9 +1,7 @@
 # Droplet: ansor-{trials} log -> results/{hardware}/logs/droplet-{trials}/{model}/, and
 #   transfer -> results/{hardware}/transfer-droplet/{log}-{trials}/{source}-to-{target}/
 DROPLET = paths.OWN_LOG.at(own_log="droplet")
-DROPLET_JOURNAL = paths.JOURNAL.at(own_log="droplet")
 TRANSFER_DROPLET = paths.MOVED_LOG.at(moved="transfer-droplet")
-TRANSFER_DROPLET_JOURNAL = paths.MOVED_JOURNAL.at(moved="transfer-droplet")
 
 
 rule refine_droplet:
@@ -32,15 +30,7 @@ rule refine_droplet:
     params:
         settings=settings("droplet", "hardware", "trials"),
     shell:
-        "python scripts/refine_droplet.py --subject model={wildcards.model}"
-        " hardware={wildcards.hardware} log=droplet trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --workloads {input.workloads} --kernels-record {input.kernels}"
-        f" --source {SEARCH.in_shell}"
-        " --source-record {input.source}"
-        f" --journal {DROPLET_JOURNAL.in_shell} --out {DROPLET.in_shell}"
-        " --record {output.record} --log {log}"
+        command("refine_droplet", "model", "hardware", "trials")
 
 
 rule refine_transfer:
@@ -61,18 +51,4 @@ rule refine_transfer:
     params:
         settings=settings("droplet", "hardware", "trials"),
     shell:
-        "python scripts/refine_droplet.py"
-        f" --subject name={paths.PAIR.in_shell}"
-        " source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + f" --workloads {WORKLOADS_OF_TARGET.in_shell}"
-        " --kernels-record {input.kernels}"
-        f" --source {TRANSFER.in_shell}"
-        " --source-record {input.source}"
-        f" --more-schedules {TRANSFER.in_shell}/{paths.MEASURED}"
-        f" --journal {TRANSFER_DROPLET_JOURNAL.in_shell}"
-        f" --out {TRANSFER_DROPLET.in_shell}"
-        " --record {output.record} --log {log}"
+        command("refine_transfer", *PAIR_KEYS)

@@ -6,7 +6,6 @@
 # from one trial count to the next: Snakemake remembers the names of a job's inputs, so that
 # adding a count in between would make the next one stale.
 SEARCH = paths.OWN_LOG.at(own_log="ansor")
-SEARCH_JOURNAL = paths.SHARED_JOURNAL.at(own_log="ansor")
 
 
 rule search_schedules:
@@ -32,10 +31,4 @@ rule search_schedules:
     params:
         settings=settings("search", "hardware", "trials"),
     shell:
-        "python scripts/search_schedules.py --subject model={wildcards.model}"
-        " hardware={wildcards.hardware} log=ansor trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --workloads {input.workloads} --kernels-record {input.kernels}"
-        f" --journal {SEARCH_JOURNAL.in_shell} --out {SEARCH.in_shell}"
-        " --record {output.record} --log {log}"
+        command("search_schedules", "model", "hardware", "trials")

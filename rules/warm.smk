@@ -1,7 +1,6 @@
 # Warm start: what the pool's transfer measured, and then Ansor's search ->
 #   results/{hardware}/logs/warm-{trials}/{model}/
 WARM = paths.OWN_LOG.at(own_log="warm")
-WARM_JOURNAL = paths.JOURNAL.at(own_log="warm")
 POOL_OF_MODEL = TRANSFER.at(log_kind="ansor", source="pool", target="{model}")
 
 
@@ -26,14 +25,4 @@ rule search_warm:
     params:
         settings=settings("warm", "hardware", "trials"),
     shell:
-        "python scripts/search_warm.py --subject model={wildcards.model}"
-        " hardware={wildcards.hardware} log=warm trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + f" --workloads {paths.WORKLOADS.in_shell}"
-        " --kernels-record {input.kernels}"
-        f" --start {POOL_OF_MODEL.in_shell}/{paths.MEASURED}"
-        f" --candidates {POOL_OF_MODEL.in_shell}/{paths.CANDIDATES}"
-        " --start-record {input.start}"
-        f" --journal {WARM_JOURNAL.in_shell} --out {WARM.in_shell}"
-        " --record {output.record} --log {log}"
+        command("search_warm", "model", "hardware", "trials")

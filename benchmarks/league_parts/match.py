@@ -37,7 +37,7 @@ from rivulet.provenance import digest_of, read_record
 from rivulet.provenance.checkout import versions
 from rivulet.provenance.code import stage_code
 from rivulet.tables import read_table
-from rivulet.workflow.stages import device_of
+from rivulet.workflow.choices import device_of
 
 # What should not run at inference, as the record of a model's kernels counts it.
 LEFT = ("transposes_inside", "weight_only_kernels")

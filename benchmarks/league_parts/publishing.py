@@ -18,7 +18,7 @@ from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import environment
 from rivulet.provenance.checkout import commit, versions
 from rivulet.tables import put_between
-from rivulet.workflow.stages import device_of
+from rivulet.workflow.choices import device_of
 
 _PACKAGES = ("apache-tvm", "onnxruntime", "openvino", "torch")
 

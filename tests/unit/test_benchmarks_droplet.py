@@ -13,7 +13,7 @@ import droplet as command  # noqa: E402
 from comparison.bowl import descend_bowls  # noqa: E402
 from comparison.droplet_figures import gain_lines, summary, upstream_figures  # noqa: E402
 from rivulet.config.load import validate_config  # noqa: E402
-from rivulet.workflow.stages import gain_trials, studies_effect, studies_gain  # noqa: E402
+from rivulet.workflow.choices import gain_trials, studies_effect, studies_gain  # noqa: E402
 
 
 @pytest.mark.parametrize("plan", [command.FULL, command.QUICK], ids=["full", "quick"])

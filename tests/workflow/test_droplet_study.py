@@ -6,7 +6,7 @@ import pytest
 
 from rivulet.droplet.study import COMPARISONS, EffectRow, GainRow
 from rivulet.tables import read_table
-from rivulet.workflow.stages import gain_trials
+from rivulet.workflow.choices import gain_trials
 from workflow.conftest import Checkout, small_models
 
 GAIN, EFFECT = "results/local/droplet_gain.csv", "results/local/droplet_effect.csv"

@@ -157,7 +157,7 @@ def test_a_killed_workflow_goes_on_where_it_was(checkout):
 def test_a_job_on_another_machine_than_planned_measures_nothing(checkout):
     checkout.configure(small_models(checkout.folder))
     assert checkout.snakemake("results/local/kernels/wide.csv").code == 0
-    path = checkout.folder / "src/rivulet/workflow/stages.py"
+    path = checkout.folder / "src/rivulet/workflow/plan.py"
     text = path.read_text()
     path.write_text(text.replace("else fingerprint(device)", 'else "0123456789ab"'))
     run = checkout.snakemake("results/local/logs/ansor-24/wide/log.json")

@@ -15,6 +15,7 @@ from rivulet.cli.options import described
 from rivulet.config.load import check_duplicate_keys
 from rivulet.errors import UserError
 from rivulet.workflow.locks import is_running
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import load_workflow_config, survey_results
 
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = parser.parse_args(arguments).configfile
     if is_running():
         raise UserError("a workflow is running here; adopt results when it has ended")
-    findings = survey_results(load_workflow_config(_merged(files), files))
+    findings = survey_results(Plan(load_workflow_config(_merged(files), files)))
     findings.apply()
     for line in [*findings.lines(), *findings.notes_on_code()]:
         print(line)

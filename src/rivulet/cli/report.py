@@ -20,6 +20,7 @@ from rivulet.provenance.checkout import commit
 from rivulet.provenance.reconcile import staleness
 from rivulet.report.page import build_report
 from rivulet.tables import has_columns
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import expected_settings
 from rivulet.workflow.report_files import ReportFiles, report_files
 
@@ -30,6 +31,7 @@ PAGE = Path("results/report-unfinished.html")
 def stale_files(config: Config, files: ReportFiles) -> dict[str, str]:
     """Each artefact that is out of date, and why."""
     found: dict[str, str] = {}
+    plan = Plan(config)
     for path in files.all():
         table = Path(path)
         beside = table.parent.parent / table.name  # a pair's kernels lie one folder below its table
@@ -44,7 +46,7 @@ def stale_files(config: Config, files: ReportFiles) -> dict[str, str]:
         except UserError as error:
             found[path] = str(error)
             continue
-        wanted = expected_settings(config, one)
+        wanted = expected_settings(plan, one)
         reason = staleness(one, wanted) if wanted is not None else None
         if reason:
             found[path] = reason

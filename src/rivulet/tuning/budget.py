@@ -35,10 +35,12 @@ class TrialBudget:
             leaves: no batch goes across one.
 
     Attributes:
+        trials: See above.
         steps: All of these numbers, the least first.
     """
 
     def __init__(self, trials: int, milestones: Sequence[int] = ()) -> None:
+        self.trials = trials
         self.steps = sorted({trials, *(number for number in milestones if number < trials)})
 
     def left(self, measured: int) -> int:

@@ -58,3 +58,7 @@ class Strategy(ABC):
     def standing(self) -> tuple[int, str]:
         """How far it is, and a line on that."""
         return self.session.measured, self.session.model_text()
+
+    def remarks(self) -> list[str]:
+        """Lines for the person at the end, such as kernels that nothing ran of."""
+        return []

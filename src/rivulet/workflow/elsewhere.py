@@ -11,10 +11,13 @@ from rivulet.config.model import Config
 from rivulet.errors import UserError
 from rivulet.paths import HARDWARE, RECORD, TRIALS
 from rivulet.provenance.record import Record, read_record
+from rivulet.workflow.choices import planned_hardware
+from rivulet.workflow.plan import Plan, Planned
 from rivulet.workflow.report_files import report_files
-from rivulet.workflow.stages import planned_hardware, settings_of
+from rivulet.workflow.settings import settings_of
 
 _SHOWN = 3
+_MACHINES_OWN = ("device", "fingerprint", "tvm")
 
 
 def elsewhere_hardware(config: Config) -> list[str]:
@@ -75,11 +78,17 @@ def notes_on_elsewhere(config: Config) -> list[str]:
 
 def _differing(config: Config, record: Record) -> list[str]:
     """Settings of a record that the configuration has otherwise; the machine's own apart."""
-    wanted: dict[str, Any] | None = settings_of(config, record, None)
+    known = set(config.hardware)
+    plan = Plan(config, "", dict.fromkeys(known, Planned("", "")))  # this machine has no say
+    hardware = record.subject.get("hardware")
+    wanted: dict[str, Any] | None = settings_of(
+        plan, record, hardware if hardware in known else None
+    )
     if wanted is None:
         return []
     wanted = json.loads(json.dumps(wanted))
-    return [key for key in wanted if key in record.settings and record.settings[key] != wanted[key]]
+    compared = [key for key in wanted if key in record.settings and key not in _MACHINES_OWN]
+    return [key for key in compared if record.settings[key] != wanted[key]]
 
 
 def _record_beside(path: Path) -> Record | None:

@@ -8,8 +8,8 @@ from rivulet import methods
 from rivulet.config.model import Config
 from rivulet.methods import ANSOR
 from rivulet.paths import MOVED_PACKAGE, PACKAGE
+from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.matrix import models_of, source_logs, transfers_of
-from rivulet.workflow.stages import planned_hardware
 
 
 def package_manifests(config: Config) -> list[str]:

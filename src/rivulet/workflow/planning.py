@@ -17,14 +17,16 @@ from rivulet.paths import MACHINE
 from rivulet.provenance.code import stage_code, stages_with_code
 from rivulet.provenance.reconcile import Findings, survey
 from rivulet.provenance.record import Record
+from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.elsewhere import (
     check_elsewhere,
     elsewhere_hardware,
     notes_on_elsewhere,
 )
 from rivulet.workflow.locks import stale_locks, take_over_lock
+from rivulet.workflow.plan import Plan
+from rivulet.workflow.settings import settings_of
 from rivulet.workflow.snakemake_compat import is_known
-from rivulet.workflow.stages import planned_hardware, settings_of, stage_settings
 
 
 def load_workflow_config(
@@ -44,7 +46,7 @@ def load_workflow_config(
             check_duplicate_keys(path)
         config = validate_config(data, source=" + ".join(map(str, paths)) or "config")
         for hardware in planned_hardware(config) if plans else ():
-            stage_settings(config, "kernels", hardware=hardware)
+            Plan(config).planned(hardware)
     except UserError as error:
         _end(error)
     for old in [key for key in OLD_KEYS if plans and key in data]:
@@ -52,16 +54,17 @@ def load_workflow_config(
     return config
 
 
-def before_jobs(config: Config, runs: bool, files: Iterable[Any]) -> None:
+def before_jobs(plan: Plan, runs: bool, files: Iterable[Any]) -> None:
     """Look at what is there of earlier runs; only where jobs follow is anything changed.
 
     Args:
-        config: The configuration.
+        plan: The plan, written for the jobs.
         runs: Whether jobs run afterwards, so that Snakemake only shows what it would do if not.
         files: The files that the configuration is from.
     """
-    findings = survey_results(config)
+    findings = survey_results(plan)
     if runs:
+        plan.write()
         released = take_over_lock()
         findings.apply()
         lines = [*([released] if released else []), *findings.lines()]
@@ -71,19 +74,19 @@ def before_jobs(config: Config, runs: bool, files: Iterable[Any]) -> None:
         print(line, file=sys.stderr)
 
 
-def survey_results(config: Config, results: Path = Path("results")) -> Findings:
+def survey_results(plan: Plan, results: Path = Path("results")) -> Findings:
     """What has to be done so that Snakemake takes the existing artefacts for what they are.
 
     Args:
-        config: The configuration.
+        plan: The plan.
         results: Folder of all results, below the folder that Snakemake runs in.
     """
 
     def expected(record: Record) -> dict[str, Any] | None:
-        return expected_settings(config, record, results)
+        return expected_settings(plan, record, results)
 
     code = {stage: stage_code(stage) for stage in stages_with_code()}
-    foreign = [results / hardware for hardware in elsewhere_hardware(config)]
+    foreign = [results / hardware for hardware in elsewhere_hardware(plan.config)]
     return survey(results, expected, code, is_known, foreign)
 
 
@@ -142,12 +145,12 @@ def notes_on_pairs(config: Config) -> list[str]:
 
 
 def expected_settings(
-    config: Config, record: Record, results: Path = Path("results")
+    plan: Plan, record: Record, results: Path = Path("results")
 ) -> dict[str, Any] | None:
     """Settings that the configuration asks for now for what a record describes.
 
     Args:
-        config: The configuration.
+        plan: The plan.
         record: The record.
         results: Folder of all results; it tells the fingerprints of a cluster's nodes.
 
@@ -156,9 +159,9 @@ def expected_settings(
         made here.
     """
     hardware = record.subject.get("hardware")
-    if hardware not in (None, *planned_hardware(config)):
+    if hardware not in (None, *planned_hardware(plan.config)):
         return None
-    settings = settings_of(config, record, hardware)
+    settings = settings_of(plan, record, hardware)
     if settings is None:
         return None
     machine = (MACHINE + ".json").below(results, hardware=hardware)

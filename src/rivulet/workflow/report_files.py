@@ -25,8 +25,8 @@ from rivulet.paths import (
     Pattern,
     log_of,
 )
+from rivulet.workflow.choices import studies_effect, studies_gain
 from rivulet.workflow.matrix import models_of, source_logs, transfers_of
-from rivulet.workflow.stages import studies_effect, studies_gain
 
 if TYPE_CHECKING:
     from rivulet.report.inputs import ReportInputs

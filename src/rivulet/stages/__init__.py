@@ -1,0 +1,1 @@
+"""The jobs of the workflow, one module for each stage: what it reads, what it makes, and how."""
