@@ -12,16 +12,23 @@ class Command(NamedTuple):
         name: What one types.
         what: Its line of help.
         elsewhere: The module that has it, where that is none of this folder's.
+        is_stage: Whether it is a stage of the workflow.
     """
 
     name: str
     what: str
     elsewhere: str = ""
+    is_stage: bool = False
 
     @property
     def module(self) -> str:
         """The module whose ``main(arguments)`` runs it and returns the exit status."""
         return self.elsewhere or f"rivulet.cli.{self.name.replace('-', '_')}"
+
+
+def stage(name: str, what: str) -> Command:
+    """A stage of the workflow as a subcommand."""
+    return Command(name, what, is_stage=True)
 
 
 # What they are for, to the commands.
@@ -44,6 +51,31 @@ GROUPS = {
             "logs", "show, merge, prune, check, validate or export logs", "rivulet.log_tools.cli"
         ),
         Command("inspect", "show a model's graph as it is prepared, and its kernels"),
+    ),
+    "Jobs of the workflow, by hand": (
+        stage("export", "export a model, or adopt an ONNX file"),
+        stage("kernels", "check a model and extract its kernels"),
+        stage("roofline", "measure what the machine can do at most"),
+        stage("machine", "describe the cluster's node that a hardware name stands for"),
+        stage("search", "search schedules for a model"),
+        stage("warm", "search, started from what a transfer measured"),
+        stage("droplet", "refine a model's log by droplet search"),
+        stage("transfer", "reuse the schedules of a source, or of the pool"),
+        stage("droplet-transfer", "refine what a transfer took by droplet search"),
+        stage("similarity", "rank sources by how alike their kernels are"),
+        stage("ranking", "rank sources by the benefit that their logs let expect"),
+        stage("compile-untuned", "compile a model without schedules"),
+        stage("compile", "compile a model with the best schedules of a log"),
+        stage("compile-transfer", "compile a model with the schedules of a pair's log"),
+        stage("benchmark", "time all methods of a pair, in turns"),
+        stage("collect", "collect the tables of all pairs"),
+        stage("gain", "measure what droplet search gained on a model's logs"),
+        stage("collect-gain", "collect these tables of all models"),
+        stage("effect", "measure what droplet search changes for a pair"),
+        stage("collect-effect", "collect these tables of all pairs"),
+        stage("package", "make a compiled model a folder that runs by itself"),
+        stage("package-transfer", "the same of what a transfer has compiled"),
+        stage("full-report", "write the report of a finished run"),
     ),
     "Pages of this project": (
         Command("config-docs", "write the generated files of config/, or check them"),

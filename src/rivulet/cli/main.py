@@ -27,9 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"did you mean '{near[0]}'?" if near else "'rivulet --help' lists them"
         print(f"rivulet: '{words[0]}' is no command; {hint}", file=sys.stderr)
         return 2
+    command = COMMANDS[words[0]]
     try:
-        run = importlib.import_module(COMMANDS[words[0]].module).main
-        return int(run(words[1:]))
+        if command.is_stage:
+            run_stage = importlib.import_module("rivulet.stages.main").main
+            return int(run_stage(command.name, words[1:]))
+        return int(importlib.import_module(command.module).main(words[1:]))
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

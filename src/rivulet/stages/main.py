@@ -53,7 +53,7 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
         stage = chosen(plan, _values(plan, chosen, options))
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
-    return run_job(stage.label, options.log, stage.run)
+    return run_job(stage.label, options.log or stage.text_log, stage.run)
 
 
 def _parser(name: str, chosen: type[Stage[Any]]) -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ def _parser(name: str, chosen: type[Stage[Any]]) -> argparse.ArgumentParser:
             metavar=key.upper(), help=_MEANINGS[key],
         )  # fmt: skip
     parser.add_argument(
-        "--log", type=Path, help="log file; without it everything goes to the terminal"
+        "--log", type=Path, help="log file (default: where the workflow has it, in logs/)"
     )
     return parser
 

@@ -77,6 +77,11 @@ class Stage(ABC, Generic[SettingsT]):
         """The record of what it makes."""
         return self.path(f"{self.made}.json")
 
+    @property
+    def text_log(self) -> Path:
+        """Where the workflow has the log of the job."""
+        return Path(Pattern(self.path(self.made)).text_log)
+
     def subject(self) -> dict[str, str]:
         """What it is of, as its record says it."""
         return {key: self[key] for key in self.keys}
@@ -101,8 +106,8 @@ class Stage(ABC, Generic[SettingsT]):
         missing = [path for path in [*self.inputs(), *self.machine] if not path.exists()]
         if missing:
             raise UserError(
-                f"{missing[0]} is not there; the workflow makes it: snakemake --cores 2 "
-                f"{missing[0]} --configfile CONFIG"
+                f"{missing[0]} is not there; make it first, with the same config: snakemake "
+                f"--cores 2 {missing[0]}"
             )
         for path in self.machine:
             found = settings_on_node(self.settings.record(), path, not self.anywhere)
