@@ -58,17 +58,13 @@ if not workflow.deployment_settings.deployment_method:
     shell.prefix(PATH.replace("{", "{{").replace("}", "}}"))
 
 
-def command(script, *names, **fixed):
-    """The shell command of a job: its script, the plan, and what it is of.
+def command(script):
+    """The shell command of a job: its script, the plan, and the record to make.
 
     Args:
         script: Name of its file in scripts/.
-        names: Wildcards that tell what it is of, each an option of the same name.
-        fixed: Values of further options.
     """
-    values = {name: f"{{wildcards.{name}}}" for name in names} | fixed
-    options = "".join(f" --{k.replace('_', '-')} {v}" for k, v in values.items())
-    return f"python scripts/{script}.py --plan {PLAN.path}{options} --log {{log}}"
+    return f"python scripts/{script}.py --plan {PLAN.path} --record {{output.record}} --log {{log}}"
 
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.
@@ -99,8 +95,6 @@ device_threads = (
 )
 # The description of a cluster's node; hardware that is this machine has none.
 MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
-# What tells a pair's table or transfer.
-PAIR_KEYS = ("source", "target", "hardware", "log_kind", "trials")
 # What the rules of a pair read of its target.
 MODEL_OF_TARGET = paths.MODEL.at(model="{target}")
 KERNELS_OF_TARGET = paths.KERNELS.at(model="{target}")

@@ -4,7 +4,7 @@ DROPLET = paths.OWN_LOG.at(own_log="droplet")
 TRANSFER_DROPLET = paths.MOVED_LOG.at(moved="transfer-droplet")
 
 
-rule refine_droplet:
+use rule search_schedules as refine_droplet with:
     input:
         MACHINE_FILE_OF,
         workloads=ancient(paths.WORKLOADS),
@@ -22,18 +22,12 @@ rule refine_droplet:
         DROPLET.text_log,
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
-    conda:
-        ENVIRONMENT
-    threads: device_threads
-    resources:
-        device=1,
     params:
         settings=settings("droplet", "hardware", "trials"),
-    shell:
-        command("refine_droplet", "model", "hardware", "trials")
 
 
-rule refine_transfer:
+
+use rule search_schedules as refine_transfer with:
     input:
         MACHINE_FILE_OF,
         kernels=f"{KERNELS_OF_TARGET}.json",
@@ -43,12 +37,5 @@ rule refine_transfer:
     log:
         TRANSFER_DROPLET.text_log,
     priority: 1
-    conda:
-        ENVIRONMENT
-    threads: device_threads
-    resources:
-        device=1,
     params:
         settings=settings("droplet", "hardware", "trials"),
-    shell:
-        command("refine_transfer", *PAIR_KEYS)

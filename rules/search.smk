@@ -31,4 +31,4 @@ rule search_schedules:
     params:
         settings=settings("search", "hardware", "trials"),
     shell:
-        command("search_schedules", "model", "hardware", "trials")
+        command("tune_model")

@@ -4,7 +4,7 @@ WARM = paths.OWN_LOG.at(own_log="warm")
 POOL_OF_MODEL = TRANSFER.at(log_kind="ansor", source="pool", target="{model}")
 
 
-rule search_warm:
+use rule search_schedules as search_warm with:
     input:
         MACHINE_FILE_OF,
         kernels=f"{paths.KERNELS}.json",
@@ -17,12 +17,5 @@ rule search_warm:
     log:
         WARM.text_log,
     priority: 1
-    conda:
-        ENVIRONMENT
-    threads: device_threads
-    resources:
-        device=1,
     params:
         settings=settings("warm", "hardware", "trials"),
-    shell:
-        command("search_warm", "model", "hardware", "trials")

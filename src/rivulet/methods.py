@@ -24,7 +24,8 @@ class Method:
         colour: In figures; legible on white and on near-black alike.
         folder: Its name in paths below ``results/``; empty for a baseline, which has no log.
         work: What its jobs do, in words; empty for a baseline.
-        stage: Stage of the workflow that makes its log.
+        stage: Stage of the workflow that makes its log, as records call it.
+        job: Module of `rivulet.stages` that does, where it has another name.
         sections: Sections of the config, besides ``measure``, that its log depends on.
         goes_on_from: The method that it starts where that ends, so that the search time of both
             is what it takes; empty for one that starts by itself.
@@ -43,6 +44,7 @@ class Method:
     folder: str = ""
     work: str = ""
     stage: str = ""
+    job: str = ""
     sections: tuple[str, ...] = ()
     goes_on_from: str = ""
     source_logs: tuple[str, ...] = ()
@@ -130,6 +132,7 @@ METHODS: tuple[Method, ...] = (
         folder="transfer-droplet",
         work="droplet search after a transfer",
         stage="droplet",
+        job="droplet-transfer",
         sections=("droplet",),
         goes_on_from=TRANSFER,
         source_logs=(ANSOR,),
@@ -176,6 +179,11 @@ def source_kinds() -> tuple[str, ...]:
 def logged() -> list[Method]:
     """Those that have a log of their own."""
     return [one for one in METHODS if one.has_log]
+
+
+def jobs() -> list[str]:
+    """Names of the jobs that make their logs."""
+    return [one.job or one.stage for one in logged()]
 
 
 def own() -> list[Method]:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command.is_stage:
             run_stage = importlib.import_module("rivulet.stages.main").main
-            return int(run_stage(command.name, words[1:]))
+            return int(run_stage(command.name, arguments=words[1:]))
         return int(importlib.import_module(command.module).main(words[1:]))
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -53,7 +53,7 @@ STAGE_ROOMS = {
         "records/curve.py", *_RUN,
     ),
 }  # fmt: skip
-# A method's stage that is not named above has a room of its own name, on the bench of all.
+# A method's stage that is not named above is its own module, on the bench of all.
 _NEW_STAGE = ("tuning", "schedules", "measure", "records", "tvm_compat")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -75,7 +75,7 @@ def code_digest(*rooms: str) -> str:
 
 def stage_code(stage: str) -> str:
     """Digest of the code that makes a stage's artefacts."""
-    return code_digest(*STAGE_ROOMS.get(stage, (stage, *_NEW_STAGE)))
+    return code_digest(f"stages/{stage}.py", *STAGE_ROOMS.get(stage, _NEW_STAGE))
 
 
 def stages_with_code() -> list[str]:

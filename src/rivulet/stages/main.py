@@ -39,25 +39,29 @@ def stage_class(name: str) -> type[Stage[Any]]:
     return found
 
 
-def main(name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a stage's job; returns the exit status.
+def main(*names: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a job; returns the exit status.
 
     Args:
-        name: Name of the stage.
-        arguments: The command line after the stage's name; that of the process unless given.
+        names: Names of the stages that it may be of: the record's path tells which, where they
+            are several.
+        arguments: The command line after that; that of the process unless given.
     """
-    chosen = stage_class(name)
-    options = _parser(name, chosen).parse_args(arguments)
+    options = _parser(names).parse_args(arguments)
     try:
         plan = Plan.read(options.plan) if options.plan else Plan(load_config(options.configfile))
-        stage = chosen(plan, _values(plan, chosen, options))
+        chosen, values = _told_by_record(names, options.record) or (
+            stage_class(names[0]), _told_by_options(plan, options)
+        )  # fmt: skip
+        stage = chosen(plan, values)
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
     return run_job(stage.label, options.log or stage.text_log, stage.run)
 
 
-def _parser(name: str, chosen: type[Stage[Any]]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"rivulet {name}", description=chosen.about)
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    chosen = stage_class(names[0])
+    parser = argparse.ArgumentParser(prog=f"rivulet {names[0]}", description=chosen.about)
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "--configfile", "--config", type=Path, default=Path("config/config.yaml"), metavar="FILE",
@@ -66,18 +70,39 @@ def _parser(name: str, chosen: type[Stage[Any]]) -> argparse.ArgumentParser:
     given.add_argument(
         "--plan", type=Path, metavar="FILE", help="what a run of the workflow has written for it"
     )
-    for key in chosen.keys:
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE",
+        help="the record to make, whose path tells what the options below do",
+    )  # fmt: skip
+    for key in chosen.keys if len(names) == 1 else ():
         parser.add_argument(
-            f"--{key.replace('_', '-')}", dest=key, required=key != "hardware",
-            metavar=key.upper(), help=_MEANINGS[key],
-        )  # fmt: skip
+            f"--{key.replace('_', '-')}", dest=key, metavar=key.upper(), help=_MEANINGS[key]
+        )
     parser.add_argument(
         "--log", type=Path, help="log file (default: where the workflow has it, in logs/)"
     )
+    parser.set_defaults(keys=chosen.keys)
     return parser
 
 
-def _values(plan: Plan, chosen: type[Stage[Any]], options: argparse.Namespace) -> dict[str, str]:
+def _told_by_record(
+    names: Sequence[str], record: Path | None
+) -> tuple[type[Stage[Any]], dict[str, str]] | None:
+    """The stage that makes a record, and what that is of; None where no record is asked for.
+
+    Raises:
+        UserError: None of the stages makes it.
+    """
+    if record is None:
+        return None
+    for name in names:
+        values = stage_class(name).record_pattern().parse(record)
+        if values is not None:
+            return stage_class(name), values
+    raise UserError(f"--record: {record} is no record that this makes ({', '.join(names)})")
+
+
+def _told_by_options(plan: Plan, options: argparse.Namespace) -> dict[str, str]:
     """What the job is of, after checking it against the config.
 
     Raises:
@@ -90,12 +115,14 @@ def _values(plan: Plan, chosen: type[Stage[Any]], options: argparse.Namespace) -
         "target": list(config.models),
         "hardware": hardware,
     }
-    values = {key: getattr(options, key) for key in chosen.keys}
+    values = {key: getattr(options, key) for key in options.keys}
     if values.get("hardware", "") is None:
         if len(hardware) != 1:
             raise UserError(f"--hardware: which one? The config has {', '.join(hardware)}")
         values["hardware"] = hardware[0]
     for key, value in values.items():
+        if value is None:
+            raise UserError(f"--{key.replace('_', '-')} is missing: {_MEANINGS[key]}")
         if key in known and value not in known[key]:
             raise UserError(f"--{key}: the config has no '{value}'; it has {', '.join(known[key])}")
     if "trials" in values and not (values["trials"].isdecimal() and int(values["trials"])):

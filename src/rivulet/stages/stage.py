@@ -72,10 +72,15 @@ class Stage(ABC, Generic[SettingsT]):
         """
         return Path(Pattern(pattern).at(**{**self._values, **more}))
 
+    @classmethod
+    def record_pattern(cls) -> Pattern:
+        """Pattern of the record of what it makes."""
+        return cls.made + ".json"
+
     @property
     def record(self) -> Path:
         """The record of what it makes."""
-        return self.path(f"{self.made}.json")
+        return self.path(self.record_pattern())
 
     @property
     def text_log(self) -> Path:

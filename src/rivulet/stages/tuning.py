@@ -104,10 +104,10 @@ class LogStage(MeasuringStage[MeasuringT]):
 
     journal: ClassVar[Pattern]
 
-    @property
-    def record(self) -> Path:
+    @classmethod
+    def record_pattern(cls) -> Pattern:
         """In the log's folder."""
-        return self.path(self.made / paths.RECORD)
+        return cls.made / paths.RECORD
 
     @property
     def kernels_record(self) -> Path:
@@ -156,6 +156,11 @@ class OwnLogStage(LogStage[MeasuringT]):
 
     def __init__(self, plan: Plan, values: Mapping[str, str]) -> None:
         super().__init__(plan, {**values, "own_log": self.method})
+
+    @classmethod
+    def record_pattern(cls) -> Pattern:
+        """In the log's folder, which the method has a name for."""
+        return super().record_pattern().at(own_log=cls.method)
 
     def subject(self) -> dict[str, str]:
         """What it is of, with the kind of log."""

@@ -1,8 +1,0 @@
-#!/usr/bin/env python3
-"""Refine the best schedules of a model's log by droplet search."""
-
-import _bootstrap  # noqa: F401
-from rivulet.stages.main import main
-
-if __name__ == "__main__":
-    raise SystemExit(main("droplet"))
