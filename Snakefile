@@ -8,7 +8,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-if not workflow.config_settings.configfiles:
+# As a module of another workflow it has the config from there.
+if not config and not workflow.config_settings.configfiles:
 
     configfile: "config/config.yaml"
 

@@ -9,7 +9,9 @@ import shlex
 import sys
 from pathlib import Path
 
-sys.path.insert(0, os.path.join(workflow.basedir, "src"))
+# The checkout, from where results lie: the same folder, unless this is a module of another workflow.
+CHECKOUT = os.path.relpath(Path(str(workflow.current_basedir)).parent)
+sys.path.insert(0, os.path.abspath(os.path.join(CHECKOUT, "src")))
 
 from rivulet import methods, paths
 from rivulet.jobs.failures import collect_failures, note_failures_in
@@ -64,7 +66,8 @@ def command(script):
     Args:
         script: Name of its file in scripts/.
     """
-    return f"python scripts/{script}.py --plan {PLAN.path} --record {{output.record}} --log {{log}}"
+    path = os.path.normpath(f"{CHECKOUT}/scripts/{script}.py")
+    return f"python {path} --plan {PLAN.path} --record {{output.record}} --log {{log}}"
 
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -118,6 +119,12 @@ class Checkout:
 def environment(**extra: str) -> dict[str, str]:
     """Environment of the workflow's processes: nothing of pytest's own path."""
     return {**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **extra}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Rows of a table."""
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 @pytest.fixture

@@ -1,19 +1,17 @@
 """Two machines, one report: a real tree, copied as another machine's."""
 
-import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from machines import OTHER, as_other_machine
 from rivulet.provenance.machines import machines_of
 from rivulet.provenance.record import _files_digest, records_below
-from workflow.conftest import Checkout, environment, small_models
+from workflow.conftest import Checkout, environment, rows_of, small_models
 
 LOCAL = {"threads": 1}
 
@@ -39,11 +37,6 @@ def finished(tmp_path_factory):
 
 def merge(checkout, *arguments):
     return checkout.rivulet("merge", checkout.other, *arguments)
-
-
-def rows_of(path):
-    with Path(path).open(newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def made(folder):

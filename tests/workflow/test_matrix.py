@@ -1,6 +1,5 @@
 """The whole matrix on real models, and what is stale after each kind of change."""
 
-import csv
 import gzip
 import itertools
 import json
@@ -21,7 +20,7 @@ from rivulet.provenance import read_record
 from rivulet.records.stored import log_trials
 from rivulet.records.trials import trials_text
 from rivulet.tables import columns_of
-from workflow.conftest import SMALL, Checkout, environment, small_models
+from workflow.conftest import SMALL, Checkout, environment, rows_of, small_models
 
 MEASURING = ("logs/*/logs/*/*.log", "logs/*/transfer/*/*.log", "logs/*/benchmarks/*/*.log")
 
@@ -68,11 +67,6 @@ def workspace(finished):
 
 def reconfigure(workspace, **changes):
     workspace.configure(**{**workspace.config, **changes})
-
-
-def rows_of(path):
-    with Path(path).open(newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def test_the_interface_is_all_there(finished):
