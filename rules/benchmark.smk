@@ -47,18 +47,7 @@ rule benchmark_pair:
         settings=settings("benchmark", "hardware"),
         methods=names_of_pair,
     shell:
-        "python scripts/benchmark_pair.py"
-        f" --subject name={paths.PAIR.in_shell}"
-        " source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials} --settings {params.settings:q}"
-        + MACHINE
-        + f" --model {MODEL_OF_TARGET.in_shell}.onnx"
-        f" --kernels-record {KERNELS_OF_TARGET.in_shell}.json"
-        " --roofline-record {input.roofline} --methods {params.methods}"
-        " --records {input.records}"
-        " --table {output.table} --kernel-table {output.kernels}"
-        " --record {output.record} --log {log}"
+        command("benchmark_pair")
 
 
 rule collect_benchmarks:
@@ -79,5 +68,4 @@ rule collect_benchmarks:
     params:
         settings=settings("collect"),
     shell:
-        "python scripts/collect_benchmarks.py --settings {params.settings:q}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("collect_benchmarks")

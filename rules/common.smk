@@ -9,20 +9,20 @@ import shlex
 import sys
 from pathlib import Path
 
-# The checkout, from where results lie: the same folder, unless this is a module of another workflow.
-CHECKOUT = os.path.relpath(Path(str(workflow.current_basedir)).parent)
-sys.path.insert(0, os.path.abspath(os.path.join(CHECKOUT, "src")))
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "src"))
 
 from rivulet import methods, paths
 from rivulet.jobs.failures import collect_failures, note_failures_in
 from rivulet.models.onnx_files import user_files
+from rivulet.provenance.checkout import file_of_checkout
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.workflow.budgets import warn_of_small_budgets
 from rivulet.workflow.choices import (
-    baselines_of,
+    compiled_records,
     gain_trials,
     planned_hardware,
-    studies_gain,
+    ranked_models,
+    table_methods,
     transfer_sources,
 )
 from rivulet.workflow.matrix import methods_of_pair, transfer_names
@@ -66,8 +66,7 @@ def command(script):
     Args:
         script: Name of its file in scripts/.
     """
-    path = os.path.normpath(f"{CHECKOUT}/scripts/{script}.py")
-    return f"python {path} --plan {PLAN.path} --record {{output.record}} --log {{log}}"
+    return f"python {file_of_checkout(f'scripts/{script}.py')} --plan {PLAN.path} --record {{output.record}} --log {{log}}"
 
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.
@@ -163,21 +162,12 @@ def files_of_sources(wildcards):
 
 def names_of_pair(wildcards):
     """The methods of a pair's table, in order."""
-    baselines = baselines_of(CONFIG, wildcards.target, wildcards.hardware)
-    searched = methods_of_pair(CONFIG, wildcards.source, wildcards.log_kind)
-    return [*baselines, *(one.name for one in searched)]
+    return table_methods(CONFIG, wildcards)
 
 
 @functools.cache  # a large matrix asks for the same ones thousands of times
 def records_of_methods(source, log_kind):
-    """Patterns of the records of what is compiled of a pair, in the order of its methods."""
-    untuned = [methods.method_of(methods.UNTUNED)]
-    if methods.UNTUNED not in CONFIG.benchmark.baselines:
-        untuned = []
-    return [
-        paths.compiled_record_of(one).at(model="{target}")
-        for one in [*untuned, *methods_of_pair(CONFIG, source, log_kind)]
-    ]
+    return compiled_records(CONFIG, source, log_kind).values()
 
 
 def records_of_pair(wildcards):

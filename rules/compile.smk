@@ -18,11 +18,7 @@ rule compile_untuned:
     params:
         settings=settings("compile", "hardware"),
     shell:
-        "python scripts/compile_model.py --subject what=untuned model={wildcards.model}"
-        " hardware={wildcards.hardware} --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record} --kernels-record {input.kernels}"
-        " --library {output.compiled} --record {output.record} --log {log}"
+        command("compile_model")
 
 
 rule compile_tuned:
@@ -44,14 +40,7 @@ rule compile_tuned:
     params:
         settings=settings("compile", "hardware"),
     shell:
-        "python scripts/compile_model.py --subject what={wildcards.own_log}"
-        " model={wildcards.model} hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record}"
-        f" --source-log {paths.OWN_LOG.in_shell}"
-        " --source-record {input.source} --kernels {input.kernels} --schedules {output.schedules}"
-        " --library {output.compiled} --record {output.record} --log {log}"
+        command("compile_model")
 
 
 # What a transfer took is compiled by its own job; what goes on from it, here.
@@ -73,17 +62,4 @@ rule compile_refined:
     params:
         settings=settings("compile", "hardware"),
     shell:
-        "python scripts/compile_model.py --subject what={wildcards.moved}"
-        f" name={paths.PAIR.in_shell}"
-        " source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + f" --onnx {MODEL_OF_TARGET.in_shell}.onnx"
-        " --model-record {input.record}"
-        f" --source-log {paths.MOVED_LOG.in_shell}"
-        " --source-record {input.source}"
-        f" --kernels {KERNELS_OF_TARGET.in_shell}.csv"
-        " --schedules {output.schedules}"
-        " --library {output.compiled} --record {output.record} --log {log}"
+        command("compile_model")

@@ -26,7 +26,6 @@ use rule search_schedules as refine_droplet with:
         settings=settings("droplet", "hardware", "trials"),
 
 
-
 use rule search_schedules as refine_transfer with:
     input:
         MACHINE_FILE_OF,

@@ -38,15 +38,8 @@ rule measure_droplet_gain:
         settings=settings("gain", "hardware"),
         ansor=lambda wildcards: [log.format(**wildcards) for log in WITHOUT],
         droplet=lambda wildcards: [log.format(**wildcards) for log in WITH],
-        further=lambda wildcards, input: os.path.dirname(input.further),
     shell:
-        "python scripts/measure_droplet_gain.py"
-        " --subject model={wildcards.model} hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --workloads {input.workloads} --kernels-record {input.kernels}"
-        " --ansor {params.ansor} --droplet {params.droplet} --further {params.further}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("measure_droplet_gain")
 
 
 rule collect_droplet_gain:
@@ -73,9 +66,7 @@ rule collect_droplet_gain:
     params:
         settings=settings("collect-droplet"),
     shell:
-        "python scripts/collect_droplet.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --tables {input} --figure {output.figure}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("collect_droplet")
 
 
 rule measure_droplet_effect:
@@ -99,16 +90,7 @@ rule measure_droplet_effect:
     params:
         settings=settings("effect", "hardware"),
     shell:
-        "python scripts/measure_droplet_effect.py"
-        f" --subject name={paths.PAIR.in_shell}"
-        " source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + f" --model {MODEL_OF_TARGET.in_shell}.onnx"
-        f" --kernels {KERNELS_OF_TARGET.in_shell}.csv"
-        " --records {input.own} {input.transfers} {input.refined}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("measure_droplet_effect")
 
 
 rule collect_droplet_effect:
@@ -132,6 +114,4 @@ rule collect_droplet_effect:
     params:
         settings=settings("collect-droplet"),
     shell:
-        "python scripts/collect_droplet.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --tables {input}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("collect_droplet")

@@ -1,7 +1,7 @@
 # Export: torchvision's model, or the user's files -> results/models/{model}.onnx, .json
 rule export_model:
     input:
-        format="rules/export_format.txt",
+        format=file_of_checkout("rules/export_format.txt"),
         user_file=user_file,
     output:
         onnx=f"{paths.MODEL}.onnx",
@@ -13,6 +13,4 @@ rule export_model:
     params:
         settings=settings("export", "model"),
     shell:
-        "python scripts/export_model.py --subject model={wildcards.model}"
-        " --settings {params.settings:q} --format-file {input.format} --onnx {output.onnx} --record {output.record}"
-        " --log {log}"
+        command("export_model")

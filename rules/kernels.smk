@@ -15,10 +15,4 @@ rule extract_kernels:
     params:
         settings=settings("kernels", "hardware"),
     shell:
-        "python scripts/extract_kernels.py"
-        " --subject model={wildcards.model} hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record}"
-        " --table {output.table} --workloads {output.workloads} --record {output.record}"
-        " --log {log}"
+        command("extract_kernels")

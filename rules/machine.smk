@@ -2,7 +2,7 @@
 # The node that this job runs on is the one that the hardware's name stands for from then on.
 rule describe_machine:
     output:
-        f"{paths.MACHINE}.json",
+        record=f"{paths.MACHINE}.json",
     log:
         paths.MACHINE.text_log,
     conda:
@@ -11,5 +11,4 @@ rule describe_machine:
     params:
         settings=settings("machine", "hardware"),
     shell:
-        "python scripts/describe_machine.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q} --record {output} --log {log}"
+        command("describe_machine")

@@ -44,17 +44,8 @@ rule package_own:
         device=1,
     params:
         settings=settings("package", "hardware"),
-        out=lambda wildcards, output: os.path.dirname(output.record),
     shell:
-        "python scripts/package_model.py"
-        " --subject what={wildcards.own_log} model={wildcards.model}"
-        " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record}"
-        " --library {input.compiled} --library-record {input.compiled_record}"
-        " --log-record {input.log_record} --out {params.out}"
-        " --record {output.record} --log {log}"
+        command("package_model")
 
 
 rule package_transfer:
@@ -80,15 +71,5 @@ rule package_transfer:
         device=1,
     params:
         settings=settings("package", "hardware"),
-        out=lambda wildcards, output: os.path.dirname(output.record),
     shell:
-        "python scripts/package_model.py"
-        " --subject what={wildcards.moved} model={wildcards.target} source={wildcards.source}"
-        " hardware={wildcards.hardware} trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --onnx {input.onnx} --model-record {input.record}"
-        f" --library {MOVED_FROM_ANSOR.in_shell}.so"
-        " --library-record {input.compiled_record}"
-        " --log-record {input.log_record} --out {params.out}"
-        " --record {output.record} --log {log}"
+        command("package_model")

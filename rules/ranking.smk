@@ -1,11 +1,6 @@
 # Ranking: all logs of a hardware -> results/{hardware}/transfer/ranking.csv
 #   and before there is any log: all kernels -> results/{hardware}/similarity.csv
-# Models that no transfer takes from or goes to need no log for it.
-RANKED = [
-    m for m in MODELS if any(m in paths.split_pair(t) for t in TRANSFERS)
-] or MODELS
-if any(paths.split_pair(t)[0] == paths.POOL for t in TRANSFERS):
-    RANKED = MODELS
+RANKED = ranked_models(CONFIG)
 RANKED_LOGS = [
     paths.OWN_LOG.at(own_log=log, trials=trials, model=model)
     for log, trials, model in itertools.product(LOGS, TRIALS, RANKED)
@@ -31,12 +26,7 @@ rule compare_kernels:
     params:
         settings=settings("similarity", "hardware"),
     shell:
-        "python scripts/compare_kernels.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --library-files {input.donors:q}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("compare_kernels")
 
 
 rule rank_sources:
@@ -62,9 +52,4 @@ rule rank_sources:
     params:
         settings=settings("ranking", "hardware"),
     shell:
-        "python scripts/rank_sources.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --workloads {input.workloads} --kernels-records {input.kernels}"
-        " --log-records {input.logs} --library-files {input.donors:q}"
-        " --table {output.table} --record {output.record} --log {log}"
+        command("rank_sources")

@@ -27,5 +27,4 @@ rule make_report:
     params:
         settings=settings("report"),
     shell:
-        "python scripts/make_report.py --settings {params.settings:q}"
-        " --page {output.page} --record {output.record} --log {log}"
+        command("make_report")

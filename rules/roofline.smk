@@ -2,7 +2,7 @@
 rule measure_roofline:
     input:
         MACHINE_FILE_OF,
-        format="rules/roofline_format.txt",
+        format=file_of_checkout("rules/roofline_format.txt"),
     output:
         table=report(
             f"{paths.ROOFLINE}.csv",
@@ -21,7 +21,4 @@ rule measure_roofline:
     params:
         settings=settings("roofline", "hardware"),
     shell:
-        "python scripts/measure_roofline.py --subject hardware={wildcards.hardware}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + " --format-file {input.format} --table {output.table} --record {output.record} --log {log}"
+        command("measure_roofline")

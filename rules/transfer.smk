@@ -31,19 +31,4 @@ rule transfer_schedules:
         settings=settings("transfer", "hardware", "trials", "source", "target"),
         sources=source_logs,
     shell:
-        "python scripts/transfer_schedules.py"
-        f" --subject name={paths.PAIR.in_shell}"
-        " source={wildcards.source}"
-        " target={wildcards.target} hardware={wildcards.hardware} log={wildcards.log_kind}"
-        " trials={wildcards.trials}"
-        " --settings {params.settings:q}"
-        + MACHINE
-        + f" --kernels {paths.KERNELS.folder.in_shell}"
-        " --target {wildcards.target}"
-        " --sources {params.sources:q}"
-        f" --model {MODEL_OF_TARGET.in_shell}.onnx"
-        " --untuned-record {input.untuned_record}"
-        f" --library {TRANSFER_COMPILED.in_shell}.so"
-        f" --journal {TRANSFER_JOURNAL.in_shell}"
-        f" --out {TRANSFER.in_shell}"
-        " --record {output.record} --log {log}"
+        command("tune_model")

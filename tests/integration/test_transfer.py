@@ -27,7 +27,7 @@ from rivulet.records.stored import read_log
 from rivulet.search.warm_start import begin_from
 from rivulet.transfer import Source, TransferSettings, load_source
 from rivulet.transfer.candidates import KernelCandidates
-from rivulet.transfer.sources import check_library
+from rivulet.transfer.sources import check_donor
 from rivulet.transfer.table import covered_kernels, read_candidates, write_candidates
 from tuning_runs import run_search, run_transfer
 
@@ -308,14 +308,14 @@ def test_the_librarys_hardware_and_tvm_are_checked(searched, tmp_path):
         return read_log(searched)
 
     try:
-        assert check_library("x", made(**here), here, False) is None
+        assert check_donor("x", made(**here), here, False) is None
         with pytest.raises(UserError, match=r"was made by TVM 0\.1, and this is TVM 0\.27\.0"):
-            check_library("x", made(tvm="0.1", fingerprint="abc"), here, True)
+            check_donor("x", made(tvm="0.1", fingerprint="abc"), here, True)
         other = made(tvm="0.27.0", fingerprint="def", device=json.dumps({"name": "lab"}))
         with pytest.raises(UserError, match=r"another device \('lab', fingerprint def\).*true"):
-            check_library("x", other, here, False)
-        assert "may not hold here" in check_library("x", other, here, True)
-        assert "nothing beside" in check_library("x", made(), here, False)
+            check_donor("x", other, here, False)
+        assert "may not hold here" in check_donor("x", other, here, True)
+        assert "nothing beside" in check_donor("x", made(), here, False)
     finally:
         (searched / "settings.json").unlink()
 

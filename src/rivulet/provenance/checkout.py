@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parents[3]
 _PACKAGES = (
     "apache-tvm", "apache-tvm-ffi", "onnxruntime", "openvino", "onnx", "torch", "torchvision",
     "numpy", "scipy", "pandas", "xgboost-cpu", "snakemake",
@@ -35,3 +37,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def file_of_checkout(name: str) -> Path:
+    """A file of the checkout, from the folder that the workflow runs in.
+
+    Args:
+        name: Its path in the checkout, which that folder is unless the workflow is a module.
+    """
+    return Path(os.path.relpath(_ROOT / name))

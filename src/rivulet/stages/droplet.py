@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +57,7 @@ class Refinement(LogStage[Refining]):
         """The kernels and the log."""
         return [self.kernels_record, self.source / paths.RECORD]
 
-    def publish(self) -> list[Path]:
+    def publish(self, facts: Mapping[str, Any]) -> list[Path]:
         """Write the log, what each kernel gained, and the way there."""
         out = self.path(self.made)
         outputs = publish(self.folder / "combined", out)

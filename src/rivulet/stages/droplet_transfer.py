@@ -7,22 +7,18 @@ from pathlib import Path
 from rivulet import paths
 from rivulet.methods import TRANSFER, TRANSFER_DROPLET, method_of
 from rivulet.stages.droplet import Refinement
-from rivulet.stages.pair import KEYS, pair_subject
+from rivulet.stages.pair import PairLogStage
+from rivulet.workflow.settings import Refining
 
 _MOVED = method_of(TRANSFER_DROPLET).folder
 
 
-class DropletAfterTransfer(Refinement):
+class DropletAfterTransfer(Refinement, PairLogStage[Refining]):
     """Of a transfer's log; all schedules that it measured are places to begin from."""
 
     about = "Refine the schedules of a transfer by coordinate descent."
-    keys = KEYS
     made = paths.MOVED_LOG.at(moved=_MOVED)
     journal = paths.MOVED_JOURNAL.at(moved=_MOVED)
-
-    def subject(self) -> dict[str, str]:
-        """The pair."""
-        return pair_subject(*(self[key] for key in self.keys))
 
     @property
     def source(self) -> Path:
@@ -33,16 +29,6 @@ class DropletAfterTransfer(Refinement):
     def more(self) -> list[Path]:
         """All that the transfer measured."""
         return [self.source / paths.MEASURED]
-
-    @property
-    def workloads(self) -> Path:
-        """Those of the target."""
-        return self.path(paths.WORKLOADS, model=self["target"])
-
-    @property
-    def kernels_record(self) -> Path:
-        """That of the target."""
-        return self.path(f"{paths.KERNELS}.json", model=self["target"])
 
 
 STAGE = DropletAfterTransfer

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
 from rivulet import paths
+from rivulet.stages.stage import Stage
+from rivulet.stages.tuning import LogStage, MeasuringT
+from rivulet.workflow.settings import StageSettings
 
-KEYS = ("source", "target", "hardware", "log_kind", "trials")
+SettingsT = TypeVar("SettingsT", bound=StageSettings)
 
 
-def pair_subject(source: str, target: str, hardware: str, log: str, trials: str) -> dict[str, str]:
-    """What an artefact of a pair is of, as records say it."""
-    return {
-        "name": paths.PAIR.format(source=source, target=target), "source": source,
-        "target": target, "hardware": hardware, "log": log, "trials": trials,
-    }  # fmt: skip
+class PairStage(Stage[SettingsT]):
+    """A stage of a pair, whose model is the target."""
+
+    keys: ClassVar[tuple[str, ...]] = ("source", "target", "hardware", "log_kind", "trials")
+
+    def subject(self) -> dict[str, str]:
+        """The pair, by its name and in its parts."""
+        name = paths.PAIR.format(source=self["source"], target=self["target"])
+        parts = {key: self[key] for key in self.keys if key != "moved"}
+        return {"name": name} | {("log" if k == "log_kind" else k): v for k, v in parts.items()}
+
+    @property
+    def onnx(self) -> Path:
+        """The exported target."""
+        return self.path(f"{paths.MODEL}.onnx", model=self["target"])
+
+    @property
+    def model_record(self) -> Path:
+        """Its record."""
+        return self.onnx.with_suffix(".json")
+
+
+class PairLogStage(LogStage[MeasuringT], PairStage[MeasuringT]):
+    """A stage that makes a log of a pair."""
+
+    @property
+    def workloads(self) -> Path:
+        """Those of the target."""
+        return self.path(paths.WORKLOADS, model=self["target"])
+
+    @property
+    def kernels_record(self) -> Path:
+        """That of the target."""
+        return self.path(f"{paths.KERNELS}.json", model=self["target"])

@@ -38,6 +38,7 @@ class Stage(ABC, Generic[SettingsT]):
             ``.json``, unless ``made`` is a folder that has it inside.
         anywhere: Whether the job may run on any machine, because nothing of it depends on where.
         plan: See above.
+        values: See above; the trial count is a number here.
         settings: What the artefact depends on.
         machine: Files that describe the machine, where the planning one cannot see it.
     """
@@ -52,16 +53,16 @@ class Stage(ABC, Generic[SettingsT]):
 
     def __init__(self, plan: Plan, values: Mapping[str, str]) -> None:
         self.plan = plan
-        self._values: dict[str, Any] = dict(values)
-        if "trials" in self._values:
-            self._values["trials"] = int(self._values["trials"])
-        made = settings_class(self.name).of(plan, self._values)
+        self.values: dict[str, Any] = dict(values)
+        if "trials" in self.values:
+            self.values["trials"] = int(self.values["trials"])
+        made = settings_class(self.name).of(plan, self.values)
         self.settings = made  # type: ignore[assignment]  # the class of the stage's own name
         self.machine = self.machine_files()
 
     def __getitem__(self, key: str) -> str:
         """What it is of, such as the name of its model."""
-        return str(self._values[key])
+        return str(self.values[key])
 
     def path(self, pattern: str, **more: object) -> Path:
         """A path for what the job is of.
@@ -70,7 +71,7 @@ class Stage(ABC, Generic[SettingsT]):
             pattern: With the wildcards of `rivulet.paths`.
             more: Values of further wildcards, or other ones.
         """
-        return Path(Pattern(pattern).at(**{**self._values, **more}))
+        return Path(Pattern(pattern).at(**{**self.values, **more}))
 
     @classmethod
     def record_pattern(cls) -> Pattern:

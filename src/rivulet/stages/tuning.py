@@ -131,10 +131,14 @@ class LogStage(MeasuringStage[MeasuringT]):
             mark_complete(self.folder, facts)
         else:
             job.tell(f"complete already, taken from {self.folder}")
-        self.write_record(self.publish(), {**facts, "journal": str(self.folder)})
+        self.write_record(self.publish(facts), {**facts, "journal": str(self.folder)})
 
-    def publish(self) -> list[Path]:
-        """Write the log's files to their place."""
+    def publish(self, facts: Mapping[str, Any]) -> list[Path]:
+        """Write the log's files to their place.
+
+        Args:
+            facts: What `measure` said of the log.
+        """
         return publish(self.folder, self.path(self.made))
 
     @abstractmethod

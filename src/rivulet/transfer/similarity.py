@@ -70,7 +70,9 @@ def write_similarity(rows: Iterable[Similar], path: Path) -> None:
 
 def _alike(kernels: Sequence[KnownKernel]) -> list[KnownKernel]:
     """Kernels with schedules enough, which all run at one FLOP per second."""
-    return [replace(one, seconds=max(one.flops, 1.0), schedules=_ENOUGH) for one in kernels]
+    return [
+        replace(one, seconds=max(one.flops, 1.0), schedules=_ENOUGH, timed=True) for one in kernels
+    ]
 
 
 def _same(kernels: Sequence[KnownKernel], workloads: set[str]) -> float:

@@ -156,7 +156,7 @@ def _grouped(
     return found
 
 
-def check_library(
+def check_donor(
     name: str, log: StoredLog, settings: Mapping[str, Any], other_hardware: bool
 ) -> str | None:
     """Is a log from elsewhere fit to be a source here?

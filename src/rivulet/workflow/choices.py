@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rivulet.config.model import Config
 from rivulet.hardware.fingerprint import Device
 from rivulet.hardware.place import CPU
 from rivulet.methods import DROPLET, TRANSFER_DROPLET, UNTUNED, method_of
-from rivulet.paths import POOL
-from rivulet.workflow.matrix import makes
+from rivulet.paths import POOL, Pattern, compiled_record_of
+from rivulet.workflow.matrix import makes, methods_of_pair, transfers_of
 
 
 def device_of(config: Config, hardware: str) -> Device:
@@ -67,3 +69,33 @@ def milestones(config: Config) -> list[int]:
     """
     further = gain_trials(config)[0] if studies_gain(config) else []
     return sorted({*config.trials, *further})
+
+
+def table_methods(config: Config, pair: Mapping[str, str]) -> list[str]:
+    """The methods of a pair's table, in order.
+
+    Args:
+        config: The configuration.
+        pair: Its ``source``, ``target``, ``hardware`` and ``log_kind``.
+    """
+    baselines = baselines_of(config, pair["target"], pair["hardware"])
+    searched = methods_of_pair(config, pair["source"], pair["log_kind"])
+    return [*baselines, *(one.name for one in searched)]
+
+
+def compiled_records(config: Config, source: str, log_kind: str) -> dict[str, Pattern]:
+    """Method to the record of what is compiled of a pair, in the order of its table."""
+    untuned = [method_of(UNTUNED)] if UNTUNED in config.benchmark.baselines else []
+    return {
+        one.name: compiled_record_of(one).at(model="{target}")
+        for one in [*untuned, *methods_of_pair(config, source, log_kind)]
+    }
+
+
+def ranked_models(config: Config) -> list[str]:
+    """The models whose logs are ranked as sources: those that no transfer is of need none."""
+    transfers = transfers_of(config)
+    if any(source == POOL for source, _ in transfers):
+        return list(config.models)
+    named = {name for pair in transfers for name in pair}
+    return [model for model in config.models if model in named] or list(config.models)
