@@ -68,4 +68,4 @@ def test_the_installed_command_is_this_one():
 def test_every_script_belongs_to_a_rule():
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     for path in (ROOT / "scripts").glob("[!_]*.py"):
-        assert f"scripts/{path.name} " in rules.replace('"', " "), path.name
+        assert f'command("{path.stem}")' in rules, path.name

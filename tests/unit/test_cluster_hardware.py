@@ -2,24 +2,34 @@
 
 import json
 import re
-import sys
+from dataclasses import replace
 
 import pytest
 import yte
 
 from conftest import ROOT
+from rivulet import paths
 from rivulet.config.load import ConfigError, validate_config
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.hardware.fingerprint import describe
 from rivulet.jobs import machine as machine_module
-from rivulet.jobs.cli import Command, configured_device
-from rivulet.jobs.machine import describe_node, read_machine, settings_on_node
+from rivulet.jobs.machine import (
+    FINGERPRINT_OF_NODE,
+    describe_node,
+    read_machine,
+    settings_on_node,
+)
 from rivulet.provenance import read_record, write_record
+from rivulet.stages import main as main_module
+from rivulet.stages.main import main
+from rivulet.stages.stage import Stage
 from rivulet.tvm_compat import installed_version
-from rivulet.workflow import stages
+from rivulet.workflow import plan as plan_module
+from rivulet.workflow.choices import device_of
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import expected_settings, load_workflow_config
-from rivulet.workflow.stages import FINGERPRINT_OF_NODE, device_of, stage_settings
+from rivulet.workflow.settings import stage_settings
 
 MODELS = {"models": {"alexnet": {"torchvision": "alexnet"}}}
 DEVICE = Device("zen4", "auto", 1)
@@ -28,6 +38,15 @@ PLANNED = {
     "fingerprint": FINGERPRINT_OF_NODE,
     "tvm": installed_version(),
 }
+
+
+class Told(Stage):
+    """A job that tells for which machine it works."""
+
+    name, about, keys, made = "compile", "About.", ("hardware",), paths.MACHINE
+
+    def work(self, job):
+        job.tell(f"works with {self.settings.fingerprint}")
 
 
 def config_of(**hardware):
@@ -63,13 +82,13 @@ def test_the_plan_for_a_cluster_has_nothing_of_the_machine_that_plans(monkeypatc
     def forbidden(device):
         raise AssertionError(device)
 
-    monkeypatch.setattr(stages, "fingerprint", forbidden)
+    monkeypatch.setattr(plan_module, "fingerprint", forbidden)
     config = config_of(zen4={"at": "cluster", "threads": 1024}, local={"threads": 1})
     for stage in ("machine", "kernels", "search", "benchmark"):
-        settings = stage_settings(config, stage, hardware="zen4", trials=5)
+        settings = stage_settings(Plan(config), stage, hardware="zen4", trials=5)
         assert settings["fingerprint"] == FINGERPRINT_OF_NODE
     with pytest.raises(AssertionError):
-        stage_settings(config, "kernels", hardware="local")
+        stage_settings(Plan(config), "kernels", hardware="local")
 
 
 def test_a_job_on_a_node_does_not_mind_hardware_that_is_elsewhere():
@@ -83,7 +102,9 @@ def test_a_job_gets_the_fingerprint_of_the_machine_that_it_is_for(tmp_path):
     path = write_machine(tmp_path)
     settings = settings_on_node(PLANNED, path)
     assert settings == {**PLANNED, "fingerprint": fingerprint(DEVICE)}
-    assert configured_device(settings) == DEVICE
+    stage = Told(Plan(config_of(zen4={"at": "cluster", "threads": 1})), {"hardware": "zen4"})
+    stage.settings = replace(stage.settings, fingerprint=settings["fingerprint"])
+    assert stage.device == DEVICE
 
 
 def test_a_job_on_another_machine_says_what_differs(tmp_path, monkeypatch):
@@ -103,15 +124,14 @@ def test_a_job_on_another_machine_says_what_differs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("anywhere", [False, True])
-def test_a_command_compares_before_it_works(tmp_path, monkeypatch, capfd, anywhere):
-    path = write_machine(tmp_path, features=["avx"], fingerprint="0123456789ab")
-    monkeypatch.setattr(
-        sys, "argv",
-        ["x", "--settings", json.dumps(PLANNED), "--record", "r", "--machine", str(path)],
-    )  # fmt: skip
-    status = Command("About.", "search", anywhere=anywhere).run(
-        lambda job, options: job.tell(f"works with {options.settings['fingerprint']}")
-    )
+def test_a_job_compares_before_it_works(tmp_path, monkeypatch, capfd, anywhere):
+    monkeypatch.chdir(tmp_path)
+    write_machine(tmp_path / "results", features=["avx"], fingerprint="0123456789ab")
+    Plan(config_of(zen4={"at": "cluster", "threads": 1})).write()
+    monkeypatch.setattr(Told, "anywhere", anywhere)
+    monkeypatch.setattr(main_module, "stage_class", lambda name: Told)
+    (plan,) = (tmp_path / "logs").glob("plan-*.json")
+    status = main("told", arguments=["--plan", str(plan), "--hardware", "zen4"])
     text = capfd.readouterr().err
     assert status == (0 if anywhere else 1)
     assert ("they differ in features" in text) != anywhere
@@ -148,13 +168,13 @@ def test_records_are_expected_to_have_the_fingerprint_of_the_machine_s_descripti
     subject = {"hardware": "zen4", "model": "alexnet"}
     kernels = tmp_path / "zen4/kernels/alexnet.json"
     write_record(kernels, "kernels", subject, {}, [], [])
-    wanted = expected_settings(config, read_record(kernels), tmp_path)
+    wanted = expected_settings(Plan(config), read_record(kernels), tmp_path)
     assert wanted["fingerprint"] == FINGERPRINT_OF_NODE
     path = write_machine(tmp_path, fingerprint="0123456789ab")
-    wanted = expected_settings(config, read_record(kernels), tmp_path)
+    wanted = expected_settings(Plan(config), read_record(kernels), tmp_path)
     assert wanted["fingerprint"] == "0123456789ab"
     # The description itself is as it was planned, whatever it found.
-    wanted = expected_settings(config, read_record(path), tmp_path)
+    wanted = expected_settings(Plan(config), read_record(path), tmp_path)
     assert wanted["fingerprint"] == FINGERPRINT_OF_NODE
 
 
@@ -193,12 +213,14 @@ def test_the_profile_gives_every_measuring_rule_a_node():
     profile = yte.process_yaml(
         (ROOT / "profiles/slurm/config.yaml").read_text(), require_use_yte=True
     )
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
     measuring = {
         block.split(":")[0].removeprefix("rule ")
-        for path in (ROOT / "rules").glob("*.smk")
-        for block in re.split(r"(?m)^(?=rule )", path.read_text())
+        for block in re.split(r"(?m)^(?=rule )", text)
         if "        device=1," in block
     }
+    inherited = re.findall(r"(?m)^use rule (\w+) as (\w+) with:", text)
+    measuring |= {heir for base, heir in inherited if base in measuring}
     assert measuring == set(profile["set-resources"])
     for rule in measuring:
         assert resource(profile, rule, "slurm_extra", hardware="zen4") == "--exclusive"
@@ -207,7 +229,6 @@ def test_the_profile_gives_every_measuring_rule_a_node():
 
 def test_every_rule_of_a_hardware_is_given_its_machine():
     for path in (ROOT / "rules").glob("*.smk"):
-        for block in re.split(r"(?m)^(?=rule )", path.read_text()):
+        for block in re.split(r"(?m)^(?=rule |use rule )", path.read_text()):
             if re.search(r'settings\("(?!machine)[\w-]+", "hardware"', block):
                 assert "MACHINE_FILE_OF," in block, block.splitlines()[0]
-                assert re.search(r"\+ MACHINE\b", block), block.splitlines()[0]

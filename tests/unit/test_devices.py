@@ -13,16 +13,11 @@ from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.hardware.place import Connection, Location
 from rivulet.hardware.tracker import PENDING, PUT, UPDATE_INFO, Tracker, TrackerUnreachable
-from rivulet.jobs.cli import CONNECTIONS, configured_device
 from rivulet.rpc_server.tracker import Tracker as TrackerServer
-from rivulet.tvm_compat import installed_version
-from rivulet.workflow.stages import (
-    baselines_of,
-    connections_of,
-    device_of,
-    execution_settings,
-    stage_settings,
-)
+from rivulet.stages.main import stage_class
+from rivulet.workflow.choices import baselines_of, device_of
+from rivulet.workflow.plan import Plan
+from rivulet.workflow.settings import stage_settings
 from rpc_fleet import wait_for
 
 
@@ -36,12 +31,12 @@ def configured(**rpc):
 def test_where_a_device_is_reached_is_part_of_no_result():
     one, other = configured(), configured(tracker="h:1", devices=3, session_timeout_s=99)
     for stage in ("search", "transfer", "benchmark", "package"):
-        assert stage_settings(one, stage, hardware="board") == stage_settings(
-            other, stage, hardware="board"
+        assert stage_settings(Plan(one), stage, hardware="board") == stage_settings(
+            Plan(other), stage, hardware="board"
         )
-    assert execution_settings(one) == execution_settings(other)
-    assert connections_of(one)["board"]["tracker"] == "10.0.0.1:9190"
-    assert set(connections_of(one)) == {"board"}
+    assert Plan(one).device("board").connection.tracker == "10.0.0.1:9190"
+    assert Plan(other).device("board").connection.tracker == "h:1"
+    assert Plan(one).device("local").connection is None
 
 
 def test_another_key_or_target_is_another_device():
@@ -52,20 +47,19 @@ def test_another_key_or_target_is_another_device():
     assert "key" not in json.loads(local.to_json())  # what is known of local devices stays as it is
 
 
-def test_a_job_reads_from_its_environment_how_the_device_is_reached(monkeypatch):
+def test_a_job_is_told_by_the_plan_how_the_device_is_reached(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     config = configured(compiler="some-gcc")
-    device = device_of(config, "board")
-    settings = {
-        "device": device.to_json(), "fingerprint": fingerprint(device), "tvm": installed_version()
-    }  # fmt: skip
-    monkeypatch.setenv(CONNECTIONS, json.dumps(connections_of(config)))
-    found = configured_device(settings)
-    assert found.location == Location("cpu", 0, 4, device.connection)
-    assert found.linker == "some-gcc"
-    assert Location.from_json(found.location.to_json()) == found.location
-    monkeypatch.delenv(CONNECTIONS)
-    with pytest.raises(UserError, match="nothing says how it is reached; set RIVULET_CONNECTIONS"):
-        configured_device(settings).location  # noqa: B018
+    Plan(config).write()
+    plan = Plan.read(Plan(config).path)
+    stage = stage_class("search")(plan, {"model": "a", "hardware": "board", "trials": "5"})
+    device = stage.device
+    assert device == device_of(config, "board")
+    assert device.location == Location("cpu", 0, 4, device_of(config, "board").connection)
+    assert device.linker == "some-gcc"
+    assert Location.from_json(device.location.to_json()) == device.location
+    with pytest.raises(UserError, match="nothing says how it is reached"):
+        Device.from_json(stage.settings.device).location  # noqa: B018
 
 
 def test_locks_are_those_of_the_device_and_of_the_cpu_that_compiles():

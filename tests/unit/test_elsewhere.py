@@ -1,26 +1,29 @@
 """Hardware elsewhere: what is planned, what must be here, and what is refused when collecting."""
 
 import csv
+import io
 import json
-import subprocess
-import sys
+import logging
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from rivulet.benchmark.table import MethodRow
 from rivulet.config import ConfigError, validate_config
 from rivulet.errors import UserError
+from rivulet.jobs import Job
 from rivulet.provenance import read_record, write_record
 from rivulet.provenance.reconcile import survey
+from rivulet.stages.main import stage_class
 from rivulet.tables import write_table
-from rivulet.workflow import stages
+from rivulet.workflow import plan as plan_module
+from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.elsewhere import check_elsewhere, needed_files, notes_on_elsewhere
 from rivulet.workflow.packages import package_manifests
+from rivulet.workflow.plan import Plan, Planned
 from rivulet.workflow.planning import expected_settings, load_workflow_config
 from rivulet.workflow.report_files import report_files
-from rivulet.workflow.stages import planned_hardware, stage_settings
+from rivulet.workflow.settings import stage_settings
 
 BOTH = {"a": {}, "b": {"at": "elsewhere", "threads": 1000}}
 
@@ -56,7 +59,7 @@ def test_no_fingerprint_of_this_machine_is_taken_for_it(tmp_path, monkeypatch):
         asked.append(device.name)
         return "0123"
 
-    monkeypatch.setattr(stages, "fingerprint", watched)
+    monkeypatch.setattr(plan_module, "fingerprint", watched)
     both = config()
     load_workflow_config(both.model_dump(mode="json"), [])
     records = {}
@@ -67,7 +70,7 @@ def test_no_fingerprint_of_this_machine_is_taken_for_it(tmp_path, monkeypatch):
             table.with_suffix(".json"), "kernels", {"model": "m", "hardware": hardware}, {}, [],
             [table],
         )  # fmt: skip
-        records[hardware] = expected_settings(both, record)
+        records[hardware] = expected_settings(Plan(both), record)
     assert records["a"]["fingerprint"] == "0123"
     assert records["b"] is None
     assert set(asked) == {"a"}
@@ -98,7 +101,11 @@ def test_other_settings_there_are_a_note(tmp_path, monkeypatch):
     fill(tmp_path, files)
     (place,) = [tmp_path / f for f in files if f.endswith("benchmarks/ansor-10/m-to-n.json")]
     subject = {"hardware": "b", "target": "n", "source": "m", "trials": "10"}
-    settings = json.loads(json.dumps(stage_settings(both, "benchmark")))
+    settings = json.loads(
+        json.dumps(
+            stage_settings(Plan(both, "", {"b": Planned("", "")}), "benchmark", hardware="b")
+        )
+    )
     settings |= {"fingerprint": "0123", "device": "{}", "tvm": "0.1"}
     write_record(place, "benchmark", subject, settings, [], [place.with_suffix(".csv")])
     assert notes_on_elsewhere(both) == []
@@ -156,37 +163,37 @@ def pair(folder, hardware, fingerprint, target, cpu, place=None):
     return table
 
 
-def collect(folder, *tables):
-    command = [
-        sys.executable, str(ROOT / "scripts/collect_benchmarks.py"), "--tables", *map(str, tables),
-        "--table", str(folder / "all.csv"), "--record", str(folder / "all.json"),
-    ]  # fmt: skip
-    return subprocess.run(command, text=True, capture_output=True, check=False)
+def collect(monkeypatch, folder, *tables):
+    """Collect some tables into results/benchmarks.csv."""
+    monkeypatch.chdir(folder)
+    stage = stage_class("collect")(Plan(config()), {})
+    stage.tables = list(tables)
+    stage.run(Job("collect", logging.getLogger("test"), folder, io.StringIO()))
+    return folder / "results/benchmarks.csv"
 
 
-def test_tables_of_two_machines_are_collected(tmp_path):
+def test_tables_of_two_machines_are_collected(tmp_path, monkeypatch):
     one = pair(tmp_path, "a", "aaaa", "m", "A CPU")
     other = pair(tmp_path, "b", "bbbb", "m", "Another CPU")
-    done = collect(tmp_path, one, other)
-    assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader((tmp_path / "all.csv").open()))
+    whole = collect(monkeypatch, tmp_path, one, other)
+    rows = list(csv.DictReader(whole.open()))
     assert [(row["hardware"], row["fingerprint"]) for row in rows] == [("a", "aaaa"), ("b", "bbbb")]
-    assert len(read_record(tmp_path / "all.json").inputs) == 2
+    assert len(read_record(whole.with_suffix(".json")).inputs) == 2
 
 
-def test_two_machines_under_one_name_are_not_collected(tmp_path):
+def test_two_machines_under_one_name_are_not_collected(tmp_path, monkeypatch):
     one = pair(tmp_path, "a", "aaaa", "m", "A CPU")
     other = pair(tmp_path, "a", "bbbb", "n", "Another CPU")
-    done = collect(tmp_path, one, other)
-    assert done.returncode == 1
+    with pytest.raises(UserError) as caught:
+        collect(monkeypatch, tmp_path, one, other)
+    said = str(caught.value)
     for text in ("hardware 'a'", "aaaa (A CPU, 2 threads", "bbbb (Another CPU, 2 threads"):
-        assert text in done.stderr
-    assert str(one.with_suffix(".json")) in done.stderr
-    assert str(other.with_suffix(".json")) in done.stderr
-    assert not (tmp_path / "all.csv").exists()
+        assert text in said
+    assert str(one.with_suffix(".json")) in said
+    assert str(other.with_suffix(".json")) in said
+    assert not (tmp_path / "results/benchmarks.csv").exists()
 
 
-def test_a_tree_under_another_name_is_not_collected(tmp_path):
-    done = collect(tmp_path, pair(tmp_path, "a", "aaaa", "m", "A CPU", place="b"))
-    assert done.returncode == 1
-    assert "a result of the hardware 'a', but lies in the folder of 'b'" in done.stderr
+def test_a_tree_under_another_name_is_not_collected(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="of the hardware 'a', but lies in the folder of 'b'"):
+        collect(monkeypatch, tmp_path, pair(tmp_path, "a", "aaaa", "m", "A CPU", place="b"))

@@ -11,8 +11,9 @@ from rivulet.report.reference.stage_times import stage_times
 from rivulet.workflow.matrix import makes, methods_of_pair, models_of, source_logs
 from rivulet.workflow.measuring import measuring_rules
 from rivulet.workflow.packages import package_manifests
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.report_files import report_files
-from rivulet.workflow.stages import stage_settings
+from rivulet.workflow.settings import stage_settings
 
 ANNEAL = Method(
     name="anneal", title="annealing", colour="#123456", folder="anneal", work="annealing",
@@ -80,7 +81,7 @@ def test_a_new_method_is_planned_by_its_entry_alone(added):
     assert "results/local/graft/ansor-80/alexnet-to-resnet18/trials.csv" not in histories
     manifests = package_manifests(wanted)
     assert "results/local/library/alexnet-anneal-80/manifest.json" in manifests
-    settings = stage_settings(wanted, "anneal", hardware="local", trials=80)
+    settings = stage_settings(Plan(wanted), "anneal", hardware="local", trials=80)
     assert {"format", "search", "measure", "space", "trials"} <= set(settings)
     assert "anneal" in stages_with_code()
 

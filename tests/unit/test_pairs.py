@@ -8,8 +8,10 @@ import pytest
 
 from rivulet.config import ConfigError, torchvision_names, validate_config
 from rivulet.config.pairing import unranked
+from rivulet.workflow.choices import transfer_sources
+from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import notes_on_pairs
-from rivulet.workflow.stages import stage_settings, transfer_sources
+from rivulet.workflow.settings import stage_settings
 
 NAMES = (
     "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "vgg11", "vgg16",
@@ -124,17 +126,18 @@ def test_a_family_makes_nothing_stale():
         validate_config({"models": {"a": {"torchvision": "alexnet", **more}}})
         for more in ({}, {"family": "mine"})
     )
-    assert stage_settings(plain, "export", model="a") == stage_settings(told, "export", model="a")
-    assert "family" not in stage_settings(told, "export", model="a")["model"]
+    one, other = (stage_settings(Plan(config), "export", model="a") for config in (plain, told))
+    assert one == other
+    assert "family" not in other["model"]
 
 
 def test_keys_that_are_not_given_make_no_export_stale(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"onnx")
     entry = {"onnx": str(tmp_path / "m.onnx")}
     config = validate_config({"models": {"a": entry}})
-    assert stage_settings(config, "export", model="a")["model"] == entry
+    assert stage_settings(Plan(config), "export", model="a")["model"] == entry
     config = validate_config({"models": {"a": {**entry, "shape": [1, 4]}}})
-    assert stage_settings(config, "export", model="a")["model"] == {**entry, "shape": [1, 4]}
+    assert stage_settings(Plan(config), "export", model="a")["model"] == {**entry, "shape": [1, 4]}
 
 
 def test_a_family_makes_no_other_model():

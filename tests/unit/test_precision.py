@@ -4,9 +4,14 @@ import pytest
 
 from rivulet.config import validate_config
 from rivulet.models.precision import allowed_error, tolerance_for
-from rivulet.workflow.stages import stage_settings
+from rivulet.workflow.plan import Plan
+from rivulet.workflow.settings import stage_settings
 
 BENCHMARK = validate_config({"models": {"a": {"torchvision": "resnet18"}}}).plain["benchmark"]
+
+
+def settings_of(config, stage):
+    return stage_settings(Plan(config), stage, hardware="local")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,10 @@ def test_schedules_are_not_judged_more_strictly_than_the_benchmark_judges(precis
     config = validate_config(
         {"models": {"a": {"torchvision": "resnet18"}}, "benchmark": tolerances}
     )
-    settings, facts = stage_settings(config, stage), {"precision": precision}
+    settings, facts = (
+        settings_of(config, stage),
+        {"precision": precision},
+    )
     expected, _ = tolerance_for(config.plain["benchmark"], facts)
     assert allowed_error(settings[stage]["tolerance"], settings["benchmark"], facts) == expected
     assert allowed_error(9e-2, settings["benchmark"], facts) == 9e-2
@@ -37,12 +45,13 @@ def test_schedules_are_not_judged_more_strictly_than_the_benchmark_judges(precis
 
 def test_tolerances_that_are_the_default_are_no_setting_of_a_search():
     config = validate_config({"models": {"a": {"torchvision": "resnet18"}}})
-    assert "benchmark" not in stage_settings(config, "transfer")
+    assert "benchmark" not in settings_of(config, "transfer")
     assert allowed_error(1e-3, {}, {"precision": "qdq"}) == 5e-2
 
 
 def test_a_search_knows_nothing_of_the_benchmarks_tolerances():
     models = {"models": {"a": {"torchvision": "resnet18"}}}
     config = validate_config({**models, "benchmark": {"tolerance_qdq": 0.08}})
-    assert stage_settings(config, "transfer")["benchmark"] == {"tolerance_qdq": 0.08}
-    assert stage_settings(config, "search") == stage_settings(validate_config(models), "search")
+    assert settings_of(config, "transfer")["benchmark"] == {"tolerance_qdq": 0.08}
+    plain = validate_config(models)
+    assert settings_of(config, "search") == settings_of(plain, "search")

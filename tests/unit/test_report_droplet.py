@@ -333,10 +333,10 @@ def test_the_script_finds_the_tables_by_the_configuration(
     for path in tables:
         write_record(path.with_suffix(".json"), "collect", {}, {}, [], [path])
     config = {"models": {"resnet18": {"torchvision": "resnet18"}}, "pairs": [], "pool": False}
-    page, record = tmp_path / "report.html", tmp_path / "report.json"
+    page, record = tmp_path / "results/report.html", tmp_path / "results/report.json"
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
     subprocess.run(
-        [sys.executable, SCRIPT, "--page", page, "--record", record,
-         "--settings", json.dumps({"config": config})],
+        [sys.executable, SCRIPT, "--configfile", "config.yaml"],
         check=True, capture_output=True, cwd=tmp_path,
     )  # fmt: skip
     assert "Against more of Ansor's search" in section(page.read_text())

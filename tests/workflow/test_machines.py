@@ -3,15 +3,13 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from machines import OTHER, as_other_machine
 from rivulet.provenance.machines import machines_of
 from rivulet.provenance.record import _files_digest, records_below
-from workflow.conftest import Checkout, environment, rows_of, small_models
+from workflow.conftest import Checkout, rows_of, small_models
 
 LOCAL = {"threads": 1}
 
@@ -113,14 +111,7 @@ def test_a_clash_within_a_tree_is_found_when_collecting(finished):
     for end in ("csv", "json"):
         place = folder / f"results/local/benchmarks/ansor-24/wide-to-narrow.{end}"
         place.write_text(place.read_text().replace(mine, OTHER))
-    tables = sorted((folder / "results/local/benchmarks/ansor-24").glob("*.csv"))
-    done = subprocess.run(
-        [
-            sys.executable, "scripts/collect_benchmarks.py", "--tables", *map(str, tables),
-            "--table", "all.csv", "--record", "all.json",
-        ],
-        cwd=folder, text=True, capture_output=True, env=environment(), check=False,
-    )  # fmt: skip
+    done = finished.rivulet("collect", "--config", "config/test.yaml")
     assert done.returncode == 1
     assert OTHER in done.stderr
     assert mine in done.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from rivulet.cli.options import pattern_argument
 from rivulet.conformance.exported.exporting import EXPORTERS
 from rivulet.conformance.exported.judging import UNCLEAR, Row
 from rivulet.conformance.exported.samples import SAMPLES, Sample
@@ -24,7 +25,6 @@ from rivulet.conformance.exported.table import BEGIN, END, export_table, totals
 from rivulet.errors import UserError
 from rivulet.hardware.cpu import cpu_info, usable_cpus
 from rivulet.jobs.bounded import run_bounded
-from rivulet.jobs.cli import pattern_argument
 from rivulet.tables import put_between, read_own_table, write_table
 
 PAGE = Path("docs/exported_models.md")

@@ -1,6 +1,6 @@
 """Export models of torchvision, extract their kernels, and write a table of what came out.
 
-Each model goes through the workflow's own two commands, each in a process of its own with a bound
+Each model goes through the workflow's own two jobs, each in a process of its own with a bound
 on memory and time; its files are removed before the next model's turn. Rows that are in the table
 already are kept, so the same command goes on after an interruption.
 """
@@ -21,15 +21,13 @@ from typing import Any
 
 import psutil
 
+from rivulet import paths
 from rivulet.config.torchvision_names import classification_models
-from rivulet.hardware import Device, fingerprint
-from rivulet.jobs.bounded import run_bounded
+from rivulet.jobs.bounded import Bounded, run_bounded
 from rivulet.jobs.progress import duration
 from rivulet.provenance import read_record
 from rivulet.tables import put_between, read_own_table, write_table
-from rivulet.tvm_compat import installed_version
 
-SCRIPTS = Path("scripts")
 OTHER_SIZES = {"inception_v3": 299}
 SIZE = 224
 # Errors against ONNX Runtime up to this are counted; it is the config's tolerance that judges.
@@ -58,45 +56,36 @@ class ModelRow:
     error: str = ""
 
 
-def make_row(name: str, device: Device, limits: argparse.Namespace, folder: Path) -> ModelRow:
-    """Take one model through both commands."""
+def make_row(name: str, limits: argparse.Namespace, folder: Path) -> ModelRow:
+    """Take one model through both jobs."""
     size = OTHER_SIZES.get(name, SIZE)
     shape = [1, 3, size, size]
     facts: dict[str, Any] = {"model": name, "input": "x".join(map(str, shape))}
-    model, record = folder / f"{name}.onnx", folder / f"{name}.json"
-    kernels = folder / f"{name}.kernels.json"
-    settings: dict[str, Any] = {
-        "model": {"torchvision": name, "shape": shape, "weights": "random", "seed": 0},
+    config = {
+        "models": {name: {"torchvision": name, "shape": shape}},
+        "hardware": {"local": {"threads": limits.threads or "auto"}},
     }
-    seconds, peak, problem = run_bounded(
-        [
-            sys.executable, SCRIPTS / "export_model.py", "--subject", f"model={name}",
-            "--settings", json.dumps(settings), "--onnx", model, "--record", record,
-            "--format-file", "rules/export_format.txt",
-            "--log", folder / "export.log",
-        ],
-        limits.timeout, limits.memory_gib,
-    )  # fmt: skip
+    (folder / "config.yaml").write_text(json.dumps(config))  # which is YAML too
+
+    def run(stage: str) -> Bounded:
+        command = [
+            sys.executable, "-m", "rivulet", stage, "--configfile", "config.yaml", "--model", name,
+        ]  # fmt: skip
+        return run_bounded(command, limits.timeout, limits.memory_gib, folder)
+
+    seconds, peak, problem = run("export")
     if problem:
         return ModelRow(**facts, error=f"export: {reason_in(problem, name)}")
+    results = folder / paths.RESULTS
+    exported = read_record((paths.MODEL + ".json").below(results, model=name)).facts
     facts |= {
-        "parameters": read_record(record).facts["parameters"],
+        "parameters": exported["parameters"],
         "export_seconds": round(seconds, 1), "export_gib": round(peak, 2),
     }  # fmt: skip
-    settings = {
-        "device": device.to_json(), "fingerprint": fingerprint(device), "tvm": installed_version(),
-    }  # fmt: skip
-    seconds, peak, problem = run_bounded(
-        [
-            sys.executable, SCRIPTS / "extract_kernels.py", "--subject", f"model={name}",
-            "--settings", json.dumps(settings), "--onnx", model, "--model-record", record,
-            "--table", folder / "kernels.csv", "--workloads", folder / "workloads.json.gz",
-            "--record", kernels, "--log", folder / "kernels.log",
-        ],
-        limits.timeout, limits.memory_gib,
-    )  # fmt: skip
+    seconds, peak, problem = run("kernels")
     if problem:
         return ModelRow(**facts, error=f"kernels: {reason_in(problem, name)}")
+    kernels = (paths.KERNELS + ".json").below(results, hardware="local", model=name)
     found = read_record(kernels).facts
     return ModelRow(
         **facts, kernels=found["kernels"], classes=found["classes"], gflop=found["gflop"],
@@ -177,8 +166,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the model's files removed
-    entry = {"threads": options.threads or "auto", "target": "auto", "runner": "local"}
-    device = Device.from_settings("local", entry)
     rows = {row.model: row for row in read_own_table(ModelRow, options.out)}
     if options.again is not None:
         gone = options.again or [name for name, row in rows.items() if row.error]
@@ -190,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number, name in enumerate(todo, 1):
         folder = Path(tempfile.mkdtemp(prefix="rivulet-models-", dir=options.work))
         try:
-            row = rows[name] = make_row(name, device, options, folder)
+            row = rows[name] = make_row(name, options, folder)
         finally:
             shutil.rmtree(folder)
         partial = options.out.with_name(f"{options.out.name}.partial")

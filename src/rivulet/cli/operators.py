@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from rivulet.cli.options import pattern_argument
 from rivulet.conformance.cases import FUNCTION_BODIES, usable_cases
 from rivulet.conformance.judging import Verdict
 from rivulet.conformance.light import light_cases
 from rivulet.conformance.running import run_cases
 from rivulet.conformance.table import operator_table, totals, write_page
-from rivulet.jobs.cli import pattern_argument
 
 PAGE = Path("docs/operators.md")
 

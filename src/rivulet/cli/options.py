@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 
 def described(name: str, text: str | None) -> argparse.ArgumentParser:
@@ -16,3 +17,15 @@ def described(name: str, text: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog=f"rivulet {name}", description=first, epilog=" ".join(more.split())
     )
+
+
+def pattern_argument(text: str) -> re.Pattern[str]:
+    """A regular expression on the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}") from error

@@ -118,9 +118,8 @@ class Device:
             return Location(self.kind, 0, self.threads)
         if self.connection is None:
             raise UserError(
-                f"hardware '{self.name}': nothing says how it is reached; set RIVULET_CONNECTIONS "
-                f'to \'{{"{self.name}": {{"tracker": "HOST:PORT", "key": "{self.key}"}}}}\', as '
-                "the workflow does"
+                f"hardware '{self.name}': nothing says how it is reached; that is the config's "
+                f"hardware.{self.name}.rpc"
             )
         return Location(self.kind, 0, self.threads, self.connection)
 

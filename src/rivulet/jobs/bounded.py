@@ -28,17 +28,20 @@ class Bounded(NamedTuple):
     problem: str
 
 
-def run_bounded(command: Sequence[str | Path], seconds: float, gib: float) -> Bounded:
+def run_bounded(
+    command: Sequence[str | Path], seconds: float, gib: float, folder: Path | None = None
+) -> Bounded:
     """Run a command to its end, or to a bound.
 
     Args:
         command: The command.
         seconds: Time that it may take.
         gib: Memory that it and all that it starts may have together, in GiB.
+        folder: Folder that it works in; this process's by default.
     """
     started, peak, problem = time.monotonic(), 0, ""
     with tempfile.TemporaryFile("w+", errors="replace") as heard:
-        child = subprocess.Popen(command, stdout=heard, stderr=heard)
+        child = subprocess.Popen(command, stdout=heard, stderr=heard, cwd=folder)
         try:
             while child.poll() is None:
                 time.sleep(_POLL_SECONDS)
