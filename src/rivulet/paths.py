@@ -87,6 +87,8 @@ def _allowed(wildcard: str) -> str:
     return "|".join(names.get(wildcard, ["[^/]+?"]))
 
 
+PLAN = Pattern(f"{TEXT_LOGS}/plan-{{config}}.json")
+"""What a run writes for its jobs."""
 # Of a pair, in its paths and in what jobs call it.
 PAIR = Pattern("{source}-to-{target}")
 

@@ -20,7 +20,7 @@ ROOMS = (
     "errors", "figures", "kinship", "generated", "tables", "methods", "paths", "tvm_compat",
     "config", "models", "graph", "hardware", "provenance", "jobs", "rpc_server", "kernels",
     "schedules", "measure", "records", "verify", "tuning", "search", "droplet", "transfer",
-    "log_tools", "benchmark", "conformance", "deploy", "report", "workflow", "cli",
+    "log_tools", "benchmark", "conformance", "deploy", "report", "workflow", "stages", "cli",
     "__main__",
 )  # fmt: skip
 
@@ -33,14 +33,9 @@ CORNERS = (
 )  # fmt: skip
 
 LONG_FILES: set[str] = set()
-LONG_FUNCTIONS = {
-    "scripts/package_model.py package",
-    "workflow/stages.py stage_settings",
-}
+LONG_FUNCTIONS: set[str] = set()
 MANY_PARAMETERS = {
     "log_tools/validate.py validate_records",
-    "scripts/transfer_schedules.py mend",
-    "scripts/transfer_schedules.py prove",
     "search/evolutionary.py __init__",
     "transfer/candidates.py __init__",
     "tuning/session.py __init__",
@@ -52,7 +47,6 @@ OPEN_CORNERS = {
 }
 MANY_KEYWORDS = {
     "tuning/session.py __init__",
-    "workflow/stages.py stage_settings",
 }
 
 

@@ -18,7 +18,7 @@ def measuring_rules(folder: Path = RULES) -> dict[str, str]:
     """
     text = "\n".join(path.read_text() for path in sorted(folder.glob("*.smk")))
     found: dict[str, str] = {}
-    for name, copy, body in _RULE.findall(text):
+    for name, copy, body in sorted(_RULE.findall(text), key=lambda one: bool(one[1])):
         measures = re.search(r"(?m)^ +device=1,", body) or (copy and name in found)
         stage = _STAGE.search(body)
         if measures:

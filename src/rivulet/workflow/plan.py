@@ -13,6 +13,7 @@ from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.hardware.place import Connection
 from rivulet.jobs.machine import FINGERPRINT_OF_NODE
+from rivulet.paths import PLAN
 from rivulet.provenance.record import write_atomically
 from rivulet.tvm_compat import installed_version
 from rivulet.workflow.choices import device_of, planned_hardware
@@ -66,7 +67,7 @@ class Plan:
     def path(self) -> Path:
         """Where it is written, by the config alone, so that every process of a run agrees."""
         digest = hashlib.sha256(self.config.canonical_json().encode()).hexdigest()
-        return Path(f"logs/plan-{digest[:12]}.json")
+        return Path(PLAN.at(config=digest[:12]))
 
     def write(self) -> None:
         """Write it for the jobs."""

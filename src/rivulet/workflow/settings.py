@@ -6,16 +6,13 @@ what the artefact is of. Their record goes into the artefact's and into Snakemak
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
-from rivulet.config.model import Config
 from rivulet.config.sections import (
     Benchmark,
     Droplet,
@@ -26,13 +23,10 @@ from rivulet.config.sections import (
 )
 from rivulet.methods import stage_sections
 from rivulet.paths import POOL
-from rivulet.provenance.code import code_digest
 from rivulet.provenance.record import Record
-from rivulet.workflow.choices import transfer_sources
-from rivulet.workflow.matrix import transfer_names
 from rivulet.workflow.plan import Plan
+from rivulet.workflow.settings_parts import COMPILED_FORMAT, Asked, part
 
-COMPILED_FORMAT = 2  # a transfer's too
 # What of a section changes no result.
 _LEFT_OUT = {
     # How many workers build, what memory they may take and when they are replaced.
@@ -45,9 +39,6 @@ _WRITTEN = {
     "timing": "benchmark", "tolerances": "benchmark", "donors": "library",
     "taken_donors": "library", "counts": "trials",
 }  # fmt: skip
-
-# Settings are asked for once for each pair and record, and reading a version opens files.
-version = cache(importlib.metadata.version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +62,8 @@ class StageSettings:
             plan: The plan.
             values: What it is of, by the names of wildcards.
         """
-        asked = _Asked(plan, values)
-        return cls(**{one.name: _part(one.name, asked) for one in fields(cls)})
+        asked = Asked(plan, values)
+        return cls(**{one.name: part(one.name, asked) for one in fields(cls)})
 
     def record(self) -> dict[str, Any]:
         """As JSON values; what does not apply is left out."""
@@ -89,129 +80,6 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude=_LEFT_OUT.get(name))
     return value
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What settings are asked for."""
-
-    plan: Plan
-    values: Mapping[str, Any]
-
-    @property
-    def config(self) -> Config:
-        return self.plan.config
-
-    @property
-    def hardware(self) -> str:
-        return str(self.values["hardware"])
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return self.config.plain
-
-    @property
-    def definition(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.data["models"][self.values["model"]]
-        return found
-
-    @property
-    def from_torchvision(self) -> bool:
-        return "torchvision" in self.definition
-
-    @property
-    def benchmark(self) -> dict[str, Any]:
-        section: dict[str, Any] = self.data["benchmark"]
-        return section
-
-    @property
-    def sources(self) -> list[str]:
-        return transfer_sources(self.config, self.values["source"], self.values["target"])
-
-
-def _definition(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model or log is; its family decides which transfers there are, and changes none.
-
-    A key that is not given is left out, so that a new one makes nothing stale.
-    """
-    return {k: value for k, value in data.items() if k != "family" and value is not None}
-
-
-def _tolerances(asked: _Asked) -> dict[str, Any] | None:
-    """What a search by droplet and a transfer know of the benchmark.
-
-    Tolerances that are the default are left out, so that what was made before they counted there
-    is not stale.
-    """
-    default = Benchmark()
-    told = {
-        key: value
-        for key, value in asked.benchmark.items()
-        if key.startswith("tolerance") and value != getattr(default, key)
-    }
-    return told or None
-
-
-def _installed(name: str, wanted: Callable[[str], bool]) -> Callable[[_Asked], str | None]:
-    """Version of a runtime where some baseline of the config needs it."""
-    return lambda asked: version(name) if any(map(wanted, asked.benchmark["baselines"])) else None
-
-
-def _taken_sources(asked: _Asked) -> list[str] | None:
-    """Sources of a pool: those of a pair are in its name, and all pairs have the same settings."""
-    return asked.sources if asked.values.get("source") == POOL else None
-
-
-def _taken_donors(asked: _Asked) -> dict[str, Any] | None:
-    """Donors among the sources of a transfer."""
-    if "source" not in asked.values:
-        return None
-    donors = [name for name in asked.sources if name in asked.config.donors]
-    return {name: _definition(asked.data["donors"][name]) for name in donors}
-
-
-def _pairs(asked: _Asked) -> str:
-    """Names of all pairs: more than a command line may hold, where the models are many."""
-    names = "\n".join(transfer_names(asked.config))
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
-
-
-# Each part of the settings.
-_PARTS: dict[str, Callable[[_Asked], Any]] = {
-    "device": lambda asked: asked.plan.planned(asked.hardware).device,
-    "fingerprint": lambda asked: asked.plan.planned(asked.hardware).fingerprint,
-    "tvm": lambda asked: asked.plan.tvm,
-    "model": lambda asked: _definition(asked.definition),
-    "torchvision": lambda asked: version("torchvision") if asked.from_torchvision else None,
-    "space": lambda asked: asked.config.hardware[asked.hardware].space,
-    "trials": lambda asked: asked.values.get("trials"),
-    "tolerances": _tolerances,
-    "compile": lambda _: COMPILED_FORMAT,
-    "sources": _taken_sources,
-    "taken_donors": _taken_donors,
-    "donors": lambda asked: {k: _definition(one) for k, one in asked.data["donors"].items()},
-    "timing": lambda asked: asked.config.benchmark,
-    "onnxruntime": lambda _: version("onnxruntime"),
-    "torch": _installed("torch", lambda baseline: baseline.startswith("torch")),
-    "openvino": _installed("openvino", lambda baseline: baseline == "openvino"),
-    "repetitions": lambda asked: asked.config.droplet_study.repetitions,
-    "rounds": lambda asked: asked.config.droplet_study.rounds,
-    "significance": lambda asked: asked.config.droplet.significance,
-    "seed": lambda asked: asked.config.benchmark.seed,
-    "confidence": lambda asked: asked.config.benchmark.confidence,
-    "bootstrap_resamples": lambda asked: asked.config.benchmark.bootstrap_resamples,
-    "pairs": _pairs,
-    "counts": lambda asked: list(asked.config.trials),
-    "logs": lambda asked: list(asked.config.logs),
-    "hardware": lambda asked: list(asked.config.hardware),
-    "config": lambda asked: asked.data,
-    "code": lambda _: code_digest("report", "methods.py", "paths.py"),
-}
-
-
-def _part(name: str, asked: _Asked) -> Any:
-    """A part of the settings; one without a line of its own is a section of the config."""
-    return _PARTS[name](asked) if name in _PARTS else getattr(asked.config, name)
 
 
 @dataclass(frozen=True, kw_only=True)
