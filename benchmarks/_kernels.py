@@ -18,5 +18,5 @@ def benchmark_kernels(workloads, target):
         return load_kernels(workloads)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "resnet18.onnx"
-        export_torchvision("resnet18", [1, 3, 64, 64], "random", 0, path, print)
+        export_torchvision("resnet18", [1, 3, 64, 64], "random", 0, path=path, say=print)
         return extract_kernels(prepare_model(path, target), target)

@@ -133,7 +133,7 @@ def choices(kernels, log, target, threads, best, rounds, folder):
     states = {cold: {**settings, "cold_weights": cold} for cold in (False, True)}
     with (
         Bench(target, threads, states[False], folder) as warm,
-        Bench(target, threads, states[True], folder, weights) as cold,
+        Bench(target, threads, states[True], folder, model_weights=weights) as cold,
     ):
         for kernel in sorted(kernels, key=lambda k: -k.flops * k.weight):
             records = log.best_records(kernel, best)

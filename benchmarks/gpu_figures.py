@@ -108,7 +108,7 @@ class Runs:
             "torchvision": name, "shape": [1, 3, options.size, options.size],
             "weights": WEIGHTS, "seed": SEED,
         }  # fmt: skip
-        export_torchvision(name, self.definition["shape"], WEIGHTS, SEED, self.path, quiet)
+        export_torchvision(name, self.definition["shape"], WEIGHTS, SEED, path=self.path, say=quiet)
         self.model = prepare_model(self.path, self.target)
         self.kernels = extract_kernels(self.model, self.target)
         self.logs, self.facts = {"untuned": None}, {}
@@ -163,12 +163,20 @@ class Runs:
         walk, report = self.log("walk"), self.progress("droplet", self.options.droplet)
         earlier, started = walk.elapsed(), time.monotonic()
         ansor = self.folder / "ansor"
-        source = read_source(ansor, self.kernels, self.folder, True, LOGGER)
+        source = read_source(ansor, self.kernels, self.folder, True, logger=LOGGER)
         strategy = DropletSearch(settings, source)
         tune(strategy, self.session(walk, report), TrialBudget(settings.trials))
-        settled = settle_all(strategy.descents, settings, self.bench, quiet, LOGGER)
+        settled = settle_all(strategy.descents, settings, self.bench, quiet, logger=LOGGER)
         combined = self.folder / "droplet"
-        combine_logs(settled, self.target, ansor, walk.trials, self.folder, combined, LOGGER)
+        combine_logs(
+            settled,
+            self.target,
+            ansor,
+            walk.trials,
+            scratch=self.folder,
+            combined=combined,
+            logger=LOGGER,
+        )
         log = open_thinned(read_log(combined), self.folder / "best")
         self.note("droplet", log, walk.trials, earlier + time.monotonic() - started)
         say(f"{self.name} droplet: {sum(d.moves for d in strategy.descents)} moves")
@@ -183,7 +191,7 @@ class Runs:
         )
         lent = load_source(
             source.name, source.folder / "ansor", source.kernels, self.folder,
-            settings.records_per_source_kernel, LOGGER,
+            best=settings.records_per_source_kernel, logger=LOGGER,
         )  # fmt: skip
         measured, chosen = self.log("measured"), self.log("transfer", fresh=True)
         earlier, started = measured.elapsed(), time.monotonic()
@@ -290,8 +298,8 @@ def main():
         }
         say(f"roofs: {roofs['gflops']:.0f} GFLOP/s, {roofs['gb_per_s']:.0f} GB/s")
         with Bench(
-            target, device.threads, worker_settings(options), folder, None, True,
-            device.location,
+            target, device.threads, worker_settings(options), folder, model_weights=None,
+            keep_built=True, location=device.location,
         ) as bench:  # fmt: skip
             models: list[Runs] = []
             results = {}

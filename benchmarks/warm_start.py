@@ -76,7 +76,7 @@ def main():
     with (
         tempfile.TemporaryDirectory() as scratch,
         device_lock("cpu", "benchmarks/warm_start.py", lambda holder: say(f"waiting: {holder}")),
-        Bench(target, threads, settings, Path(scratch), weights) as bench,
+        Bench(target, threads, settings, Path(scratch), model_weights=weights) as bench,
     ):
         cold_trials = len(read_trials(options.cold / "trials.csv"))
         logs = checkpoints(options.warm, cold_trials, options.shares, Path(scratch) / "logs")
@@ -84,12 +84,12 @@ def main():
         samples = measure_side_by_side(
             kernels,
             {n: log.best_modules(kernels) for n, log in {"cold": best, **logs}.items()},
-            bench, options.rounds, 0,
-            lambda number, text: say(f"{number}/{len(kernels)} {text}"),
+            bench, options.rounds, seed=0,
+            report=lambda number, text: say(f"{number}/{len(kernels)} {text}"),
         )  # fmt: skip
     rows = []
     for count in logs:
-        one = sum_ratio(samples[count], samples["cold"], _CONFIDENCE, _RESAMPLES, 0)
+        one = sum_ratio(samples[count], samples["cold"], _CONFIDENCE, _RESAMPLES, seed=0)
         rows.append({"trials": count, "ratio": one.value, "low": one.low, "high": one.high})
         print(
             f"after {count:5d} of {cold_trials} trials: latency, warm start / cold search at its "

@@ -57,7 +57,9 @@ def search(child: Child) -> dict[str, Any]:
     kernels = extract_kernels(load_for_extraction(child.other("prepared")), target)
     log = TimedLog(child.folder / LOG, child.logger, child)
     weights = model_weight_bytes((k.module, k.weight) for k in kernels)
-    with Bench(target, device.threads, spec["measure"], child.scratch, weights) as bench:
+    with Bench(
+        target, device.threads, spec["measure"], child.scratch, model_weights=weights
+    ) as bench:
         session = Session(
             kernels, target=target, threads=device.threads, log=log, bench=bench,
             logger=child.logger,

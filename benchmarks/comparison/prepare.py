@@ -37,7 +37,12 @@ def prepare(child: Child) -> dict[str, Any]:
     spec, folder = child.spec, child.folder
     shape = [1, 3, spec["size"], spec["size"]]
     facts = export_torchvision(
-        spec["model"], shape, "random", spec["weights_seed"], folder / ONNX, child.logger.info
+        spec["model"],
+        shape,
+        "random",
+        spec["weights_seed"],
+        path=folder / ONNX,
+        say=child.logger.info,
     )
     tvm = load_tvm()
     target = resolve_target(child.device)

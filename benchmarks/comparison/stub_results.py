@@ -84,7 +84,7 @@ class StubResults:
             record = self._at(BENCHMARK + ".json", **pair)
             record.parent.mkdir(parents=True, exist_ok=True)
             subject, facts = {"hardware": self._hardware.name}, self._facts()
-            write_record(record, "benchmark", subject, {}, [], [], facts)
+            write_record(record, "benchmark", subject, {}, inputs=[], outputs=[], facts=facts)
             inputs.pair_records.append(record)
             if source == POOL:
                 inputs.kernel_tables.append(self._kernels_by_method(log, source, target, own))

@@ -31,8 +31,12 @@ def refine(child: Child) -> dict[str, Any]:
     settings = DropletSettings(**{**spec["droplet"], "trials": spec["trials"]})
     weights = model_weight_bytes((k.module, k.weight) for k in kernels)
     patient = {**spec["measure"], "run_timeout_s": 120.0}
-    with Bench(target, threads, patient, child.scratch, weights, True) as bench:
-        source = read_source(Path(spec["source"]), kernels, child.scratch, True, child.logger)
+    with Bench(
+        target, threads, patient, child.scratch, model_weights=weights, keep_built=True
+    ) as bench:
+        source = read_source(
+            Path(spec["source"]), kernels, child.scratch, True, logger=child.logger
+        )
         walk = TuningLog(child.folder / WALK, child.logger)
         session = Session(
             kernels, target=target, threads=threads, log=walk, bench=bench, logger=child.logger,
@@ -40,7 +44,9 @@ def refine(child: Child) -> dict[str, Any]:
         )  # fmt: skip
         strategy = DropletSearch(settings, source)
         tune(strategy, session, TrialBudget(settings.trials))
-        settled = settle_all(strategy.descents, settings, bench, child.logger.info, child.logger)
+        settled = settle_all(
+            strategy.descents, settings, bench, child.logger.info, logger=child.logger
+        )
         seconds = child.elapsed()
         winners = read_log(child.other("upstream") / WINNERS)
         theirs = open_thinned(winners, child.scratch / "upstream", logger=child.logger)
@@ -53,7 +59,12 @@ def refine(child: Child) -> dict[str, Any]:
             "upstream": theirs.best_modules(d.kernel for d in begun),
         }
         samples = measure_side_by_side(
-            kernels, variants, bench, spec["rounds"], spec["seed"], lambda number, text: None
+            kernels,
+            variants,
+            bench,
+            spec["rounds"],
+            seed=spec["seed"],
+            report=lambda number, text: None,
         )
     return {
         "seconds": seconds,

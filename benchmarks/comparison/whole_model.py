@@ -40,7 +40,7 @@ def compare(child: Child) -> dict[str, Any]:
         onnx, {OURS: library}, spec["inputs"], child.device, timing, chosen["tolerance"], (PEER,)
     )
     result = benchmark_variants(
-        subject, target, lambda method: None, lambda done, total: child.count(), child.logger
+        subject, target, lambda method: None, lambda done, total: child.count(), logger=child.logger
     )
     if OURS in result.failures:
         raise UserError(f"the compiled model cannot be timed: {result.failures[OURS]}")

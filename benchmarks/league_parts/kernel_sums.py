@@ -43,5 +43,5 @@ def _ratios(subject: Subject, path: Path, measure: dict[str, Any]) -> list[float
     inputs = subject.arrays(subject.timing.seed)
     place = open_place(HERE)
     os.sched_setaffinity(0, spread_cpus(1))  # as every benchmark: TVM's other threads are elsewhere
-    rounds = model_and_kernels(path, params, inputs, measure, place, _ROUNDS)
+    rounds = model_and_kernels(path, params, inputs, measure, place=place, rounds=_ROUNDS)
     return [whole / alone for whole, alone in rounds]

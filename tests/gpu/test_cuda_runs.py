@@ -68,7 +68,7 @@ def searched(kernels, target, folder, bench):
 
 
 def sampled(kernel, target, count):
-    _, space = open_design_space(kernel.module, target, None, 1, 1)
+    _, space = open_design_space(kernel.module, target, None, 1, seed=1)
     rng, found = random.Random(1), []
     while len(found) < count:
         try:
@@ -124,11 +124,11 @@ def test_a_kernel_that_faults_takes_nobody_with_it(kernels, target, bench):
 
 
 def test_droplet_descends_and_settles(searched, kernels, target, folder, bench):
-    source = read_source(searched, kernels, folder, True, LOGGER)
+    source = read_source(searched, kernels, folder, True, logger=LOGGER)
     settings = DropletSettings(1, 24, 0.05, 6, 8, 1, 1e-3)
     log = TuningLog(folder / "walk")
     descents = run_droplet(kernels, target, settings, source, log, bench)
-    settled = settle_all(descents, settings, bench, quiet, LOGGER)
+    settled = settle_all(descents, settings, bench, quiet, logger=LOGGER)
     assert len(settled) == len(kernels)
     assert sum(trial.strategy == "droplet" for trial in log.trials) <= 24
     for one in settled:
@@ -138,7 +138,7 @@ def test_droplet_descends_and_settles(searched, kernels, target, folder, bench):
 def test_transferred_schedules_run_and_are_right(searched, kernels, target, folder, bench):
     model = prepare_model(write_model(folder / "wide.onnx", 48, 40), target)
     wide = extract_kernels(model, target)
-    source = load_source("small", searched, kernels, folder, 4, LOGGER)
+    source = load_source("small", searched, kernels, folder, best=4, logger=LOGGER)
     chosen = TuningLog(folder / "chosen", LOGGER)
     result = run_transfer(
         wide,

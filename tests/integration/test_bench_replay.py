@@ -51,10 +51,10 @@ def strategies(sources, targets, target, folder, seed):
 
     source = search(sources, target, bench(), folder / "search", seed=seed)
     walk = TuningLog(folder / "walk")
-    known = read_source(source.folder, sources, folder, True, LOGGER)
+    known = read_source(source.folder, sources, folder, True, logger=LOGGER)
     settings = DropletSettings(seed, 16, 0.05, 6, 8, 2, 1e-3)
     run_droplet(sources, target, settings, known, walk, bench(), threads=2)
-    lent = load_source("model", source.folder, sources, folder, 2, LOGGER)
+    lent = load_source("model", source.folder, sources, folder, best=2, logger=LOGGER)
     moved, taken = TuningLog(folder / "transfer"), TuningLog(folder / "taken")
     settings = TransferSettings(seed, 3, 8, 12, 2, 0, 0.05, 4, 1e-3)
     run_transfer(targets, [lent], target, settings, (moved, taken), bench(), folder)

@@ -61,7 +61,7 @@ def test_a_wrong_variant_gets_an_error_and_no_samples(
     rounds, begun = [], []
     result = benchmark_variants(
         subject(small_onnx, variants, device, checks=2, weights=tmp_path / "weights.npz"),
-        target, begun.append, lambda done, total: rounds.append((done, total)), logger,
+        target, begun.append, lambda done, total: rounds.append((done, total)), logger=logger,
     )  # fmt: skip
     assert sorted(begun[:4]) == ["ansor", "onnxruntime", "transfer", "untuned"]
     # Whoever ends the process when it is bound, warmed up or timed first is known, too.
@@ -90,7 +90,9 @@ def test_each_process_loads_its_variants_in_an_order_of_its_own(
     for number in range(4):
         begun = []
         one = subject(small_onnx, copies, device, weights=tmp_path / "weights.npz")
-        benchmark_variants(seeded(one, number), target, begun.append, lambda *_: None, logger)
+        benchmark_variants(
+            seeded(one, number), target, begun.append, lambda *_: None, logger=logger
+        )
         orders.append(tuple(begun[:5]))
     assert {tuple(sorted(order)) for order in orders} == {(*sorted(copies), "onnxruntime")}
     assert len(set(orders)) > 2
@@ -151,13 +153,13 @@ def test_pytorch_is_timed_on_the_exported_model(target, tmp_path, logger):
         "torchvision": "squeezenet1_1", "shape": [1, 3, 32, 32], "weights": "random", "seed": 3,
     }  # fmt: skip
     onnx = tmp_path / "model.onnx"
-    export_torchvision("squeezenet1_1", [1, 3, 32, 32], "random", 3, onnx, lambda _: None)
+    export_torchvision("squeezenet1_1", [1, 3, 32, 32], "random", 3, path=onnx, say=lambda _: None)
     inputs = [{"name": "input", "shape": [1, 3, 32, 32], "dtype": "float32"}]
     one = Subject(
         onnx, {}, inputs, Device("local", "auto", 1), TIMING, 1e-3, ("onnxruntime", "torch"),
         definition,
     )  # fmt: skip
-    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger)
+    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger=logger)
     assert result.failures == {}
     assert set(result.samples) == {"onnxruntime", "torch"}
     assert 0 < result.errors["torch"] < 1e-4
@@ -166,7 +168,7 @@ def test_pytorch_is_timed_on_the_exported_model(target, tmp_path, logger):
 @pytest.mark.usefixtures("affinity")
 def test_pytorch_does_not_know_a_users_own_model(small_onnx, device, target, logger):
     one = subject(small_onnx, {}, device, baselines=("torch",), definition={"onnx": "x"})
-    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger)
+    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger=logger)
     assert result.failures == {"torch": "it does not run: it is no model of torchvision"}
 
 
@@ -176,10 +178,14 @@ def test_a_wrong_kernel_is_named(kernels, target, tmp_path, logger):
     (tmp_path / "bench").mkdir()
     with Bench(target, 1, MEASURE, tmp_path / "bench") as bench:
         run_search(kernels, target, 12, log, bench)
-    right = find_wrong_kernels(folder, HERE, 1e-3, 0, tmp_path / "bench", lambda *_: None)
+    right = find_wrong_kernels(
+        folder, HERE, 1e-3, 0, scratch=tmp_path / "bench", report=lambda *_: None
+    )
     assert right.wrong == {}
     assert right.text == f"each of its {right.replayed} kernels is right when it runs alone"
-    seen = find_wrong_kernels(folder, HERE, 1e-30, 0, tmp_path / "bench", lambda *_: None)
+    seen = find_wrong_kernels(
+        folder, HERE, 1e-30, 0, scratch=tmp_path / "bench", report=lambda *_: None
+    )
     assert seen.wrong
     assert all("its output differs" in why for why in seen.wrong.values())
     assert set(seen.wrong) <= {kernel.task for kernel in kernels}

@@ -145,7 +145,7 @@ def test_weights_are_packed_on_the_host_and_kernels_survive_their_file(model, ke
 def test_every_kernel_has_schedules_that_a_gpu_can_launch(kernels, target):
     rng = random.Random(1)
     for kernel in kernels:
-        _, space = open_design_space(kernel.module, target, None, 1, 1)
+        _, space = open_design_space(kernel.module, target, None, 1, seed=1)
         made, refused = [], []
         for seed in range(1, 25):
             try:
@@ -159,7 +159,7 @@ def test_every_kernel_has_schedules_that_a_gpu_can_launch(kernels, target):
 
 
 def test_mutations_and_crossings_can_be_launched(convolution, target):
-    _, space = open_design_space(convolution.module, target, None, 1, 1)
+    _, space = open_design_space(convolution.module, target, None, 1, seed=1)
     rng = random.Random(2)
     made = []
     while len(made) < 6:
@@ -181,7 +181,7 @@ def test_mutations_and_crossings_can_be_launched(convolution, target):
 
 def test_a_block_of_too_many_threads_is_refused_with_its_reason(wide, target):
     kernel = max(wide, key=lambda kernel: kernel.flops)
-    _, space = open_design_space(kernel.module, target, None, 1, 1)
+    _, space = open_design_space(kernel.module, target, None, 1, seed=1)
     trace = space.sketches[0].trace
     (block,) = tiled_blocks(trace)
     assert (block.spatial_levels, block.reduction_levels) == (5, 3)
@@ -213,7 +213,7 @@ def test_a_search_covers_every_kernel_and_learns(searched, kernels, target):
 
 
 def test_features_tell_schedules_apart_and_a_cost_model_learns_from_them(convolution, target):
-    context, space = open_design_space(convolution.module, target, None, 1, 1)
+    context, space = open_design_space(convolution.module, target, None, 1, seed=1)
     rng, schedules = random.Random(3), []
     while len(schedules) < 24:
         try:
@@ -256,7 +256,7 @@ def test_droplets_moves_are_schedules_or_are_refused_with_a_reason(searched, ker
 
 
 def test_droplet_descends(searched, kernels, target, tmp_path):
-    source = read_source(searched, kernels, tmp_path, True, LOGGER)
+    source = read_source(searched, kernels, tmp_path, True, logger=LOGGER)
     log = TuningLog(tmp_path / "walk")
     settings = DropletSettings(1, 60, 0.05, 6, 8, 1, 1e-3)
     descents = run_droplet(kernels, target, settings, source, log, made_up(target))
@@ -267,7 +267,7 @@ def test_droplet_descends(searched, kernels, target, tmp_path):
 
 
 def test_transferred_schedules_fit_other_shapes(searched, kernels, wide, target, tmp_path):
-    source = load_source("small", searched, kernels, tmp_path, 4, LOGGER)
+    source = load_source("small", searched, kernels, tmp_path, best=4, logger=LOGGER)
     settings = TransferSettings(
         seed=1, candidates_per_kernel=4, most_per_kernel=8, considered_per_kernel=16,
         records_per_source_kernel=3, seconds=0, significance=0.05, confirm_repeats=4,
@@ -329,7 +329,7 @@ def test_a_kernel_and_a_model_become_libraries(searched, kernels, model, target,
 def test_the_cuda_compiler_takes_every_sketch(convolution, target, monkeypatch):
     monkeypatch.setenv("TVM_CUDA_COMPILE_MODE", "nvcc")
     compiler = load_tvm().get_global_func("tvm_callback_cuda_compile")
-    _, space = open_design_space(convolution.module, target, None, 1, 1)
+    _, space = open_design_space(convolution.module, target, None, 1, seed=1)
     rng, compiled = random.Random(5), set()
     for _ in range(400):
         point = space.sample(rng)

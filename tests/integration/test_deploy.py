@@ -37,7 +37,7 @@ def package(small_model, target, tmp_path_factory):
     pack_weights(folder / LIBRARY, small_model.params, folder / WEIGHTS, open_place(HERE))
     inputs = [Tensor("input", (1, 3, 8, 8), "float32")]
     outputs = [Tensor("output", (1, 10), "float32")]
-    write_manifest(folder, inputs, outputs, target, 1, {"model": "small"})
+    write_manifest(folder, inputs, outputs, target, threads=1, facts={"model": "small"})
     write_runner(folder, {"input": np.ones((1, 3, 8, 8), np.float32)})
     return folder
 
@@ -111,7 +111,7 @@ def test_indices_truth_values_and_scalars_are_drawn_as_the_model_takes_them(targ
     names = [one["name"] for one in facts["inputs"]]
     inputs = [Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in facts["inputs"]]
     outputs = [Tensor("y", (1, 5, 4), "float32"), Tensor("z", (), "float32")]
-    write_manifest(folder, inputs, outputs, target, 1, {"model": "net"})
+    write_manifest(folder, inputs, outputs, target, threads=1, facts={"model": "net"})
     write_runner(folder, dict(zip(names, input_values(facts["inputs"], 0), strict=True)))
     done = run(folder)
     assert done.returncode == 0, done.stderr

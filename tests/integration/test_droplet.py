@@ -59,7 +59,7 @@ def simulated(target):
 def refine(kernels, target, source, folder, how=None, bench=None, report=quiet, comparable=True):
     """Refine a log, or go on with what is in the folder; returns the descents and the rows."""
     log = TuningLog.resume(folder / "walk", LOGGER)
-    known = read_source(source, kernels, folder, comparable, LOGGER)
+    known = read_source(source, kernels, folder, comparable, logger=LOGGER)
     descents = run_droplet(
         kernels, target, how or settings(), known, log, bench or simulated(target), report=report
     )
@@ -180,8 +180,8 @@ def test_times_that_do_not_compare_are_not_used_but_neither_measured_again(
     few, target, source, whole, tmp_path
 ):
     before = {(t.kernel, t.candidate): t for t in log_trials(source)}
-    known = read_source(source, few, tmp_path, True, LOGGER)
-    other = read_source(source, few, tmp_path, False, LOGGER)
+    known = read_source(source, few, tmp_path, True, logger=LOGGER)
+    other = read_source(source, few, tmp_path, False, logger=LOGGER)
     for kernel in few:
         ours, theirs = known[kernel.task], other[kernel.task]
         assert set(ours.known) == set(theirs.known)
@@ -204,9 +204,9 @@ def test_times_that_do_not_compare_are_not_used_but_neither_measured_again(
 def test_only_the_log_that_is_refined_says_where_a_kernel_begins(few, target, source, tmp_path):
     first, second = TuningLog(tmp_path / "first"), few[0]
     (record,) = TuningLog(source).best_records(second, 1)
-    first.commit(second, record.trace, 1.0, target, record.args_info)
+    first.commit(second, record.trace, 1.0, target, arguments=record.args_info)
     first.append([])
-    found = read_source(first.folder, few, tmp_path, True, LOGGER, [source])
+    found = read_source(first.folder, few, tmp_path, True, logger=LOGGER, others=[source])
     assert record_latency(found[second.task].records[0]) == 1.0
     assert len(found[second.task].records) > 1
     assert found[second.task].known
@@ -585,7 +585,7 @@ def test_a_winner_is_taken_only_if_it_is_right_and_runs_and_is_faster_still(targ
         found = settle_all(
             [descended(slow, best) for best in (fast, wrong, nan, crash, unlinked)]
             + [descended(fast, slow, finished=False), descended(None, None)],
-            settings(), bench, told.append, LOGGER,
+            settings(), bench, told.append, logger=LOGGER,
         )  # fmt: skip
     taken, *others = found
     assert (taken.row.taken, taken.row.reason) == ("yes", "")
@@ -618,11 +618,11 @@ def test_a_winner_that_fails_in_the_last_measurement_is_not_taken(target):
         for one, samples, error in ((slow, "[3.0, 3.1]", ""), (fast, "[]", REASONS[4]))
     ]  # fmt: skip
     bench = ReplayBench(RecordedTable(rows))
-    (one,) = settle_all([descended(slow, fast)], settings(), bench, quiet, LOGGER)
+    (one,) = settle_all([descended(slow, fast)], settings(), bench, quiet, logger=LOGGER)
     assert (one.row.taken, one.row.reason, one.winner) == ("no", REASONS[4], None)
     unmoved = descended(slow, slow)
     unmoved.best = unmoved.begun
-    (same,) = settle_all([unmoved], settings(), None, quiet, LOGGER)
+    (same,) = settle_all([unmoved], settings(), None, quiet, logger=LOGGER)
     assert same.row.reason == "nothing was significantly faster"
 
 
@@ -639,14 +639,16 @@ def combined(request, few, target, source, tmp_path_factory):
         records = TuningLog(source).best_records(kernel, 99)
         for place, record in enumerate(records):
             claimed = record_latency(records[0]) * (request.param + 0.2 * place)
-            claims.commit(kernel, record.trace, claimed, target, record.args_info)
+            claims.commit(kernel, record.trace, claimed, target, arguments=record.args_info)
     claims.append([])
     descents, rows = refine(few[1:], target, claims.folder, folder)
     unmoved, _ = refine(few[:1], target, claims.folder, folder / "unmoved", settings(0))
-    settled = settle_all([*descents, *unmoved], settings(), simulated(target), quiet, LOGGER)
+    settled = settle_all([*descents, *unmoved], settings(), simulated(target), quiet, logger=LOGGER)
     place = folder / "out"
     for _ in range(2):  # what a cut-off attempt has left is overwritten
-        combine_logs(settled, target, claims.folder, rows, folder, place, LOGGER)
+        combine_logs(
+            settled, target, claims.folder, rows, scratch=folder, combined=place, logger=LOGGER
+        )
     return settled, claims, place
 
 
@@ -707,7 +709,7 @@ def test_the_combined_log_has_the_descents_trials_and_nothing_else(combined):
 
 
 def test_without_a_descent_the_combined_log_is_the_log(few, target, source, tmp_path, records_of):
-    combine_logs([], target, source, [], tmp_path, tmp_path / "out", LOGGER)
+    combine_logs([], target, source, [], scratch=tmp_path, combined=tmp_path / "out", logger=LOGGER)
     for kernel in few:
         before, after = (
             [(candidate_name(measured_schedule(r).mod), record_latency(r)) for r in some]

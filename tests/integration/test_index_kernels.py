@@ -105,9 +105,9 @@ def test_a_droplet_refines_them(searched, lookups, target, tmp_path, bench):
     folder, *_ = searched
     settings = DropletSettings(1, len(lookups), 0.05, 4, 8, 1, 1e-3)
     walk = TuningLog(tmp_path / "walk", LOGGER)
-    source = read_source(folder, lookups, tmp_path, True, LOGGER)
+    source = read_source(folder, lookups, tmp_path, True, logger=LOGGER)
     descents = run_droplet(lookups, target, settings, source, walk, bench)
-    settled = settle_all(descents, settings, bench, quiet, LOGGER)
+    settled = settle_all(descents, settings, bench, quiet, logger=LOGGER)
     assert [trial.error for trial in walk.trials if trial.error] == []
     assert kernels_without_start(settled) == []
     assert all(one.row.log_us for one in settled)
@@ -118,7 +118,7 @@ def test_a_transfer_runs_their_schedules_on_other_shapes(
 ):
     folder, *_ = searched
     targets = make_kernels(tmp_path, target, 11)
-    source = load_source("other", folder, lookups, tmp_path, 4, LOGGER)
+    source = load_source("other", folder, lookups, tmp_path, best=4, logger=LOGGER)
     measured = TuningLog(tmp_path / "measured", LOGGER)
     result = run_transfer(
         targets,
@@ -185,17 +185,17 @@ def test_a_kernel_without_a_design_space_keeps_its_default_and_ends_no_search(
         assert "\n" not in line
     assert {trial.kernel for trial in log.trials} == {few[0].task}
     assert len(log.trials) == 5
-    source = read_source(tmp_path / "log", few, tmp_path, True, LOGGER)
+    source = read_source(tmp_path / "log", few, tmp_path, True, logger=LOGGER)
     settings = DropletSettings(1, 2, 0.05, 6, 8, 1, 1e-3)
     walk = TuningLog(tmp_path / "walk", LOGGER)
     descents = run_droplet(few, target, settings, source, walk, bench)
-    (line,) = kernels_without_start(settle_all(descents, settings, bench, quiet, LOGGER))
+    (line,) = kernels_without_start(settle_all(descents, settings, bench, quiet, logger=LOGGER))
     assert line.startswith("log1 keeps its default loops: the log has no schedule of it")
 
 
 def test_nor_does_it_end_a_transfer(searched, lookups, spaceless, target, tmp_path, bench):
     folder, *_ = searched
-    source = load_source("other", folder, lookups, tmp_path, 4, LOGGER)
+    source = load_source("other", folder, lookups, tmp_path, best=4, logger=LOGGER)
     measured, chosen = (TuningLog(tmp_path / name, LOGGER) for name in ("measured", "chosen"))
     result = run_transfer(
         [lookups[0], spaceless], [source], target, TRANSFER, (measured, chosen), bench, tmp_path

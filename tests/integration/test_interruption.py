@@ -48,8 +48,8 @@ class Search:
         self.temporary.mkdir(parents=True)
         save_kernels(kernels, folder / "kernels.csv", folder / "kernels.gz")
         write_record(
-            folder / "kernels.json", "kernels", {}, {}, [], [folder / "kernels.csv"],
-            {"kernels": self.count},
+            folder / "kernels.json", "kernels", {}, {}, inputs=[], outputs=[folder / "kernels.csv"],
+            facts={"kernels": self.count},
         )  # fmt: skip
 
     def start(self, trials, milestones=()):

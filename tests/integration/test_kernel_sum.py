@@ -55,6 +55,8 @@ def test_a_model_and_its_kernels_are_timed_by_turns(small_onnx, target, tmp_path
     library = tmp_path / "model.so"
     compile_model(model, target, None, library)
     inputs = [np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)]
-    rounds = model_and_kernels(library, model.params, inputs, TIMED, open_place(HERE), 3)
+    rounds = model_and_kernels(
+        library, model.params, inputs, TIMED, place=open_place(HERE), rounds=3
+    )
     assert len(rounds) == 3
     assert all(whole > 0 and alone > 0 for whole, alone in rounds)

@@ -201,7 +201,7 @@ def test_after_a_repeated_workload_new_ones_get_their_own_records(copy, kernels,
     (copy / RECORDS).write_bytes(b"")
     log = TuningLog(copy)
     assert not log.database.has_workload(newest.module)
-    log.commit(newest, record.trace, 1e-6, target, record.args_info)
+    log.commit(newest, record.trace, 1e-6, target, arguments=record.args_info)
     log.append([])
     (again,) = TuningLog(copy).best_records(newest, 1)
     assert candidate_name(measured_schedule(again).mod) == candidate_name(
@@ -219,7 +219,9 @@ def test_a_record_belongs_to_the_trial_of_its_candidate(journal, kernels, target
         log = TuningLog(tmp_path / str(number))
         for place, (record, name) in enumerate(zip((one, other), named, strict=True), 1):
             seconds = place * 1e-6
-            log.commit(kernel, record.trace, seconds, target, record.args_info, candidate=name)
+            log.commit(
+                kernel, record.trace, seconds, target, arguments=record.args_info, candidate=name
+            )
         assert log_trials(log.folder) == []  # nothing is there before the batch
         log.append([rows[names[1]], rows[names[0]]])
         publish(log.folder, tmp_path / f"first-{number}", 1)
@@ -325,7 +327,10 @@ def test_a_kernel_without_a_trial_is_known_by_the_models_table(copy, kernels, tm
     assert "not known (no row in trials.csv)" in capsys.readouterr().out
     records = sample_records(log, len(kernels), 1)
     named = [
-        {one.kernel for one in validate_records(log, records, 1, 1e-3, 1, tmp_path, table=each)}
+        {
+            one.kernel
+            for one in validate_records(log, records, 1, 1e-3, seed=1, scratch=tmp_path, table=each)
+        }
         for each in (table, None)
     ]
     assert main(["validate", str(copy), "--samples", "99", "--kernels", str(table)]) == 0
@@ -358,7 +363,7 @@ def test_validate_passes_right_schedules_and_finds_a_wrong_one(copy, kernels, ta
     schedule = Schedule(kernel.module)
     # The one kind of step that changes what is computed: sums are kept as whole numbers.
     schedule.unsafe_set_dtype("conv2d_nhwc", 0, "int32")
-    log.commit(kernel, schedule.trace, 1e-9, target, argument_infos(schedule.mod))
+    log.commit(kernel, schedule.trace, 1e-9, target, arguments=argument_infos(schedule.mod))
     log.append([])
     assert main(["validate", str(copy), "--samples", str(count), "--threads", "1"]) == 1
     printed = capsys.readouterr().out

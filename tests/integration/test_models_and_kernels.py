@@ -30,7 +30,7 @@ def quiet(_):
 def test_torchvision_export_is_checked_folded_and_repeatable(tmp_path):
     paths = [tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "c.onnx"]
     facts = [
-        export_torchvision("resnet18", [1, 3, 32, 32], "random", seed, path, quiet)
+        export_torchvision("resnet18", [1, 3, 32, 32], "random", seed, path=path, say=quiet)
         for path, seed in zip(paths, (0, 0, 1), strict=True)
     ]
     assert facts[0]["batch_norms"] == 0
@@ -46,12 +46,16 @@ def test_an_input_that_is_too_small_is_said_so(tmp_path):
     with pytest.raises(
         UserError, match=r"alexnet does not accept an input of shape \[1, 3, 8, 8\]"
     ):
-        export_torchvision("alexnet", [1, 3, 8, 8], "random", 0, tmp_path / "x.onnx", quiet)
+        export_torchvision(
+            "alexnet", [1, 3, 8, 8], "random", 0, path=tmp_path / "x.onnx", say=quiet
+        )
 
 
 def test_a_model_that_cannot_be_exported_is_said_so(tmp_path):
     with pytest.raises(UserError, match=r"vgg11 cannot be exported for an input of shape .*factor"):
-        export_torchvision("vgg11", [1, 3, 64, 64], "random", 0, tmp_path / "x.onnx", quiet)
+        export_torchvision(
+            "vgg11", [1, 3, 64, 64], "random", 0, path=tmp_path / "x.onnx", say=quiet
+        )
 
 
 def test_an_output_that_ignores_the_input_is_warned_of(tmp_path):

@@ -89,7 +89,7 @@ def test_each_runtime_is_timed_and_says_how_it_is_configured(small_onnx, device,
         small_onnx, {}, inputs, device, TimingSettings(0, 1, 5, 1.0, 1.0, 10.0), 1e-3,
         ("onnxruntime", "openvino"), checks=2,
     )  # fmt: skip
-    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger)
+    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger=logger)
     assert result.failures == {}
     assert set(result.samples) == {"onnxruntime", "openvino"}
     assert 0 <= result.errors["openvino"] < 1e-4
@@ -127,7 +127,7 @@ def test_torch_compile_without_a_compiler_says_what_to_install(
         TimingSettings(0, 1, 5, 1.0, 1.0, 10.0), 1e-3, ("torch-compile",),
         module=partial(doubled, 2.0),
     )  # fmt: skip
-    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger)
+    result = benchmark_variants(one, target, lambda _: None, lambda *_: None, logger=logger)
     assert result.failures == {
         "torch-compile": "it does not run: torch.compile needs a C++ compiler, and there is no "
         "'no-such-compiler'; install it with 'apt install g++', or leave torch-compile out of "

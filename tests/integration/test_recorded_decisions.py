@@ -102,7 +102,7 @@ def search(kernels, target, folder, trials, calls=ALL, **more):
 
 def droplet(kernels, target, folder, source, calls=ALL):
     walk = TuningLog(folder / "walk")
-    known = read_source(source, kernels, folder, True, LOGGER)
+    known = read_source(source, kernels, folder, True, logger=LOGGER)
     settings = DropletSettings(1, 40, 0.05, 6, 8, 2, 1e-3)
     descents = run_droplet(
         kernels, target, settings, known, walk, bench(target, calls), threads=THREADS
@@ -112,7 +112,8 @@ def droplet(kernels, target, folder, source, calls=ALL):
 
 def transfer(kernels, target, folder, sources, calls=ALL):
     read = [
-        load_source(name, log, known, folder, 3, LOGGER) for name, (log, known) in sources.items()
+        load_source(name, log, known, folder, best=3, logger=LOGGER)
+        for name, (log, known) in sources.items()
     ]
     moved, chosen = TuningLog(folder / "transfer"), TuningLog(folder / "chosen")
     settings = TransferSettings(1, 4, 8, 12, 3, 0, 0.05, 4, 1e-3)

@@ -334,7 +334,9 @@ def test_roofs_and_proofs_in_place_are_taken_there(
     free_boards, kernels, small_model, target, tmp_path, logger
 ):
     location = device_at(free_boards).location
-    rows = at_place(location, lambda place: measure_roofline(target, 1, 3, lambda *_: None, place))
+    rows = at_place(
+        location, lambda place: measure_roofline(target, 1, 3, lambda *_: None, place=place)
+    )
     assert [row.roof for row in rows] == [COMPUTE, BANDWIDTH]
     assert all(row.peak > 0 for row in rows)
     compile_model(small_model, target, None, tmp_path / "before.so")
@@ -346,7 +348,7 @@ def test_roofs_and_proofs_in_place_are_taken_there(
         untuned = look_at_untuned(there, tmp_path / "before.so")
         assert untuned.latency_ms > 0
         return prove_in_place(
-            there, untuned, empty, tmp_path, tmp_path / "after.so",
+            there, untuned, empty, tmp_path, library=tmp_path / "after.so",
             say=lambda text: None, logger=logger,
         )  # fmt: skip
 
@@ -412,9 +414,9 @@ def test_a_log_of_a_device_is_not_run_here(free_boards, kernels, target, tmp_pat
     records = sample_records(stored, 2, 0)
     device = device_at(free_boards)
     seen = validate_records(
-        stored, records, 1, 1e-3, 0, tmp_path, location=device.location
+        stored, records, 1, 1e-3, seed=0, scratch=tmp_path, location=device.location
     )  # on the device
     assert [one.problem for one in seen] == [""] * len(records)
     origin = replace(stored.origin, settings={"device": device.to_json()})
     with pytest.raises(UserError, match="are for the device 'board' over RPC"):
-        validate_records(replace(stored, origin=origin), records, 1, 1e-3, 0, tmp_path)
+        validate_records(replace(stored, origin=origin), records, 1, 1e-3, seed=0, scratch=tmp_path)

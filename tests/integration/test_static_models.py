@@ -22,7 +22,7 @@ from rivulet.models.export import export_torchvision
 )
 def test_a_model_that_works_out_sizes_compiles_and_is_right(name, kinds, target, tmp_path):
     path, shape = tmp_path / "model.onnx", [1, 3, 32, 32]
-    export_torchvision(name, shape, "random", 0, path, lambda _: None)
+    export_torchvision(name, shape, "random", 0, path=path, say=lambda _: None)
     assert any(node.op_type == "Shape" for node in onnx.load(str(path)).graph.node)
     model = prepare_model(path, target)
     kernels = extract_kernels(model, target)

@@ -139,11 +139,11 @@ def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     searched, kernels, target, tmp_path, logger
 ):
     settings = DropletSettings(1, 16, 0.05, 6, 8, 2, 1e-3)
-    source = read_source(searched, kernels, tmp_path / "scratch", True, logger)
+    source = read_source(searched, kernels, tmp_path / "scratch", True, logger=logger)
     walk = TuningLog(tmp_path / "walk", logger)
     with Bench(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
         descents = run_droplet(kernels, target, settings, source, walk, bench)
-        settled = settle_all(descents, settings, bench, quiet, logger)
+        settled = settle_all(descents, settings, bench, quiet, logger=logger)
     own = [t for t in walk.trials if t.strategy == "droplet"]
     assert len(own) == 16
     # Every kernel has a schedule from the start, so the model's latency is known throughout.
@@ -152,8 +152,8 @@ def test_droplet_refines_the_log_and_leaves_no_kernel_slower_than_it_was(
     measured = {(t.kernel, t.candidate) for t in TuningLog(searched).trials}
     assert not measured & {(t.kernel, t.candidate) for t in own}
     combine_logs(
-        settled, target, searched, walk.trials, tmp_path / "scratch",
-        tmp_path / "combined", logger,
+        settled, target, searched, walk.trials, scratch=tmp_path / "scratch",
+        combined=tmp_path / "combined", logger=logger,
     )  # fmt: skip
     stored = read_log(tmp_path / "combined")
     assert stored.trials == walk.trials

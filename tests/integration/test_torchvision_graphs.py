@@ -34,7 +34,7 @@ _BROADCAST = 1  # TVM's number of operators that work on each element, some with
 @pytest.mark.parametrize("name", SIZES)
 def test_a_model_has_no_work_but_its_own(name, target, tmp_path):
     path, size = tmp_path / "model.onnx", SIZES[name]
-    export_torchvision(name, [1, 3, size, size], "random", 0, path, lambda _: None)
+    export_torchvision(name, [1, 3, size, size], "random", 0, path=path, say=lambda _: None)
     module = prepare_model(path, target).module
     left = inspect_module(module)
     assert left.calls > 10

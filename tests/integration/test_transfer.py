@@ -53,7 +53,7 @@ def searched(kernels, target, tmp_path_factory):
 
 @pytest.fixture
 def source(searched, kernels, tmp_path, logger):
-    return load_source("narrow", searched, kernels, tmp_path, 4, logger)
+    return load_source("narrow", searched, kernels, tmp_path, best=4, logger=logger)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,9 @@ def test_another_fusion_around_the_same_anchor_is_covered(source, target, tmp_pa
 
 def test_the_same_workload_comes_first_and_as_it_is(source, kernels, target, logger):
     kernel = max(kernels, key=lambda k: k.flops)
-    found = KernelCandidates(kernel, [source], target, None, 2, {}, 1, logger)
+    found = KernelCandidates(
+        kernel, [source], target, None, per_source_kernel=2, lent={}, threads=1, logger=logger
+    )
     found.extend(12)
     first = found.ready[0]
     assert (first.match.kind, first.how, first.rank) == ("exact", "as it is", 0)
@@ -239,7 +241,7 @@ def test_an_empty_log_and_one_with_nothing_in_common_are_said(
     (tmp_path / "empty").mkdir()
     for name in (RECORDS, WORKLOADS):
         (tmp_path / "empty" / name).touch()
-    nothing = load_source("empty", tmp_path / "empty", kernels, tmp_path, 4, logger)
+    nothing = load_source("empty", tmp_path / "empty", kernels, tmp_path, best=4, logger=logger)
     kernel = max(kernels, key=lambda k: k.flops)
     rows, _, chosen = transfer([kernel], [nothing], target, tmp_path / "a", bench, logger)
     assert [(r.kind, r.chosen) for r in rows] == [("", ""), ("default", "yes")]
@@ -275,7 +277,7 @@ def test_a_light_kernel_that_no_source_knows_gets_schedules_of_its_own(
 
 def test_a_log_that_is_not_there_is_said(kernels, tmp_path, logger):
     with pytest.raises(UserError, match="not there; name the folder of a log"):
-        load_source("x", tmp_path / "none", kernels, tmp_path, 4, logger)
+        load_source("x", tmp_path / "none", kernels, tmp_path, best=4, logger=logger)
 
 
 def test_a_corrupted_record_is_left_out(searched, kernels, tmp_path, logger, caplog):
@@ -285,13 +287,13 @@ def test_a_corrupted_record_is_left_out(searched, kernels, tmp_path, logger, cap
     lines[0] = lines[0][: len(lines[0]) // 2] + b"\n"
     (folder / RECORDS).write_bytes(b"".join(lines))
     with caplog.at_level(logging.WARNING):
-        found = load_source("damaged", folder, kernels, tmp_path, 99, logger)
+        found = load_source("damaged", folder, kernels, tmp_path, best=99, logger=logger)
     assert sum(len(k.records) for k in found.kernels) == len(lines) - 1
     assert "1 damaged line(s) are not used" in caplog.text
 
 
 def test_a_log_without_its_model_is_a_source_too(searched, wide, target, tmp_path, bench, logger):
-    found = load_source("library", searched, [], tmp_path, 4, logger)
+    found = load_source("library", searched, [], tmp_path, best=4, logger=logger)
     assert {k.task for k in found.kernels} == {
         f"workload{n}" for n in range(1, len(found.kernels) + 1)
     }
@@ -367,10 +369,12 @@ def test_what_makes_the_model_slower_in_place_is_put_back(
     )
     slow = _slow_record(kernel, target)
     bad = TuningLog(tmp_path / "bad", logger)
-    bad.commit(kernel, slow.trace, 1e-9, target, chosen.best_records(kernel, 1)[0].args_info)
+    bad.commit(
+        kernel, slow.trace, 1e-9, target, arguments=chosen.best_records(kernel, 1)[0].args_info
+    )
     said = []
     found, kept = prove_in_place(
-        subject, untuned, bad, tmp_path / "scratch", tmp_path / "after.so", say=said.append,
+        subject, untuned, bad, tmp_path / "scratch", library=tmp_path / "after.so", say=said.append,
         logger=logger,
     )  # fmt: skip
     assert kernel.task in found.put_back
@@ -396,7 +400,7 @@ def test_schedules_that_help_in_place_stay(
     _, _, targets = wide
     _, _, chosen = transfer(targets, [source], target, tmp_path, bench, logger)
     found, kept = prove_in_place(
-        subject, untuned, chosen, tmp_path / "scratch", tmp_path / "after.so", say=quiet,
+        subject, untuned, chosen, tmp_path / "scratch", library=tmp_path / "after.so", say=quiet,
         logger=logger,
     )  # fmt: skip
     taken = [k.task for k in targets if kept.best_records(k, 1)]
@@ -433,7 +437,7 @@ def test_a_wrong_output_is_found_before_anything_is_timed(model_without, tmp_pat
     other = replace(untuned, outputs=[array + 1 for array in untuned.outputs])
     empty = TuningLog(tmp_path / "empty")
     found, _ = prove_in_place(
-        subject, other, empty, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
+        subject, other, empty, tmp_path, library=tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert found.error > subject.tolerance
@@ -463,7 +467,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     bad = TuningLog(tmp_path / "bad", logger)
     result.record(bad, target)
     found, _ = prove_in_place(
-        subject, untuned, bad, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
+        subject, untuned, bad, tmp_path, library=tmp_path / "after.so", say=quiet, logger=logger
     )
     assert not found.right
     assert result.replace_wrong(SETTINGS, bench, logger) == [kernel.task]
@@ -473,7 +477,7 @@ def test_a_schedule_that_computes_something_else_makes_the_model_wrong_and_is_re
     mended = TuningLog(tmp_path / "mended", logger)
     result.record(mended, target)
     found, _ = prove_in_place(
-        subject, untuned, mended, tmp_path, tmp_path / "after.so", say=quiet, logger=logger
+        subject, untuned, mended, tmp_path, library=tmp_path / "after.so", say=quiet, logger=logger
     )
     assert found.right
 
@@ -556,7 +560,16 @@ def test_every_kind_of_candidate_computes_what_numpy_does(kind, kernels, source,
     else:
         kernel, expected = dense_and_depthwise()[kind]
     dense = tuple(k for k in source.kernels if k.task.startswith("fused_conv2d"))
-    found = KernelCandidates(kernel, [Source("dense", dense)], target, None, 4, {}, 1, logger)
+    found = KernelCandidates(
+        kernel,
+        [Source("dense", dense)],
+        target,
+        None,
+        per_source_kernel=4,
+        lent={},
+        threads=1,
+        logger=logger,
+    )
     found.extend(6)
     assert found.ready, [one.reason for one in found.fallen]
     found.ready = [one for one in found.ready if one.match.kind == kind]
@@ -577,7 +590,16 @@ def test_what_is_carried_over_is_within_the_spaces_limits(kind, source, target, 
     """Products are the extents, and innermost factors within the limit, but for TVM's repair."""
     kernel, _ = dense_and_depthwise(channels=134, size=37)[kind]
     dense = tuple(k for k in source.kernels if k.task.startswith("fused_conv2d"))
-    found = KernelCandidates(kernel, [Source("dense", dense)], target, None, 4, {}, 1, logger)
+    found = KernelCandidates(
+        kernel,
+        [Source("dense", dense)],
+        target,
+        None,
+        per_source_kernel=4,
+        lent={},
+        threads=1,
+        logger=logger,
+    )
     found.extend(12)
     projected = [one.point for one in [*found.ready, *found.fallen] if one.how == "projected"]
     assert projected

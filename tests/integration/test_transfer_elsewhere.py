@@ -57,10 +57,12 @@ def targets(target, tmp_path_factory):
 
 def order(folder, kernels, targets, target, scratch, timed):
     """Codes of each kernel's candidates, in the order in which they are tried."""
-    source = load_source("other", folder, kernels, scratch, 4, LOGGER, timed)
+    source = load_source("other", folder, kernels, scratch, best=4, logger=LOGGER, timed=timed)
     found = []
     for kernel in targets:
-        candidates = KernelCandidates(kernel, [source], target, None, 4, {}, 1, LOGGER)
+        candidates = KernelCandidates(
+            kernel, [source], target, None, per_source_kernel=4, lent={}, threads=1, logger=LOGGER
+        )
         candidates.extend(8)
         found.append([one.name for one in candidates.ready])
     return found
@@ -96,8 +98,8 @@ def test_the_cost_model_learns_nothing_of_it(
         tolerance=1e-3,
     )  # fmt: skip
     sources = [
-        load_source("mine", searched, kernels, tmp_path, 4, logger),
-        load_source("theirs", searched, kernels, tmp_path, 4, logger, False),
+        load_source("mine", searched, kernels, tmp_path, best=4, logger=logger),
+        load_source("theirs", searched, kernels, tmp_path, best=4, logger=logger, timed=False),
     ]
     measured = TuningLog(tmp_path / "measured", logger)
     result = run_transfer(

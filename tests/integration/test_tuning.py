@@ -32,7 +32,7 @@ class RandomSearch(Strategy):
     def start(self, session, budget):
         super().start(session, budget)
         self._spaces = [
-            open_design_space(kernel.module, session.target, None, 1, 1)[1]
+            open_design_space(kernel.module, session.target, None, 1, seed=1)[1]
             for kernel in session.kernels
         ]
         self._batches = 0

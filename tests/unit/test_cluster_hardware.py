@@ -56,7 +56,7 @@ def config_of(**hardware):
 def write_machine(folder, **changes):
     path = folder / "zen4/machine.json"
     facts = {**describe_node(DEVICE), **changes}
-    write_record(path, "machine", {"hardware": "zen4"}, PLANNED, [], [], facts)
+    write_record(path, "machine", {"hardware": "zen4"}, PLANNED, inputs=[], outputs=[], facts=facts)
     return path
 
 
@@ -155,7 +155,7 @@ def test_a_job_with_fewer_cpus_than_threads_describes_nothing(monkeypatch):
 
 def test_a_damaged_description_has_its_line(tmp_path):
     path = tmp_path / "machine.json"
-    write_record(path, "machine", {}, {}, [], [], {})
+    write_record(path, "machine", {}, {}, inputs=[], outputs=[], facts={})
     with pytest.raises(UserError, match=r"machine.json: the machine's fingerprint is missing"):
         read_machine(path)
     path.write_text("{")
@@ -167,7 +167,7 @@ def test_records_are_expected_to_have_the_fingerprint_of_the_machine_s_descripti
     config = config_of(zen4={"at": "cluster", "threads": 1})
     subject = {"hardware": "zen4", "model": "alexnet"}
     kernels = tmp_path / "zen4/kernels/alexnet.json"
-    write_record(kernels, "kernels", subject, {}, [], [])
+    write_record(kernels, "kernels", subject, {}, inputs=[], outputs=[])
     wanted = expected_settings(Plan(config), read_record(kernels), tmp_path)
     assert wanted["fingerprint"] == FINGERPRINT_OF_NODE
     path = write_machine(tmp_path, fingerprint="0123456789ab")

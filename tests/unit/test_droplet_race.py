@@ -154,7 +154,7 @@ def test_who_fails_in_turns_drops_out_and_the_others_race_on(caplog):
         caplog.clear()
         contest = Contest([1.0, 1.0, 0.9, 0.8, 1.0], 0.01, seed, broken={1, 3})
         with caplog.at_level(logging.INFO, "race"):
-            outcome = race(contest, 4, LEVEL, REPEATS, logger)
+            outcome = race(contest, 4, LEVEL, REPEATS, logger=logger)
         assert outcome.winner == 2
         assert outcome.ratio == pytest.approx(0.9, rel=0.04)
         assert (contest.taken[1], contest.taken[3]) == (0, 0)

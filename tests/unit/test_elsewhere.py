@@ -67,8 +67,8 @@ def test_no_fingerprint_of_this_machine_is_taken_for_it(tmp_path, monkeypatch):
         table = tmp_path / f"{hardware}.csv"
         table.write_text("")
         record = write_record(
-            table.with_suffix(".json"), "kernels", {"model": "m", "hardware": hardware}, {}, [],
-            [table],
+            table.with_suffix(".json"), "kernels", {"model": "m", "hardware": hardware}, {},
+            inputs=[], outputs=[table],
         )  # fmt: skip
         records[hardware] = expected_settings(Plan(both), record)
     assert records["a"]["fingerprint"] == "0123"
@@ -107,10 +107,14 @@ def test_other_settings_there_are_a_note(tmp_path, monkeypatch):
         )
     )
     settings |= {"fingerprint": "0123", "device": "{}", "tvm": "0.1"}
-    write_record(place, "benchmark", subject, settings, [], [place.with_suffix(".csv")])
+    write_record(
+        place, "benchmark", subject, settings, inputs=[], outputs=[place.with_suffix(".csv")]
+    )
     assert notes_on_elsewhere(both) == []
     settings["benchmark"]["samples"] = 6
-    write_record(place, "benchmark", subject, settings, [], [place.with_suffix(".csv")])
+    write_record(
+        place, "benchmark", subject, settings, inputs=[], outputs=[place.with_suffix(".csv")]
+    )
     assert notes_on_elsewhere(both) == [
         "note: results/b: made with other settings than this config's (benchmark); they are shown "
         "as they are"
@@ -122,17 +126,22 @@ def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fill(tmp_path, ["results/b/t.csv", "results/all.csv"])
     write_record(
-        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
-        [tmp_path / "results/b/t.csv"],
+        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, inputs=[],
+        outputs=[tmp_path / "results/b/t.csv"],
     )  # fmt: skip
     collected = Path("results/all.json")
     write_record(
-        collected, "collect", {}, {}, [Path("results/b/t.json")], [Path("results/all.csv")]
+        collected,
+        "collect",
+        {},
+        {},
+        inputs=[Path("results/b/t.json")],
+        outputs=[Path("results/all.csv")],
     )
     (tmp_path / "results/b/t.csv").write_text("another")
     write_record(
-        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, [],
-        [tmp_path / "results/b/t.csv"],
+        tmp_path / "results/b/t.json", "benchmark", {"hardware": "b"}, {}, inputs=[],
+        outputs=[tmp_path / "results/b/t.csv"],
     )  # fmt: skip
 
     def expected(record):
@@ -142,7 +151,7 @@ def test_a_new_copy_that_is_older_makes_the_table_stale(tmp_path, monkeypatch):
         return path == collected
 
     assert survey(Path("results"), expected, {}, known).dated_back == {}
-    found = survey(Path("results"), expected, {}, known, [Path("results/b")])
+    found = survey(Path("results"), expected, {}, known, foreign=[Path("results/b")])
     found.apply()
     assert found.dated_back == {"results/all.json": "made from another version of results/b/t.json"}
     assert Path("results/all.csv").stat().st_mtime == 1_000_000_000
@@ -158,7 +167,7 @@ def pair(folder, hardware, fingerprint, target, cpu, place=None):
     facts = {"environment": {"cpu": cpu}}
     write_record(
         table.with_suffix(".json"), "benchmark", {"hardware": hardware, "target": target},
-        settings, [], [table], facts,
+        settings, inputs=[], outputs=[table], facts=facts,
     )  # fmt: skip
     return table
 

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src/rivulet"
 MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 400, 60
-MOST_PARAMETERS, MOST_KEYWORD_ONLY = 7, 4
+MOST_PARAMETERS, MOST_PLACED = 7, 4
 
 # A room, or a module beside the rooms, may import those that stand before it.
 ROOMS = (
@@ -45,8 +45,10 @@ OPEN_CORNERS = {
     "tuning/cost_model.py: slice(0, 4)",
     "tuning/features.py: PerStoreFeature",
 }
-MANY_KEYWORDS = {
-    "tuning/session.py __init__",
+# TVM calls them, and gives all by its place.
+MANY_PLACED = {
+    "graph/layout/rules/products.py te_product",
+    "graph/layout/rules/spatial.py te_image_convolution",
 }
 
 
@@ -76,9 +78,10 @@ def functions():
 
 
 def parameters(node):
-    """All that a caller gives, and what of it by keyword alone."""
+    """All that a caller gives, and what of it by its place."""
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return [a for a in every if a.arg not in ("self", "cls")], node.args.kwonlyargs
+    told = [a for a in every if a.arg not in ("self", "cls")]
+    return told, [a for a in told if a not in node.args.kwonlyargs]
 
 
 def test_a_file_has_one_reason_to_change():
@@ -102,7 +105,7 @@ def test_a_function_fits_on_a_screen():
 def test_a_function_is_told_little():
     found = [(name, *parameters(node)) for name, node in functions()]
     assert {n for n, every, _ in found if len(every) > MOST_PARAMETERS} == MANY_PARAMETERS
-    assert {n for n, _, named in found if len(named) > MOST_KEYWORD_ONLY} == MANY_KEYWORDS
+    assert {n for n, _, placed in found if len(placed) > MOST_PLACED} == MANY_PLACED
 
 
 def module_name(path):

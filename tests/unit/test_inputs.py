@@ -178,7 +178,7 @@ def test_an_image_of_bytes_keeps_its_range_and_a_divisor_is_not_zero():
 # --- What the config tells -----------------------------------------------------------------------
 def given(tmp_path, one, told, size=None):
     sizes = {} if size is None else {"x": size}
-    return with_given([one], told, sizes, tmp_path / "net.onnx", tmp_path / "out.onnx")[0]
+    return with_given([one], told, sizes, tmp_path / "net.onnx", path=tmp_path / "out.onnx")[0]
 
 
 def test_a_range_takes_the_place_of_what_was_found(tmp_path):

@@ -21,7 +21,7 @@ SAMPLING = Sampling(0.95, 100, 0)
 
 def rows(*spent):
     results = [PairResult({}, {}, {}, {"ansor": functions}) for functions in spent]
-    return kernel_rows(SUBJECT, results, KERNELS, ROOFLINE, SAMPLING)
+    return kernel_rows(SUBJECT, results, KERNELS, ROOFLINE, sampling=SAMPLING)
 
 
 def test_a_kernel_is_told_by_run_with_its_share_of_the_roofs():
@@ -55,9 +55,14 @@ def test_several_processes_give_an_interval():
 def test_a_method_may_have_its_kernels_from_one_process_unless_it_failed_in_another():
     once = PairResult({"untuned": [9.0]}, {}, {}, {"untuned": {"conv": 400.0}})
     later = PairResult({}, {}, {}, {})
-    (row,) = kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, SAMPLING)
+    (row,) = kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, sampling=SAMPLING)
     assert (row.method, row.latency_us, row.latency_us_low) == ("untuned", 200.0, None)
-    assert kernel_rows(SUBJECT, [once, later], KERNELS, ROOFLINE, SAMPLING, {"untuned": "x"}) == []
+    assert (
+        kernel_rows(
+            SUBJECT, [once, later], KERNELS, ROOFLINE, sampling=SAMPLING, failed={"untuned": "x"}
+        )
+        == []
+    )
 
 
 def test_bytes_are_those_of_all_arguments():

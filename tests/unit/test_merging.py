@@ -35,7 +35,12 @@ def export(results, name="net", digest="d1", user_file=None, beside=(), **defini
     if user_file:
         model, inputs = {"onnx": str(user_file), **definition}, [user_file, *beside]
     write_record(
-        models / f"{name}.json", "export", {"model": name}, {"model": model}, inputs, [onnx]
+        models / f"{name}.json",
+        "export",
+        {"model": name},
+        {"model": model},
+        inputs=inputs,
+        outputs=[onnx],
     )
 
 
@@ -50,10 +55,20 @@ def measured(results, hardware, fingerprint, name="net", value="1.0", cpu="A CPU
     table = put(tree / "kernels" / f"{name}.csv", "task\n")
     exported = results / "models" / f"{name}.json"
     inputs = [exported] if exported.exists() else []
-    write_record(table.with_suffix(".json"), "kernels", subject, settings, inputs, [table])
+    write_record(
+        table.with_suffix(".json"), "kernels", subject, settings, inputs=inputs, outputs=[table]
+    )
     trials = put(tree / "logs/ansor-10" / name / "trials.csv", value)
     facts = {"environment": {"cpu": cpu}}
-    write_record(trials.with_name("log.json"), "search", subject, settings, [], [trials], facts)
+    write_record(
+        trials.with_name("log.json"),
+        "search",
+        subject,
+        settings,
+        inputs=[],
+        outputs=[trials],
+        facts=facts,
+    )
     for record in (table.with_suffix(".json"), trials.with_name("log.json")):
         os.utime(record, (1_700_000_000, 1_700_000_000))
     return tree
@@ -303,7 +318,9 @@ def node(results, hardware, fingerprint, host):
     settings = {"fingerprint": FINGERPRINT_OF_NODE}
     facts = {"fingerprint": fingerprint, "cpu": "Node CPU", "threads": 2, "host": host}
     place = results / hardware / MACHINE_FILE
-    write_record(place, "machine", {"hardware": hardware}, settings, [], [], facts)
+    write_record(
+        place, "machine", {"hardware": hardware}, settings, inputs=[], outputs=[], facts=facts
+    )
 
 
 def test_a_clusters_nodes_of_one_kind_are_one_machine(here, there):

@@ -26,7 +26,7 @@ TARGET = [known(14, 256), known(7, 512)]
 
 
 def places(sources, target=TARGET):
-    return [row.source for row in rank_sources("ansor", 640, "t", target, sources)]
+    return [row.source for row in rank_sources("ansor", 640, "t", target, sources=sources)]
 
 
 def test_a_source_with_the_same_kernels_comes_first():
@@ -49,7 +49,7 @@ def test_a_source_with_nothing_in_common_comes_last():
         "failed": [known(28, 128, gflops=0)],
         "some": [known(112, 8, 5.0)],
     }
-    rows = rank_sources("ansor", 640, "t", TARGET, sources)
+    rows = rank_sources("ansor", 640, "t", TARGET, sources=sources)
     assert rows[0].source == "some"
     assert [row.flops_matched for row in rows] == [1.0, 0.0, 0.0]
     assert all(0 < row.expected_share < 1 for row in rows)
@@ -79,7 +79,7 @@ def test_agreement_is_counted_within_targets():
 
 def test_the_table_is_read_back(tmp_path):
     path = tmp_path / "ranking.csv"
-    rows = rank_sources("ansor", 640, "t", TARGET, {"far": [known(112, 8)], "same": TARGET})
+    rows = rank_sources("ansor", 640, "t", TARGET, sources={"far": [known(112, 8)], "same": TARGET})
     write_ranking(rows, path)
     assert [r["place"] for r in read_ranking(path)] == ["1", "2"]
     measured = [
@@ -118,7 +118,9 @@ def test_times_of_another_device_play_no_part():
 
     def rows(gflops):
         far = [replace(known(28, 128, gflops), timed=False)]
-        return rank_sources("ansor", 1, "t", TARGET, {"far": far, "near": [known(28, 128, 80.0)]})
+        return rank_sources(
+            "ansor", 1, "t", TARGET, sources={"far": far, "near": [known(28, 128, 80.0)]}
+        )
 
     assert rows(0) == rows(20.0) == rows(20000.0)
     both = {row.source: row for row in rows(20000.0)}

@@ -45,8 +45,8 @@ def make_log(folder, workloads, records, trials, **about):
         settings = {"fingerprint": about.get("fingerprint", "f1"), "tvm": about.get("tvm", "0.27")}
         subject = {"model": about.get("model", "small"), "hardware": "local"}
         write_record(
-            folder / "log.json", "search", subject, settings, about.get("inputs", []),
-            [folder / "trials.csv"],
+            folder / "log.json", "search", subject, settings, inputs=about.get("inputs", []),
+            outputs=[folder / "trials.csv"],
         )  # fmt: skip
     return folder
 

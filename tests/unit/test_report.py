@@ -176,7 +176,9 @@ def write_inputs(root: Path, moved: dict[tuple[str, str, str], float | None]) ->
         conduct = [{"others": 0.01 * (n + 1), "stolen": 0.002} for n in range(3)]
         facts = {"environment": environment, "conduct": conduct}
         record = pair / "pair.json"
-        write_record(record, "benchmark", {}, {}, [], [pair / "pair.csv"], facts)
+        write_record(
+            record, "benchmark", {}, {}, inputs=[], outputs=[pair / "pair.csv"], facts=facts
+        )
         records.append(record)
         table = hardware / f"transfer/{log}-128/{source}-to-{target}/candidates.csv"
         table.parent.mkdir(parents=True)

@@ -331,7 +331,7 @@ def test_the_script_finds_the_tables_by_the_configuration(
     shutil.copyfile(bare.kernels[0], place / "kernels/resnet18.csv")
     tables = [tmp_path / "results/benchmarks.csv", written_gains(place)]
     for path in tables:
-        write_record(path.with_suffix(".json"), "collect", {}, {}, [], [path])
+        write_record(path.with_suffix(".json"), "collect", {}, {}, inputs=[], outputs=[path])
     config = {"models": {"resnet18": {"torchvision": "resnet18"}}, "pairs": [], "pool": False}
     page, record = tmp_path / "results/report.html", tmp_path / "results/report.json"
     (tmp_path / "config.yaml").write_text(json.dumps(config))

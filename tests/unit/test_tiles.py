@@ -111,7 +111,7 @@ def test_a_factor_that_has_moved_may_move_back(split, limit, data):
         return
     source, to = data.draw(st.permutations(range(len(split))))[:2]
     for prime in prime_factors(split[source]):
-        moved = move_factor(split, source, to, prime, limit)
+        moved = move_factor(split, source, to, prime, innermost_limit=limit)
         if moved is None:
             assert to == len(split) - 1
             assert split[-1] * prime > limit > 0
@@ -119,7 +119,7 @@ def test_a_factor_that_has_moved_may_move_back(split, limit, data):
         assert (math.prod(moved), len(moved)) == (math.prod(split), len(split))
         assert (moved[source], moved[to]) == (split[source] // prime, split[to] * prime)
         assert not limit or moved[-1] <= limit
-        assert move_factor(moved, to, source, prime, limit) == split
+        assert move_factor(moved, to, source, prime, innermost_limit=limit) == split
 
 
 def test_a_factor_that_is_not_there_does_not_move():

@@ -20,7 +20,9 @@ from snapshot import snapshot
 def make(folder, name, inputs, settings, stage="search", **facts):
     output, record = folder / f"{name}.txt", folder / f"{name}.json"
     output.write_text(name)
-    write_record(record, stage, {"model": name}, settings, inputs, [output], facts)
+    write_record(
+        record, stage, {"model": name}, settings, inputs=inputs, outputs=[output], facts=facts
+    )
     return record
 
 
@@ -64,7 +66,7 @@ def test_another_input_dates_an_artefact_back(tmp_path):
     first = make(tmp_path, "a", [], {"x": 1})
     second = make(tmp_path, "b", [first], {"x": 1})
     (tmp_path / "a.txt").write_text("another")
-    write_record(first, "search", {}, {"x": 1}, [], [tmp_path / "a.txt"])
+    write_record(first, "search", {}, {"x": 1}, inputs=[], outputs=[tmp_path / "a.txt"])
     findings = adopted(tmp_path, {"x": 1})
     assert findings.dated_back == {str(second): f"made from another version of {first}"}
 

@@ -20,7 +20,7 @@ class RandomSearch(Strategy):
     def start(self, session, budget):
         super().start(session, budget)
         self._spaces = [
-            open_design_space(k.module, session.target, None, 1, 1)[1] for k in session.kernels
+            open_design_space(k.module, session.target, None, 1, seed=1)[1] for k in session.kernels
         ]
 
     def propose(self, most):

@@ -37,6 +37,7 @@ def find_wrong_kernels(
     location: Location,
     tolerance: float,
     seed: int,
+    *,
     scratch: Path,
     report: Callable[[int, str], None],
     table: Path | None = None,
@@ -63,7 +64,15 @@ def find_wrong_kernels(
         report(done, short_name(one.kernel))
 
     seen = validate_records(
-        stored, records, location.threads, tolerance, seed, scratch, told, location, table
+        stored,
+        records,
+        location.threads,
+        tolerance,
+        seed=seed,
+        scratch=scratch,
+        report=told,
+        location=location,
+        table=table,
     )
     wrong = {}
     for one in seen:

@@ -32,7 +32,7 @@ _GO_ON, _SKIP_RUN = 0, 1  # what the virtual machine's instrument may answer bef
 
 
 def compile_model(
-    model: PreparedModel, target: Any, log: Schedules | None, path: Path, linker: str = ""
+    model: PreparedModel, target: Any, log: Schedules | None, path: Path, *, linker: str = ""
 ) -> None:
     """Write the compiled model as a shared library.
 

@@ -68,8 +68,8 @@ def prove_in_place(
     untuned: Untuned,
     chosen: TuningLog,
     scratch: Path,
-    library: Path,
     *,
+    library: Path,
     say: Callable[[str], None],
     logger: logging.Logger,
 ) -> tuple[InPlace, TuningLog]:
@@ -106,7 +106,7 @@ def prove_in_place(
         taken = [kernel for kernel in subject.kernels if chosen.best_records(kernel, 1)]
         slower = taken and _slower(found, subject.significance)
         if slower:
-            offenders = _offenders(subject, untuned, new, taken, logger)
+            offenders = _offenders(subject, untuned, new, taken, logger=logger)
             if not offenders or attempt >= _ATTEMPTS - 1:
                 offenders = taken
         found.timing_seconds += _since(clock)
@@ -127,7 +127,7 @@ def _compiled(subject: Subject, chosen: TuningLog, scratch: Path, library: Path)
     scratch.mkdir(parents=True, exist_ok=True)
     # Each has a name of its own: of two libraries with one name this process would get the first.
     path = scratch / f"model-{os.getpid()}-{next(_numbers)}.so"
-    compile_model(subject.model, subject.target, chosen, path, subject.linker)
+    compile_model(subject.model, subject.target, chosen, path, linker=subject.linker)
     model = subject.loaded(path)
     path.replace(library)
     return model
@@ -165,6 +165,7 @@ def _offenders(
     untuned: Untuned,
     after: CompiledModel,
     taken: list[Kernel],
+    *,
     logger: logging.Logger,
 ) -> list[Kernel]:
     """The kernels that take longer with their schedule than without.
@@ -199,6 +200,6 @@ def _without(chosen: TuningLog, kernels: list[Kernel], folder: Path, subject: Su
             continue
         for record in chosen.best_records(kernel, 1):
             seconds = float(record.run_secs[0])
-            log.commit(kernel, record.trace, seconds, subject.target, record.args_info)
+            log.commit(kernel, record.trace, seconds, subject.target, arguments=record.args_info)
     log.append([])
     return log

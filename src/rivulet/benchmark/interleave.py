@@ -70,6 +70,7 @@ def time_interleaved(
     settings: TimingSettings,
     report: Callable[[int, int], None],
     begin: Callable[[str], None] = lambda name: None,
+    *,
     once_only: Mapping[str, float] | None = None,
 ) -> dict[str, list[float]]:
     """Latency samples of each variant, in milliseconds.
@@ -77,10 +78,9 @@ def time_interleaved(
     Each round takes one sample of every variant, in a new seeded order. A sample averages as
     many inferences as fill ``min_sample_ms``, after a pause, in which the other runtime's
     threads stop spinning, and one inference that is not timed, unless a single one fills the
-    sample anyway. A variant that has used up
-    ``max_seconds_per_method`` rests with the samples that it has, five at least. With
-    ``cache_flush`` other memory is read before each inference, untimed, so that none finds
-    anything of its own in a cache.
+    sample anyway. A variant that has used up ``max_seconds_per_method`` rests with the samples
+    that it has, five at least. With ``cache_flush`` other memory is read before each inference,
+    untimed, so that none finds anything of its own in a cache.
 
     Args:
         variants: Name to variant, inputs bound.
@@ -120,8 +120,7 @@ def time_interleaved(
             if number == 0:
                 begin(name)
             started = time.perf_counter()
-            sample = _sample(variants[name], counts[name], settings.settle_ms, flush)
-            samples[name].append(sample)
+            samples[name].append(_sample(variants[name], counts[name], settings.settle_ms, flush))
             spent[name] += time.perf_counter() - started
         report(number + 1, settings.samples)
     return samples

@@ -90,6 +90,7 @@ def kernel_rows(
     results: Sequence[PairResult],
     kernels: Mapping[str, Mapping[str, str]],
     roofline: Roofline | None,
+    *,
     sampling: Sampling,
     failed: Collection[str] = (),
 ) -> list[KernelRow]:
@@ -123,7 +124,7 @@ def kernel_rows(
                 trials=int(subject["trials"]),
                 method=method,
                 kernel=name,
-                **_figures(groups, kernels.get(name), whole, roofline, sampling),
+                **_figures(groups, kernels.get(name), whole, roofline, sampling=sampling),
             )
             for name, groups in by_name.items()
         ]
@@ -147,6 +148,7 @@ def _figures(
     kernel: Mapping[str, str] | None,
     whole: float,
     roofline: Roofline | None,
+    *,
     sampling: Sampling,
 ) -> dict[str, Any]:
     """What a row says of a kernel's time."""

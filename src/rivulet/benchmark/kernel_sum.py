@@ -41,6 +41,7 @@ def model_and_kernels(
     params: list[Any],
     inputs: Sequence[np.ndarray],
     measure: Mapping[str, Any],
+    *,
     place: Place,
     rounds: int,
 ) -> list[tuple[float, float]]:

@@ -84,6 +84,7 @@ def benchmark_variants(
     target: Any,
     begin: Callable[[str], None],
     report: Callable[[int, int], None],
+    *,
     logger: logging.Logger,
 ) -> PairResult:
     """Check and time the variants of one model in this process.
@@ -101,7 +102,7 @@ def benchmark_variants(
     """
     place = open_place(subject.device.location)
     try:
-        return _benchmark_at(place, subject, target, begin, report, logger)
+        return _benchmark_at(place, subject, target, begin, report=report, logger=logger)
     except Exception as error:
         if place.seconds_left() <= 0:
             raise UserError(
@@ -122,11 +123,12 @@ def _benchmark_at(
     subject: Subject,
     target: Any,
     begin: Callable[[str], None],
+    *,
     report: Callable[[int, int], None],
     logger: logging.Logger,
 ) -> PairResult:
     cpus = sorted(os.sched_getaffinity(0))
-    found = _check_outputs(place, subject, target, begin, logger)
+    found = _check_outputs(place, subject, target, begin, logger=logger)
     for method, variant in found.variants.items():
         begin(method)
         variant.bind(found.inputs)
@@ -141,7 +143,9 @@ def _benchmark_at(
         probe = SpeedProbe(target, subject.device.threads, place) if probing else None
         speeds = [probe.gflops()] if probe else []
         before = read_counters(cpus)
-        samples = time_interleaved(found.variants, subject.timing, report, begin, found.taken)
+        samples = time_interleaved(
+            found.variants, subject.timing, report, begin, once_only=found.taken
+        )
         # These are this machine's counters: what it does meanwhile disturbs no device elsewhere.
         counted = conduct_between(before, read_counters(cpus), len(cpus))
         conduct = (
@@ -172,6 +176,7 @@ def _check_outputs(
     subject: Subject,
     target: Any,
     begin: Callable[[str], None],
+    *,
     logger: logging.Logger,
 ) -> _Checked:
     checked = [subject.arrays(subject.timing.seed + number) for number in range(subject.checks)]

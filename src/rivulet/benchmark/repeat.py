@@ -266,7 +266,11 @@ def _serve(sender: PipeEnd, subject: Subject) -> None:
     try:
         load_tvm(subject.device.threads)
         result: Any = benchmark_variants(
-            subject, resolve_target(subject.device), begin, report, logging.getLogger("rivulet")
+            subject,
+            resolve_target(subject.device),
+            begin,
+            report,
+            logger=logging.getLogger("rivulet"),
         )
     except UserError as error:
         sender.send((_FAILURE, str(error)))

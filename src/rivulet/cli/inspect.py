@@ -21,7 +21,7 @@ from rivulet.tvm_compat import load_tvm
 def exported(name: str, shape: list[int], folder: str) -> Path:
     """The ONNX file of a torchvision model, with random weights."""
     path = Path(folder) / f"{name}.onnx"
-    export_torchvision(name, shape, "random", 0, path, lambda line: None)
+    export_torchvision(name, shape, "random", 0, path=path, say=lambda line: None)
     return path
 
 

@@ -172,7 +172,7 @@ def run_of(
         ),
         earlier=earlier_pairs(read_earlier(options.earlier)) if options.earlier else {},
         stages=stage_times(options.logs or Path("logs")),
-        facts=facts_of(rows, records, config, logs, folder),
+        facts=facts_of(rows, records, config, logs, folder=folder),
     )  # fmt: skip
 
 
@@ -229,6 +229,7 @@ def facts_of(
     records: dict[Path, Record],
     config: Mapping[str, Any],
     logs: Mapping[str, Path],
+    *,
     folder: Path,
 ) -> dict[str, str]:
     """What the run was made with, in words."""

@@ -55,6 +55,7 @@ def write_manifest(
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
     target: Any,
+    *,
     threads: int,
     facts: Mapping[str, Any],
 ) -> None:

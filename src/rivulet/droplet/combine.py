@@ -22,6 +22,7 @@ def combine_logs(
     target: Any,
     source: Path,
     trials: Sequence[Trial],
+    *,
     scratch: Path,
     combined: Path,
     logger: logging.Logger,
@@ -52,7 +53,7 @@ def combine_logs(
         for schedule, seconds in pairs:
             taken.commit(
                 one.descent.kernel, schedule.trace, seconds, target,
-                argument_infos(schedule.mod),
+                arguments=argument_infos(schedule.mod),
             )  # fmt: skip
     taken.append([])
     combined.mkdir(parents=True, exist_ok=True)

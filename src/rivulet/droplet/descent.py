@@ -103,6 +103,7 @@ class Descent:
         bench: PointBench,
         acceptance: Acceptance,
         order: Order | None = None,
+        *,
         logger: logging.Logger | None = None,
     ) -> None:
         self.walk, self._bench, self._acceptance = walk, bench, acceptance
@@ -206,7 +207,7 @@ class Descent:
         contestants = [self.walk.point, *(one.point for one in challengers)]
         outcome = race(
             self._in_turns(contestants), len(challengers), self._acceptance.significance,
-            self._acceptance.repeats, self._logger,
+            self._acceptance.repeats, logger=self._logger,
         )  # fmt: skip
         if outcome.winner is None:
             return 1.0

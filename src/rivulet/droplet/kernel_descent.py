@@ -83,6 +83,7 @@ class KernelDescent:
         source: SourceKernel,
         settings: DropletSettings,
         session: Session,
+        *,
         order: ScheduleOrder,
     ) -> None:
         kernel = session.kernels[place]
@@ -191,14 +192,14 @@ class KernelDescent:
         )
         self._known[candidate_name(schedule.mod)] = math.inf
         walk = Walk(self._space.space, self._space.start, self._random)
-        self._descent = Descent(walk, self, self._acceptance, self._scores, self._logger)
+        self._descent = Descent(walk, self, self._acceptance, self._scores, logger=self._logger)
 
     def _race(self, schedules: Sequence[Any]) -> None:
         """Race schedules against the best, which comes first, and take the winner."""
         outcome = race(
             lambda numbers, rounds: self._in_turns([schedules[n] for n in numbers], rounds),
             len(schedules) - 1, self._settings.significance, self._settings.confirm_repeats,
-            self._logger,
+            logger=self._logger,
         )  # fmt: skip
         if outcome.winner is not None:
             self._take(schedules[outcome.winner], outcome.ratio)

@@ -29,7 +29,7 @@ class ScheduleOrder:
         # Describing needs no more of a context than its target and its threads.
         self._context = ms.TuneContext(target=target, num_threads=threads)
         for task, kernel in source.items():
-            learn_records(task, kernel.records, self._model, self._context, threads)
+            learn_records(task, kernel.records, self._model, self._context, threads=threads)
 
     def scores(self, schedules: Sequence[Any]) -> list[float]:
         """Score of each schedule; a higher one is expected to be faster."""

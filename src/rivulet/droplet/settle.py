@@ -91,6 +91,7 @@ def settle_all(
     settings: DropletSettings,
     bench: MeasuringBench,
     report: Callable[[str], None],
+    *,
     logger: logging.Logger,
 ) -> list[Settled]:
     """Decide for each kernel whether it takes what its descent has found.
@@ -115,7 +116,7 @@ def settle_all(
         if undecided:
             bench.renew()
         for one in undecided:
-            one.row.reason = _measure(one, number, settings, bench, logger)
+            one.row.reason = _measure(one, number, settings, bench, logger=logger)
     return [_end(one, settings, report, logger) for one in finals]
 
 
@@ -158,6 +159,7 @@ def _measure(
     number: int,
     settings: DropletSettings,
     bench: MeasuringBench,
+    *,
     logger: logging.Logger,
 ) -> str:
     """Measure both in this process; returns an objection, or nothing."""

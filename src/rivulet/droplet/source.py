@@ -39,6 +39,7 @@ def read_source(
     kernels: Iterable[Kernel],
     scratch: Path,
     comparable: bool,
+    *,
     logger: logging.Logger,
     others: Iterable[Path] = (),
 ) -> dict[str, SourceKernel]:
@@ -62,7 +63,7 @@ def read_source(
         stored = read_log(place)
         if damaged := stored.damaged():
             logger.warning("%s: %d damaged line(s) are not used", place, damaged)
-        log = open_thinned(stored, scratch / f"source-{number}", _BEST, _OTHERS, logger)
+        log = open_thinned(stored, scratch / f"source-{number}", _BEST, _OTHERS, logger=logger)
         for kernel in kernels:
             own = [trial for trial in stored.trials if trial.kernel == kernel.task]
             known = {trial.candidate: _seconds(trial, comparable) for trial in own}

@@ -49,7 +49,11 @@ class DropletSearch(Strategy):
         order = ScheduleOrder(self._source, session.target, self._settings.seed, session.threads)
         self.descents = [
             KernelDescent(
-                place, self._source.get(kernel.task, SourceKernel()), self._settings, session, order
+                place,
+                self._source.get(kernel.task, SourceKernel()),
+                self._settings,
+                session,
+                order=order,
             )
             for place, kernel in enumerate(session.kernels)
         ]

@@ -89,7 +89,7 @@ class Job:
 
     def progress(self, total: int, unit: str, done: int = 0) -> Progress:
         """Progress of this job towards ``total``, starting from ``done``."""
-        return Progress(self.say, self.label, total, unit, done)
+        return Progress(self.say, self.label, total, unit, done=done)
 
 
 def run_job(label: str, log: Path | None, work: Callable[[Job], None]) -> int:

@@ -40,6 +40,7 @@ class Progress:
         label: str,
         total: int,
         unit: str,
+        *,
         done: int = 0,
         every: float = 4.0,
     ) -> None:

@@ -176,7 +176,7 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    prune_log(options.out, _read(options.log), options.best, not options.without_trials, _say)
+    prune_log(options.out, _read(options.log), options.best, not options.without_trials, say=_say)
     return 0
 
 
@@ -250,8 +250,8 @@ def _validate(options: argparse.Namespace) -> int:
     # Not beside a measurement, which it would disturb, but beside others that measure nothing.
     with scratch_folder() as scratch, device_lock("cpu", "logs validate", on_wait, shared=True):
         results = validate_records(
-            log, records, options.threads, options.tolerance, options.seed, scratch, report,
-            table=options.kernels,
+            log, records, options.threads, options.tolerance, seed=options.seed, scratch=scratch,
+            report=report, table=options.kernels,
         )  # fmt: skip
     wrong = sum(bool(one.problem) for one in results)
     print(f"{options.log}: {len(results) - wrong} of {len(results)} schedules are right")

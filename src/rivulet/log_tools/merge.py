@@ -50,7 +50,7 @@ def merge_logs(out: Path, logs: list[StoredLog], say: Say = lambda text: None) -
 
 
 def prune_log(
-    out: Path, log: StoredLog, best: int, keep_trials: bool = True, say: Say = lambda text: None
+    out: Path, log: StoredLog, best: int, keep_trials: bool = True, *, say: Say = lambda text: None
 ) -> None:
     """Write a log with the fastest schedules of another.
 

@@ -69,6 +69,7 @@ def validate_records(
     records: list[StoredRecord],
     threads: int | None,
     tolerance: float,
+    *,
     seed: int,
     scratch: Path,
     report: Callable[[Validated], None] = lambda one: None,

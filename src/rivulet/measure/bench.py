@@ -70,6 +70,7 @@ class Bench(MeasuringBench):
         threads: int,
         measure: dict[str, Any],
         scratch: Path,
+        *,
         model_weights: int | None = None,
         keep_built: bool = False,
         location: Location = HERE,
@@ -86,7 +87,8 @@ class Bench(MeasuringBench):
             Worker(threads_here, *lifetime, location=builds_at, cpus=cpus) for _ in range(count)
         ]
         self._runners = make_runners(
-            location, lambda: Worker(threads_here, *lifetime, model_weights, location, cpus)
+            location,
+            lambda: Worker(threads_here, *lifetime, model_weights, location=location, cpus=cpus),
         )
         self._names = itertools.count()
         self._kept: dict[str, _Built] | None = {} if keep_built else None

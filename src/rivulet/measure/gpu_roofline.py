@@ -38,7 +38,7 @@ def gpu_operations(target: Any, repeats: int, place: Place) -> list[float]:
     """
     blocks = BLOCKS_PER_MULTIPROCESSOR * int(place.device.multi_processor_count)
     values = place.tensor(np.zeros((blocks, THREADS), np.float32))
-    seconds = _timed(chains(blocks, STEPS), target, repeats, place, [values])
+    seconds = _timed(chains(blocks, STEPS), target, repeats, place, arguments=[values])
     operations = 2.0 * blocks * THREADS * CHAINS * STEPS
     return [operations / second for second in seconds]
 
@@ -49,12 +49,12 @@ def gpu_bandwidth(target: Any, repeats: int, place: Place) -> list[float]:
     Args: As for `gpu_operations`.
     """
     arrays = [place.tensor(np.full(TRIAD_FLOATS, value, np.float32)) for value in (1, 2, 0)]
-    seconds = _timed(triad(TRIAD_FLOATS), target, repeats, place, arrays)
+    seconds = _timed(triad(TRIAD_FLOATS), target, repeats, place, arguments=arrays)
     return [3.0 * 4 * TRIAD_FLOATS / second for second in seconds]
 
 
 def _timed(
-    function: Any, target: Any, repeats: int, place: Place, arguments: list[Any]
+    function: Any, target: Any, repeats: int, place: Place, *, arguments: list[Any]
 ) -> list[float]:
     tvm = load_tvm()
     connection = place.location.connection

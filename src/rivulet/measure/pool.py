@@ -47,6 +47,7 @@ class Worker:
         max_uses: int,
         memory_gib: float,
         model_weights: int | None = None,
+        *,
         location: Location = HERE,
         cpus: Collection[int] = (),
     ) -> None:

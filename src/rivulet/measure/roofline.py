@@ -93,6 +93,7 @@ def measure_roofline(
     threads: int,
     repeats: int,
     report: Callable[[int, str], None],
+    *,
     place: Place | None = None,
 ) -> list[RoofRow]:
     """Measure both roofs of a CPU, or of a GPU (`rivulet.measure.gpu_roofline`).

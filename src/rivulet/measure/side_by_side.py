@@ -26,6 +26,7 @@ def measure_side_by_side(
     variants: Mapping[str, Mapping[str, Any]],
     bench: MeasuringBench,
     rounds: int,
+    *,
     seed: int,
     report: Callable[[int, str], None],
 ) -> dict[str, Weighted]:
@@ -61,7 +62,7 @@ def measure_side_by_side(
 
 
 def sum_ratio(
-    ours: Weighted, theirs: Weighted, confidence: float, resamples: int, seed: int
+    ours: Weighted, theirs: Weighted, confidence: float, resamples: int, *, seed: int
 ) -> Ratio:
     """Weighted sum of the median latencies of one variant over another's, with its interval."""
     pairs = zip(ours, theirs, strict=True)

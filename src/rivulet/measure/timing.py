@@ -121,6 +121,7 @@ class _RotatingTimer(Timer):
         pool: _Pool,
         size: int,
         arguments: Callable[[int], list[Any]],
+        *,
         shortest_ms: float,
     ) -> None:
         self._function, self._pool, self._size = library["main"], pool, size
@@ -196,7 +197,7 @@ class Tensors:
             views = self._views(pool.array, begin, {i: args[i] for i in cold})
             return [(common | views)[i] for i in range(len(args))]
 
-        return _RotatingTimer(library, pool, size, arguments, measure["min_repeat_ms"])
+        return _RotatingTimer(library, pool, size, arguments, shortest_ms=measure["min_repeat_ms"])
 
     def _pool_of(self, size: int) -> _Pool:
         """A pool that holds ``size`` bytes, and what the model reads between two uses of them."""

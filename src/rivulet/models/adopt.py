@@ -34,6 +34,7 @@ def adopt_onnx(
     path: Path,
     say: Callable[[str], None],
     shape: Shapes | None = None,
+    *,
     given: Given | None = None,
 ) -> dict[str, Any]:
     """Copy a user's ONNX file into the results after checking that it can be run.
@@ -63,7 +64,7 @@ def adopt_onnx(
     sizes = index_sizes(model) if given is not None else {}
     facts = describe(model)
     refuse_shape_inputs(model, facts["inputs"], source)
-    facts["inputs"] = with_given(facts["inputs"], given, sizes, source, path)
+    facts["inputs"] = with_given(facts["inputs"], given, sizes, source, path=path)
     onnx.load_external_data_for_model(model, str(source.parent))
     if isinstance(given, Mapping):
         # What is made of the copy is stale when the ranges change, which the graph does not show.
@@ -71,10 +72,10 @@ def adopt_onnx(
     save_onnx(model, path)
     if was_open:
         check_valid(path, source)
-    first, second = _two_runs(path, facts["inputs"], source, was_open, given is not None)
-    _tell_of_numbers(facts, first, source, given is not None, say)
+    first, second = _two_runs(path, facts["inputs"], source, was_open, given=given is not None)
+    _tell_of_numbers(facts, first, source, given is not None, say=say)
     fixed = all("file" in one for one in facts["inputs"])
-    change = None if fixed else _sensitivity(model, facts["outputs"], first, second, say)
+    change = None if fixed else _sensitivity(model, facts["outputs"], first, second, say=say)
     return {**facts, "input_sensitivity": change}
 
 
@@ -83,6 +84,7 @@ def _sensitivity(
     names: list[str],
     first: list[np.ndarray],
     second: list[np.ndarray],
+    *,
     say: Callable[[str], None],
 ) -> float | None:
     moving = depending_outputs(model)
@@ -92,7 +94,7 @@ def _sensitivity(
 
 
 def _two_runs(
-    path: Path, inputs: Sequence[Mapping[str, Any]], source: Path, was_open: bool, given: bool
+    path: Path, inputs: Sequence[Mapping[str, Any]], source: Path, was_open: bool, *, given: bool
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     other_sizes = ", or give 'shape' other sizes" if was_open else ""
     try:
@@ -125,6 +127,7 @@ def _tell_of_numbers(
     outputs: Sequence[np.ndarray],
     source: Path,
     given: bool,
+    *,
     say: Callable[[str], None],
 ) -> None:
     """Say which outputs are no finite numbers, and stop where that are all of them."""

@@ -25,6 +25,7 @@ def export_torchvision(
     shape: list[int],
     weights: str,
     seed: int,
+    *,
     path: Path,
     say: Callable[[str], None],
 ) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def fix_shapes(model: Any, shapes: Shapes | None, source: Path) -> bool:
         _fix(inputs[name], told.get(name), sizes)
     still_open = [name for name in was_open if not _is_fixed(inputs[name])]
     if still_open:
-        raise UserError(_what_is_open(inputs, was_open, still_open, told, source))
+        raise UserError(_what_is_open(inputs, was_open, still_open, told, source=source))
     if was_open:
         _infer_again(model)
     return bool(was_open)
@@ -144,6 +144,7 @@ def _what_is_open(
     was_open: list[str],
     still_open: list[str],
     told: Mapping[str, list[int]],
+    *,
     source: Path,
 ) -> str:
     """The error line; it has the line of the config that a person would have to write."""

@@ -22,6 +22,7 @@ def with_given(
     given: Given | None,
     sizes: Mapping[str, int],
     source: Path,
+    *,
     path: Path,
 ) -> list[dict[str, Any]]:
     """The inputs, with what the config says of their values.

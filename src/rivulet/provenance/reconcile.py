@@ -89,6 +89,7 @@ def survey(
     expected: Callable[[Record], dict[str, Any] | None],
     code: dict[str, str],
     known: Callable[[Path], bool],
+    *,
     foreign: Sequence[Path] = (),
 ) -> Findings:
     """Compare the artefacts below ``results`` with their records; nothing is changed.

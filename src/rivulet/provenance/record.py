@@ -46,6 +46,7 @@ def write_record(
     stage: str,
     subject: dict[str, Any],
     settings: dict[str, Any],
+    *,
     inputs: list[Path],
     outputs: list[Path],
     facts: dict[str, Any] | None = None,

@@ -95,6 +95,7 @@ class TuningLog(Schedules):
         trace: Any,
         seconds: float,
         target: Any,
+        *,
         arguments: Any,
         candidate: str = "",
     ) -> None:

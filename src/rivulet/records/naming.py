@@ -49,7 +49,7 @@ def name_workloads(
     for number, workload in workloads.items():
         name = tasks.get(workload_hash(workload.mod))
         if name is None and trials:
-            name = _by_candidates(log, number, workload, trials, medians)
+            name = _by_candidates(log, number, workload, trials, medians=medians)
         if name is not None:
             names[number] = name
     return names
@@ -63,7 +63,7 @@ def load_record(record: StoredRecord, workload: Any) -> Any:
 
 
 def _by_candidates(
-    log: StoredLog, number: int, workload: Any, trials: dict[str, str], medians: set[float]
+    log: StoredLog, number: int, workload: Any, trials: dict[str, str], *, medians: set[float]
 ) -> str | None:
     records = [record for record in log.records if record.workload == number]
     # Those with a latency that some trial has are most likely to be its.

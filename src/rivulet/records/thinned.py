@@ -17,6 +17,7 @@ def open_thinned(
     place: Path,
     best: int = 3,
     others: int = 0,
+    *,
     logger: logging.Logger | None = None,
 ) -> Schedules:
     """Open a log's fastest schedules; nothing is written to it.

@@ -88,6 +88,7 @@ def heat_map(
     title: str,
     sources: list[str],
     targets: list[str],
+    *,
     cells: dict[tuple[str, str], Cell],
 ) -> str:
     """Share of Ansor's speedup, sources down and targets across, as inline SVG.

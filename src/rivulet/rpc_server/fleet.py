@@ -103,7 +103,7 @@ def _works(fleet: Fleet, say: Callable[[str], None]) -> list[tuple[str, Callable
         opened = _listen(fleet.host, fleet.first_port and fleet.first_port + number)
 
         def serve(opened: socket.socket = opened) -> None:
-            serve_device(opened, at, fleet.key, fleet.threads, fleet.public_host)
+            serve_device(opened, at, fleet.key, fleet.threads, public_address=fleet.public_host)
 
         name = f"server {number + 1}"
         works.append((name, serve))

@@ -24,6 +24,7 @@ def serve_device(
     tracker: tuple[str, int],
     key: str,
     threads: int | None,
+    *,
     public_address: str | None = None,
 ) -> None:
     """Serve for ever: each session in a process of its own, one after the other.

@@ -52,7 +52,7 @@ class TileAxis:
     def after(self, value: Value, change: Change) -> Value | None:
         """The split after a factor has moved."""
         source, to, prime = change
-        return move_factor(value, source, to, prime, self.innermost_limit)
+        return move_factor(value, source, to, prime, innermost_limit=self.innermost_limit)
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ class DesignSpace:
         structure = rng.choice(self._sketches)
         values: list[Value | None] = [None] * len(structure.decisions)
         for spatial, limits in structure.bound():
-            self._sample_threads(structure, spatial, limits, values, rng)
+            self._sample_threads(structure, spatial, limits, values, rng=rng)
         if self._tiles is not None:
             for spatial, reduction in self._tileable(structure):
-                self._sample_tiles(structure, spatial, reduction, values, rng)
+                self._sample_tiles(structure, spatial, reduction, values, rng=rng)
                 for position, choices in structure.unrolls.items():
                     values[position] = (_sample_unroll(choices, rng),)
         return Point(structure, tuple(values))
@@ -145,6 +145,7 @@ class DesignSpace:
         spatial: tuple[int, ...],
         reduction: tuple[int, ...],
         values: list[Value | None],
+        *,
         rng: random.Random,
     ) -> None:
         assert self._tiles is not None
@@ -161,6 +162,7 @@ class DesignSpace:
         spatial: tuple[int, ...],
         limits: ThreadTiles,
         values: list[Value | None],
+        *,
         rng: random.Random,
     ) -> None:
         extents = [_extent(structure.decisions[p]) for p in spatial]
@@ -182,11 +184,11 @@ class DesignSpace:
         elif value is not None:
             block = next((b for b in self._tileable(structure) if position in b[0]), None)
             if block and self._tiles and rng.random() < _NEW_TILE:
-                self._sample_tiles(structure, block[0], (), values, rng)
+                self._sample_tiles(structure, block[0], (), values, rng=rng)
                 return
             bound = next(((b, t) for b, t in structure.bound() if position in b), None)
             if bound and rng.random() < _NEW_TILE:
-                self._sample_threads(structure, *bound, values, rng)
+                self._sample_threads(structure, *bound, values, rng=rng)
                 return
             # A limit of a replayed record may be another than that of this space.
             steps = neighbour_splits(value, decision.innermost_limit)
@@ -231,7 +233,7 @@ def _without_decisions(trace: Any) -> str:
 
 
 def open_design_space(
-    module: Any, target: Any, tiles: RegisterTiles | None, threads: int, seed: int
+    module: Any, target: Any, tiles: RegisterTiles | None, threads: int, *, seed: int
 ) -> tuple[Any, DesignSpace]:
     """The design space of a kernel, of the sketches that MetaSchedule makes for a target.
 

@@ -80,7 +80,7 @@ def repaired_split(source: Sequence[int], extent: int) -> Split:
 
 
 def move_factor(
-    split: Sequence[int], source: int, to: int, prime: int, innermost_limit: int = 0
+    split: Sequence[int], source: int, to: int, prime: int, *, innermost_limit: int = 0
 ) -> Split | None:
     """The split after one prime factor has moved from one level to another.
 
@@ -118,7 +118,7 @@ def neighbour_splits(split: Sequence[int], innermost_limit: int = 0) -> list[Spl
             if not 0 <= other < len(split):
                 continue
             for prime in prime_factors(split[level]):
-                moved = move_factor(split, level, other, prime, innermost_limit)
+                moved = move_factor(split, level, other, prime, innermost_limit=innermost_limit)
                 if moved and not (innermost_limit and moved[-1] > innermost_limit):
                     found.append(moved)
     return found

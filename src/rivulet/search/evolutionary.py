@@ -236,7 +236,7 @@ class EvolutionaryProposer:
         if self._opened is None:
             self._opened = open_design_space(
                 self.kernel.module, self._target, self._tiles, self._threads,
-                self._random.randrange(1, _LARGEST_SEED),
+                seed=self._random.randrange(1, _LARGEST_SEED),
             )  # fmt: skip
         return self._opened
 

@@ -160,9 +160,9 @@ class BenchmarkPair(PairStage[Benchmarking]):
             try:
                 told = find_wrong_kernels(
                     self.logs[method].parent, self.device.location, subject.tolerance,
-                    subject.timing.seed, job.scratch,
-                    lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
-                    self.kernels,
+                    subject.timing.seed, scratch=job.scratch,
+                    report=lambda done, kernel: job.logger.info("replayed %d: %s", done, kernel),
+                    table=self.kernels,
                 ).text  # fmt: skip
             except UserError as error:
                 told = f"its kernels could not be replayed: {error}"
@@ -185,8 +185,8 @@ class BenchmarkPair(PairStage[Benchmarking]):
         roofs = self._roofs()
         found_kernels = kernel_rows(
             self.subject(), found.used, read_kernel_table(self.kernels),
-            Roofline(roofs["compute"], roofs["bandwidth"]) if roofs else None, sampling,
-            found.failures,
+            Roofline(roofs["compute"], roofs["bandwidth"]) if roofs else None, sampling=sampling,
+            failed=found.failures,
         )  # fmt: skip
         write_table(KernelRow, found_kernels, kernels)
         return [table, samples, kernels]

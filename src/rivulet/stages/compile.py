@@ -58,7 +58,7 @@ class Compiling(Stage[Compile]):
                 with self.kernels.open(newline="") as stream:
                     searched = [row["workload"] for row in csv.DictReader(stream)]
                 refuse_others(model.module, searched, self.kernels)
-            compile_model(model, target, log, library, self.device.linker)
+            compile_model(model, target, log, library, linker=self.device.linker)
         outputs = [library]
         if self.log is not None:
             subject = self.subject()

@@ -44,7 +44,7 @@ def _kernels_of(
     if remark:
         job.tell(remark)
     timed = made_here(log, settings)
-    source = load_source(name, folder, [], job.scratch, 1, job.logger, timed)
+    source = load_source(name, folder, [], job.scratch, best=1, logger=job.logger, timed=timed)
     counts = best_of_workloads(log)
     return [
         KnownKernel(

@@ -84,18 +84,20 @@ class Refinement(LogStage[Refining]):
             progress.update(done, f"{len(tuned.kernels)} kernels")
             with self.bench(job, tuned) as bench:
                 source = read_source(
-                    self.source, tuned.kernels, job.scratch, self._comparable(), job.logger,
-                    self.more,
+                    self.source, tuned.kernels, job.scratch, self._comparable(), logger=job.logger,
+                    others=self.more,
                 )  # fmt: skip
                 strategy = DropletSearch(self.accepted, source)
                 session = self.session(job, tuned, walk, bench, report=progress.update)
                 tune(strategy, session, TrialBudget(trials))
                 started = time.monotonic()
-                settled = settle_all(strategy.descents, self.accepted, bench, job.tell, job.logger)
+                settled = settle_all(
+                    strategy.descents, self.accepted, bench, job.tell, logger=job.logger
+                )
                 settling = time.monotonic() - started
         combine_logs(
-            settled, tuned.target, self.source, walk.trials, job.scratch,
-            self.folder / "combined", job.logger,
+            settled, tuned.target, self.source, walk.trials, scratch=job.scratch,
+            combined=self.folder / "combined", logger=job.logger,
         )  # fmt: skip
         write_moves(strategy.descents, self.folder / MOVES)
         write_table(GainRow, [one.row for one in settled], self.folder / GAINS)

@@ -35,12 +35,16 @@ class ExportModel(Stage[Export]):
         with job.device("cpu", shared=True):
             if "onnx" in model:
                 facts = adopt_onnx(
-                    Path(model["onnx"]), onnx, job.tell, model.get("shape"), model.get("inputs")
+                    Path(model["onnx"]),
+                    onnx,
+                    job.tell,
+                    model.get("shape"),
+                    given=model.get("inputs"),
                 )
             else:
                 facts = export_torchvision(
-                    model["torchvision"], model["shape"], model["weights"], model["seed"], onnx,
-                    job.tell,
+                    model["torchvision"], model["shape"], model["weights"], model["seed"],
+                    path=onnx, say=job.tell,
                 )  # fmt: skip
         job.logger.info("facts: %s", facts)
         self.write_record(files_of(onnx), {**facts, "code": stage_code("export")})

@@ -107,8 +107,8 @@ class MeasureGain(MeasuringStage[Gain]):
             progress = job.progress(len(tuned.kernels), "kernels")
             with self.bench(job, tuned, run_timeout_s=limit) as bench:
                 samples = measure_side_by_side(
-                    tuned.kernels, variants, bench, self.settings.rounds, self.settings.seed,
-                    progress.update,
+                    tuned.kernels, variants, bench, self.settings.rounds, seed=self.settings.seed,
+                    report=progress.update,
                 )  # fmt: skip
         rows = [self._row(step, samples, len(tuned.kernels)) for step in steps]
         table = self.path(f"{paths.GAIN_OF_MODEL}.csv")
@@ -180,7 +180,7 @@ class MeasureGain(MeasuringStage[Gain]):
                 return {column: None, f"{column}_low": None, f"{column}_high": None, verdict: ""}
             found = sum_ratio(
                 samples[f"ansor-{trials}"], after, self.settings.confidence,
-                self.settings.bootstrap_resamples, self.settings.seed,
+                self.settings.bootstrap_resamples, seed=self.settings.seed,
             )  # fmt: skip
             return {
                 column: round(found.value, 4),

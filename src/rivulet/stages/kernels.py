@@ -64,7 +64,13 @@ class ExtractKernels(Stage[Kernels]):
                 # The check's tolerance changes nothing of what is written: no setting of this.
                 benchmark = self.plan.config.benchmark.model_dump(mode="json")
                 check = Check.of_export(
-                    onnx, name, exported.facts, benchmark, threads, job.scratch, job.logger.info
+                    onnx,
+                    name,
+                    exported.facts,
+                    benchmark,
+                    threads=threads,
+                    folder=job.scratch,
+                    note=job.logger.info,
                 )
                 error = verify(check, model, target)
         table, workloads = self.path(f"{paths.KERNELS}.csv"), self.path(paths.WORKLOADS)

@@ -101,8 +101,8 @@ class Package(Stage[Packaging]):
         write_runner(folder, dict(zip(names, arrays, strict=True)))
         inputs = [Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in model["inputs"]]
         write_manifest(
-            folder, inputs, _outputs(subject, model["outputs"]), target, device.threads,
-            self._facts(latency, found.errors[_PACKAGED]),
+            folder, inputs, _outputs(subject, model["outputs"]), target, threads=device.threads,
+            facts=self._facts(latency, found.errors[_PACKAGED]),
         )  # fmt: skip
         where = "" if device.is_here else f" on a device such as '{device.name}'"
         took = milliseconds(latency["median"])
@@ -133,7 +133,7 @@ class Package(Stage[Packaging]):
         )
         try:
             found = benchmark_variants(
-                subject, target, lambda _: None, lambda done, total: None, job.logger
+                subject, target, lambda _: None, lambda done, total: None, logger=job.logger
             )
         except PlaceUnreachable as error:
             assert self.device.connection is not None

@@ -74,7 +74,7 @@ class RankSources(Stage[Ranking]):
                     ]  # fmt: skip
                 for target, kernels in known.items():
                     sources = {n: k for n, k in {**known, **donors}.items() if n != target}
-                    rows += rank_sources(kind, trials, target, kernels, sources)
+                    rows += rank_sources(kind, trials, target, kernels, sources=sources)
         table = self.path(f"{paths.RANKING}.csv")
         table.parent.mkdir(parents=True, exist_ok=True)
         write_ranking(rows, table)

@@ -46,7 +46,7 @@ class MeasureRoofline(Stage[OnHardware]):
                 device.location,
                 lambda place: measure_roofline(
                     resolve_target(device), device.threads, _REPEATS,
-                    lambda _, text: job.tell(text), place,
+                    lambda _, text: job.tell(text), place=place,
                 ),
             )  # fmt: skip
             conduct = conduct_between(before, read_counters(cpus), len(cpus))

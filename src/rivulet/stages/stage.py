@@ -155,5 +155,6 @@ class Stage(ABC, Generic[SettingsT]):
         """Write the record of what was made; the last act of the work."""
         write_record(
             self.record, self.name, self.subject(), self.settings.record(),
-            [*self.inputs(), *self.machine], list(dict.fromkeys(outputs)), facts,
+            inputs=[*self.inputs(), *self.machine], outputs=list(dict.fromkeys(outputs)),
+            facts=facts,
         )  # fmt: skip

@@ -149,14 +149,20 @@ class Transfer(TransferTarget):
         sources = []
         for name, folder in self.models.items():
             kernels = load_kernels(self.path(paths.WORKLOADS, model=name))
-            sources.append(load_source(name, folder, kernels, job.scratch, best, job.logger))
+            sources.append(
+                load_source(name, folder, kernels, job.scratch, best=best, logger=job.logger)
+            )
         for name, one in self.donors.items():
             folder, log = Path(one["log"]), read_log(Path(one["log"]))
             remark = check_donor(name, log, settings, one["other_hardware"])
             if remark:
                 job.tell(remark)
             timed = made_here(log, settings)
-            sources.append(load_source(name, folder, [], job.scratch, best, job.logger, timed))
+            sources.append(
+                load_source(
+                    name, folder, [], job.scratch, best=best, logger=job.logger, timed=timed
+                )
+            )
         for source in sources:
             if not source.kernels:
                 job.tell(f"the log of {source.name} has no schedule; nothing can be taken from it")

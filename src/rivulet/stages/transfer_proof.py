@@ -131,7 +131,7 @@ class Proof:
         def work(place: Place | None) -> tuple[InPlace, TuningLog]:
             return prove_in_place(
                 replace(self._subject, place=place), self._untuned, chosen, folder,
-                folder / "model.so", say=self._job.tell, logger=self._job.logger,
+                library=folder / "model.so", say=self._job.tell, logger=self._job.logger,
             )  # fmt: skip
 
         return at_place(self._stage.device.location, work)

@@ -74,8 +74,8 @@ class MeasuringStage(Stage[MeasuringT]):
         measure = self.settings.measure.model_dump(mode="json") | changed
         weights = model_weight_bytes((k.module, k.weight) for k in tuned.kernels)
         with Bench(
-            tuned.target, self.device.threads, measure, job.scratch, weights, self.keeps_built,
-            self.device.location,
+            tuned.target, self.device.threads, measure, job.scratch, model_weights=weights,
+            keep_built=self.keeps_built, location=self.device.location,
         ) as bench:  # fmt: skip
             yield bench
 

@@ -90,6 +90,7 @@ class KernelCandidates:
         sources: Sequence[Source],
         target: Any,
         tiles: RegisterTiles | None,
+        *,
         per_source_kernel: int,
         lent: dict[int, Lent],
         threads: int,
@@ -104,7 +105,7 @@ class KernelCandidates:
         self.spaceless = ""
         try:
             self._context, self._space = open_design_space(
-                kernel.module, target, tiles, threads, _SEED
+                kernel.module, target, tiles, threads, seed=_SEED
             )
             self._matches = match_kernels(kernel.workload, self._structure, sources)
         except NoDesignSpace as reason:

@@ -70,6 +70,6 @@ def _take_next(case: Case, settings: Acceptance, bench: MeasuringBench) -> None:
     case.taken.row.chosen = ""
     left: list[Tried] = [one for one in case.ranked if one.row.correct != "no"]
     case.winner = None
-    if left and beats_default(left[0], case.default, settings, bench, set()):
+    if left and beats_default(left[0], case.default, settings, bench, raced=set()):
         case.winner = left[0]
     case.taken.row.chosen = "yes"

@@ -99,7 +99,7 @@ def map_schedule(
             continue
         if how == THREADS and not any(sketch.bound()):
             continue
-        for values in _mapped(lent, source, sketch, space, target, how):
+        for values in _mapped(lent, source, sketch, space, target=target, how=how):
             found.setdefault(values, how)
     return [(how, Point(sketch, values)) for values, how in found.items()]
 
@@ -151,6 +151,7 @@ def _mapped(
     source: BlockStructure,
     sketch: Structure,
     space: DesignSpace,
+    *,
     target: BlockStructure,
     how: str,
 ) -> list[tuple[Value | None, ...]]:
@@ -169,7 +170,7 @@ def _mapped(
         sources = _aligned(spatial, source.spatial, target.spatial, levels)
         if len(sources) != len(extents):
             sources = _aligned(spatial, [math.prod(s) for s in spatial], extents, levels)
-        splits = _tiles(sources, own, space, threads, how)
+        splits = _tiles(sources, own, space, threads, how=how)
         for position, split in zip(own_spatial, splits, strict=True):
             values[position] = split
         lengths = [math.prod(sketch.decisions[p].value) for p in own_reduction]
@@ -199,13 +200,10 @@ def _mapped(
                 values[position] = _split(value, extent, decision.innermost_limit, how)
     if not open_places:
         return [tuple(values)]
-    choices = []
-    for place in (_AT_ROOT, _INLINE):
-        chosen = list(values)
-        for position in open_places:
-            chosen[position] = place
-        choices.append(tuple(chosen))
-    return choices
+    return [
+        tuple(place if position in open_places else value for position, value in enumerate(values))
+        for place in (_AT_ROOT, _INLINE)
+    ]
 
 
 def _aligned(
@@ -224,6 +222,7 @@ def _tiles(
     own: list[Decision],
     space: DesignSpace,
     threads: ThreadTiles | None,
+    *,
     how: str,
 ) -> list[Split]:
     extents = [math.prod(decision.value) for decision in own]

@@ -81,6 +81,7 @@ def rank_sources(
     trials: int,
     target: str,
     kernels: Sequence[KnownKernel],
+    *,
     sources: Mapping[str, Sequence[KnownKernel]],
 ) -> list[Ranked]:
     """Sources of a target by expected benefit.

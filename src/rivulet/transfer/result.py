@@ -56,7 +56,7 @@ class TransferResult:
             if (winner := case.winner) is not None:
                 log.commit(
                     case.kernel, winner.schedule.trace, winner.result.latency, target,
-                    argument_infos(winner.schedule.mod),
+                    arguments=argument_infos(winner.schedule.mod),
                 )  # fmt: skip
         log.append([])
 

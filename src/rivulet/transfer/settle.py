@@ -80,7 +80,7 @@ def settle(
     _measure_rivals([case for case in cases if not case.kept_because], settings, bench)
     for case in cases:
         best = case.ranked[0] if case.ranked and not case.kept_because else None
-        if best is not None and beats_default(best, case.default, settings, bench, raced):
+        if best is not None and beats_default(best, case.default, settings, bench, raced=raced):
             case.winner = best
         case.settled = True
         case.taken.row.chosen = "yes"
@@ -88,7 +88,7 @@ def settle(
 
 
 def beats_default(
-    one: Tried, default: Tried, settings: Acceptance, bench: MeasuringBench, raced: set[int]
+    one: Tried, default: Tried, settings: Acceptance, bench: MeasuringBench, *, raced: set[int]
 ) -> bool:
     """Is a candidate faster than the default schedule, by far or in a race?
 

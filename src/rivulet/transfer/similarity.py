@@ -52,7 +52,7 @@ def compare_sources(
     for target in targets:
         kernels = sources[target]
         others = {name: known for name, known in sources.items() if name != target}
-        for row in rank_sources("", 0, target, kernels, others):
+        for row in rank_sources("", 0, target, kernels, sources=others):
             same = _same(kernels, {one.workload for one in sources[row.source]})
             rows.append(
                 Similar(

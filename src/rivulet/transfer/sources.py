@@ -66,6 +66,7 @@ def load_source(
     folder: Path,
     known: list[Kernel],
     scratch: Path,
+    *,
     best: int,
     logger: logging.Logger,
     timed: bool = True,
@@ -92,7 +93,7 @@ def load_source(
         logger.warning("%s: %d damaged line(s) are not used", folder, damaged)
     names = {kernel.workload: kernel for kernel in known}
     kernels = []
-    grouped = _grouped(stored, scratch / f"best-of-{name}", best, 0, logger)
+    grouped = _grouped(stored, scratch / f"best-of-{name}", best, 0, logger=logger)
     for place, (workload, (module, records)) in enumerate(grouped.items(), 1):
         kernel = names.get(workload)
         kernels.append(
@@ -120,7 +121,7 @@ def made_here(log: StoredLog, settings: Mapping[str, Any]) -> bool:
 
 
 def read_lessons(
-    source: Source, scratch: Path, best: int, others: int, logger: logging.Logger
+    source: Source, scratch: Path, best: int, others: int, *, logger: logging.Logger
 ) -> dict[str, list[Any]]:
     """Records of a source for a cost model to learn from: not the fastest alone.
 
@@ -137,15 +138,15 @@ def read_lessons(
     if source.folder is None:
         return {kernel.workload: list(kernel.records) for kernel in source.kernels}
     place = scratch / f"lessons-of-{source.name}"
-    grouped = _grouped(read_log(source.folder), place, best, others, logger)
+    grouped = _grouped(read_log(source.folder), place, best, others, logger=logger)
     return {workload: records for workload, (_, records) in grouped.items()}
 
 
 def _grouped(
-    stored: StoredLog, thinned: Path, best: int, others: int, logger: logging.Logger
+    stored: StoredLog, thinned: Path, best: int, others: int, *, logger: logging.Logger
 ) -> dict[str, tuple[Any, list[Any]]]:
     """Workload to its module and some of its valid records, fastest first."""
-    log = open_thinned(stored, thinned, best, others, logger)
+    log = open_thinned(stored, thinned, best, others, logger=logger)
     found: dict[str, tuple[Any, list[Any]]] = {}
     for record in log.database.get_all_tuning_records():
         if record.run_secs:

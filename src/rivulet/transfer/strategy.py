@@ -176,7 +176,8 @@ class TransferTuning(Strategy):
         candidates = KernelCandidates(
             kernel, self._sources, session.target,
             space_tiles(self._space, session.target, session.threads, kernel.dtype),
-            self._settings.records_per_source_kernel, self._lent, session.threads, session.logger,
+            per_source_kernel=self._settings.records_per_source_kernel, lent=self._lent,
+            threads=session.threads, logger=session.logger,
         )  # fmt: skip
         self._cases[index] = Case(kernel, candidates)
         if (seconds := self._untuned.get(kernel.task)) is not None:
@@ -249,10 +250,14 @@ class TransferTuning(Strategy):
         kernels = sum(len(source.kernels) for source in timed)
         best = max(2, _LEARNED_ROWS // (2 * max(1, kernels)))
         for source in timed:
-            lessons = read_lessons(source, self._scratch, best, best, session.logger)
+            lessons = read_lessons(source, self._scratch, best, best, logger=session.logger)
             for workload, records in lessons.items():
                 learn_records(
-                    f"{source.name}/{workload}", records, self._cost_model, context, session.threads
+                    f"{source.name}/{workload}",
+                    records,
+                    self._cost_model,
+                    context,
+                    threads=session.threads,
                 )
         for index, case in self._cases.items():
             case.describe()

@@ -27,7 +27,7 @@ def describe_schedules(schedules: list[Any], context: Any) -> list[Features]:
 
 
 def learn_records(
-    name: str, records: Sequence[Any], cost_model: CostModel, context: Any, threads: int
+    name: str, records: Sequence[Any], cost_model: CostModel, context: Any, *, threads: int
 ) -> None:
     """Teach a cost model the records of one kernel.
 

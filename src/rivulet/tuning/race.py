@@ -38,6 +38,7 @@ def race(
     challengers: int,
     significance: float,
     repeats: int,
+    *,
     logger: logging.Logger | None = None,
 ) -> Outcome:
     """Race challengers against the incumbent.
@@ -59,7 +60,7 @@ def race(
     samples: dict[int, list[float]] = {number: [] for number in range(challengers + 1)}
     taken = 0
     for look in _LOOKS:
-        alive = _take(sample, samples, alive, (look - taken) * repeats, logger)
+        alive = _take(sample, samples, alive, (look - taken) * repeats, logger=logger)
         taken = look
         if not alive:
             return Outcome()
@@ -77,6 +78,7 @@ def _take(
     samples: dict[int, list[float]],
     alive: Sequence[int],
     rounds: int,
+    *,
     logger: logging.Logger | None,
 ) -> list[int]:
     """Add samples of the incumbent and of all that are in; returns those that still are."""

@@ -227,7 +227,7 @@ class Session:
         if self._counts(one) and one.role is Role.NEW and row.result.samples:
             self.log.commit(
                 self.kernels[one.kernel], one.schedule.trace, row.result.latency, self.target,
-                argument_infos(one.schedule.mod), candidate=one.name,
+                arguments=argument_infos(one.schedule.mod), candidate=one.name,
             )  # fmt: skip
 
     def _trial(self, row: _Row, elapsed: float, propose_s: float) -> Trial:

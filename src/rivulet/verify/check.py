@@ -56,6 +56,7 @@ class Check:
         told: str,
         facts: Mapping[str, Any],
         benchmark: Mapping[str, Any],
+        *,
         threads: int,
         folder: Path,
         note: Callable[[str], None],

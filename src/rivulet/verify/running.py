@@ -25,6 +25,7 @@ def prepared_outputs(
     draws: Sequence[Sequence[np.ndarray]],
     target: Any,
     folder: Path,
+    *,
     scheduled: bool = True,
 ) -> list[list[np.ndarray]]:
     """Outputs of a prepared model for each of some draws of its inputs.

@@ -87,7 +87,7 @@ def survey_results(plan: Plan, results: Path = Path("results")) -> Findings:
 
     code = {stage: stage_code(stage) for stage in stages_with_code()}
     foreign = [results / hardware for hardware in elsewhere_hardware(plan.config)]
-    return survey(results, expected, code, is_known, foreign)
+    return survey(results, expected, code, is_known, foreign=foreign)
 
 
 def _notes_for_a_plan(findings: Findings, files: Iterable[Path]) -> list[str]:

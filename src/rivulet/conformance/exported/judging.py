@@ -105,7 +105,13 @@ def _take_through(source: Path, facts: dict[str, Any]) -> tuple[str, str]:
         return REFUSED if named else UNCLEAR, str(error)
     try:
         check = Check.of_export(
-            path, source.name, adopted, Benchmark().model_dump(), 1, folder, lambda _: None
+            path,
+            source.name,
+            adopted,
+            Benchmark().model_dump(),
+            threads=1,
+            folder=folder,
+            note=lambda _: None,
         )
         facts["error"] = verify(check, prepared, target)
     except UserError as error:

@@ -31,23 +31,23 @@ def col2im(node: Node) -> Any:
     order = [place for k in range(rank) for place in (2 + rank + k, 2 + k)]
     x = node.emit(relax.op.permute_dims(x, [0, 1, *order]))
     for k in range(rank):
-        x = _dilated(node, x, k + 3, dilations[k], -(-reaches[k] // strides[k]) * strides[k])
+        x = _dilated(node, x, k + 3, dilations[k], extent=-(-reaches[k] // strides[k]) * strides[k])
         x = _added_up(node, x, k + 2, strides[k])
-        x = _fitted(node, x, k + 2, pads[k], sizes[k])
+        x = _fitted(node, x, k + 2, pads[k], extent=sizes[k])
     return x
 
 
-def _dilated(node: Node, x: Any, place: int, dilation: int, extent: int) -> Any:
+def _dilated(node: Node, x: Any, place: int, dilation: int, *, extent: int) -> Any:
     """Elements of a block at their distance, with zeros between and behind up to the extent."""
     from tvm import relax
 
     if dilation > 1:
         shape = shape_of(x)
         x = relax.op.reshape(x, (*shape[: place + 1], 1, *shape[place + 1 :]))
-        x = _padded(node, x, place + 1, 0, dilation - 1)
+        x = _padded(node, x, place + 1, 0, after=dilation - 1)
         x = relax.op.reshape(x, (*shape[:place], shape[place] * dilation, *shape[place + 1 :]))
         x = node.emit(x)
-    return _fitted(node, x, place, 0, extent)
+    return _fitted(node, x, place, 0, extent=extent)
 
 
 def _added_up(node: Node, x: Any, place: int, stride: int) -> Any:
@@ -60,23 +60,23 @@ def _added_up(node: Node, x: Any, place: int, stride: int) -> Any:
     for piece in range(pieces):
         row = relax.op.strided_slice(x, [place + 1], [piece * stride], [(piece + 1) * stride])
         row = relax.op.reshape(row, (*shape[:place], count * stride, *shape[place + 2 :]))
-        row = _padded(node, row, place, piece * stride, (pieces - 1 - piece) * stride)
+        row = _padded(node, row, place, piece * stride, after=(pieces - 1 - piece) * stride)
         total = row if total is None else node.emit(relax.op.add(total, row))
     return total
 
 
-def _fitted(node: Node, x: Any, place: int, begin: int, extent: int) -> Any:
+def _fitted(node: Node, x: Any, place: int, begin: int, *, extent: int) -> Any:
     """A part of an axis; zeros stand where it reaches beyond the end."""
     from tvm import relax
 
     given = shape_of(x)[place]
-    x = _padded(node, x, place, 0, max(begin + extent - given, 0))
+    x = _padded(node, x, place, 0, after=max(begin + extent - given, 0))
     if (begin, extent) == (0, shape_of(x)[place]):
         return x
     return node.emit(relax.op.strided_slice(x, [place], [begin], [begin + extent]))
 
 
-def _padded(node: Node, x: Any, place: int, before: int, after: int) -> Any:
+def _padded(node: Node, x: Any, place: int, before: int, *, after: int) -> Any:
     """Zeros before and behind along an axis."""
     from tvm import relax
 

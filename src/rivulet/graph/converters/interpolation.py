@@ -73,6 +73,7 @@ def matrix(
     mode: str,
     cubic: float = -0.75,
     antialias: bool = False,
+    *,
     exclude_outside: bool = False,
 ) -> np.ndarray:
     """Weights of each output, outputs x inputs.

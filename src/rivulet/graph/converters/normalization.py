@@ -66,7 +66,7 @@ def _by_groups(node: Node, groups: int, per_channel: bool) -> Any:
 
     def mean_of_group(values: Any) -> Any:
         pixels = relax.op.mean(values, axes, keepdims=True) if axes else values
-        return node.emit(_over_channels(pixels, shape[0], shape[1], groups, len(axes)))
+        return node.emit(_over_channels(pixels, shape[0], shape[1], groups, spatial=len(axes)))
 
     centred = node.emit(x - mean_of_group(x))
     factor = _reciprocal_root(node, mean_of_group(centred * centred), epsilon)
@@ -74,7 +74,7 @@ def _by_groups(node: Node, groups: int, per_channel: bool) -> Any:
     return centred * (factor * scale) + shift
 
 
-def _over_channels(pixels: Any, batch: int, channels: int, groups: int, spatial: int) -> Any:
+def _over_channels(pixels: Any, batch: int, channels: int, groups: int, *, spatial: int) -> Any:
     """Means over the channels of each group, given for each channel."""
     from tvm import relax
 

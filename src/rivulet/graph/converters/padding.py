@@ -30,7 +30,7 @@ def pad(node: Node) -> Any:
         return _with_constant(node, x, before, after)
     if mode not in _NUMPY_MODES:
         raise RefusedError(f"mode {mode}")
-    return _with_copies(node, x, before, after, mode)
+    return _with_copies(node, x, before, after, mode=mode)
 
 
 def _cut(node: Node, before: list[int], after: list[int]) -> Any:
@@ -64,7 +64,7 @@ def _with_constant(node: Node, x: Any, before: list[int], after: list[int]) -> A
     return relax.op.nn.pad(x, widths, "constant", filler)
 
 
-def _with_copies(node: Node, x: Any, before: list[int], after: list[int], mode: str) -> Any:
+def _with_copies(node: Node, x: Any, before: list[int], after: list[int], *, mode: str) -> Any:
     """Slices of the input around it: whole runs of equal step, axis by axis."""
     from tvm import relax
 

@@ -87,7 +87,9 @@ def max_pool(node: Node) -> Any:
     windows = windows_of(node)
     if node.outputs > 1:
         return _with_places(node, windows)
-    return _pool(node, "max_pool", node.tensor(), windows, (windows.before, windows.reached))
+    return _pool(
+        node, "max_pool", node.tensor(), windows, padding=(windows.before, windows.reached)
+    )
 
 
 @converts("AveragePool")
@@ -96,13 +98,13 @@ def average_pool(node: Node) -> Any:
     windows = windows_of(node)
     x, padding = node.tensor(), (windows.before, windows.reached)
     if not node.attributes.get("count_include_pad", 0):
-        return _pool(node, "avg_pool", x, windows, padding)
+        return _pool(node, "avg_pool", x, windows, padding=padding)
     if all(map(int.__le__, windows.reached, windows.after)):
-        return _pool(node, "avg_pool", x, windows, padding, count_include_pad=True)
+        return _pool(node, "avg_pool", x, windows, padding=padding, count_include_pad=True)
     # What lies behind the node's own padding counts for nothing: only ceil mode reaches there.
     x = padded(node, x, windows.before, windows.after)
     rest = tuple(max(r - a, 0) for r, a in zip(windows.reached, windows.after, strict=True))
-    return _pool(node, "avg_pool", x, windows, ((0,) * len(rest), rest))
+    return _pool(node, "avg_pool", x, windows, padding=((0,) * len(rest), rest))
 
 
 @converts("LpPool")
@@ -115,7 +117,7 @@ def lp_pool(node: Node) -> Any:
     raised = x * x if p == 2 else relax.op.power(relax.op.abs(x), node.scalar(p))
     raised = padded(node, node.emit(raised), windows.before, windows.reached)
     nothing = ((0,) * len(windows.sizes),) * 2
-    mean = _pool(node, "avg_pool", raised, windows, nothing, count_include_pad=True)
+    mean = _pool(node, "avg_pool", raised, windows, padding=nothing, count_include_pad=True)
     total = mean * node.scalar(math.prod(windows.kernel))
     return relax.op.sqrt(total) if p == 2 else relax.op.power(total, node.scalar(1 / p))
 
@@ -152,6 +154,7 @@ def _pool(
     kind: str,
     x: Any,
     windows: Windows,
+    *,
     padding: tuple[tuple[int, ...], tuple[int, ...]],
     count_include_pad: bool = False,
 ) -> Any:

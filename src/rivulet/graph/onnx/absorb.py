@@ -56,7 +56,7 @@ def absorb_scales(model: Any) -> int:
             chain = _chain(node, reader, constants, shapes)
             if chain is not None:
                 gone.update(chain.made)
-                nodes.extend(_absorbed(graph, node, chain, constants, fresh))
+                nodes.extend(_absorbed(graph, node, chain, constants, fresh=fresh))
                 continue
         nodes.append(node)
     if gone:
@@ -154,7 +154,7 @@ def _along_outputs(scale: np.ndarray, node: Any, weights: np.ndarray) -> np.ndar
 
 
 def _absorbed(
-    graph: Any, node: Any, chain: _Chain, constants: Constants, fresh: Fresh
+    graph: Any, node: Any, chain: _Chain, constants: Constants, *, fresh: Fresh
 ) -> list[Any]:
     """The product with its new weights, and a node for the bias where it takes none."""
     import onnx

@@ -44,7 +44,7 @@ def scales_before_transposes(model: Any) -> int:
     nodes: list[Any] = []
     for node in graph.node:
         nodes.append(node)
-        found = _movable(node, maker, constants, shapes, count)
+        found = _movable(node, maker, constants, shapes, count=count)
         if found is None:
             continue
         place, transpose, operand = found
@@ -76,6 +76,7 @@ def _movable(
     maker: dict[str, Any],
     constants: Constants,
     shapes: dict[str, tuple[int, ...]],
+    *,
     count: Any,
 ) -> tuple[int, Any, np.ndarray] | None:
     """Which input of a node is the transpose, that, and the other as it is before it; or None."""

@@ -49,7 +49,7 @@ def table_effects(
             AFTER_TRANSFER: _paired(samples.get((source, target), ()), sampling),
         }
         effects += [
-            _effect(rows[0], source, target, comparison, ratio)
+            _effect(rows[0], source, target, comparison, ratio=ratio)
             for comparison, ratio in ratios.items()
             if ratio
         ]
@@ -63,7 +63,9 @@ _COMPARED = {
 }
 
 
-def _effect(row: MethodRow, source: str, target: str, comparison: str, ratio: Ratio) -> EffectRow:
+def _effect(
+    row: MethodRow, source: str, target: str, comparison: str, *, ratio: Ratio
+) -> EffectRow:
     method, baseline = _COMPARED[comparison]
     return EffectRow(
         hardware=row.hardware,

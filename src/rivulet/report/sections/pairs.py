@@ -44,7 +44,7 @@ def _map(index: int, group: tuple[Setting, list[tuple[MethodRow, str]]]) -> dict
     }
     sources, targets = ({pair[i]: None for pair in sorted(cells)} for i in (0, 1))
     title = f"Share of Ansor's speedup by source and target: {setting}"
-    svg = heat_map(f"map{index}", title, sorted(sources), sorted(targets), cells)
+    svg = heat_map(f"map{index}", title, sorted(sources), sorted(targets), cells=cells)
     return {"title": str(setting), "svg": Markup(svg)}
 
 

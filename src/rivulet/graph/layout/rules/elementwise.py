@@ -33,7 +33,7 @@ def unary(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None
         return None
     operand = rewriter.computed(tensor)
     new = type(call)(call.op, [operand, *call.args[1:]], call.attrs, call.ty_args)
-    return _seen_as(rewriter, rewriter.emit(new), tensor, tensor.shape, tensor.order)
+    return _seen_as(rewriter, rewriter.emit(new), tensor, tensor.shape, order=tensor.order)
 
 
 def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value | None:
@@ -61,11 +61,13 @@ def broadcasting(rewriter: Rewriter, call: Any, arguments: list[Value]) -> Value
     operand = lead.value if broadcast else rewriter.computed(lead)
     extents = lying if broadcast else extents_of(operand)
     placed = [
-        operand if tensor is leading else _placed(rewriter, tensor, lead, order, lying, extents)
+        operand
+        if tensor is leading
+        else _placed(rewriter, tensor, lead, order, lying=lying, extents=extents)
         for tensor in tensors
     ]
     new = type(call)(call.op, placed, call.attrs, call.ty_args)
-    return _seen_as(rewriter, rewriter.emit(new), lead, shape, order)
+    return _seen_as(rewriter, rewriter.emit(new), lead, shape, order=order)
 
 
 def _claim(rewriter: Rewriter, tensor: Stored) -> tuple[bool, int, bool, int]:
@@ -82,7 +84,7 @@ def _claim(rewriter: Rewriter, tensor: Stored) -> tuple[bool, int, bool, int]:
 
 
 def _seen_as(
-    rewriter: Rewriter, result: Value, operand: Stored, shape: Shape, order: Order
+    rewriter: Rewriter, result: Value, operand: Stored, shape: Shape, *, order: Order
 ) -> Stored:
     """The result as the model sees it; parts of an axis lie as they do in the operand."""
     assert isinstance(result, Stored)
@@ -107,7 +109,7 @@ def _extended(order: Order, rank: int) -> Order:
 
 
 def _placed(
-    rewriter: Rewriter, tensor: Stored, lead: Stored, order: Order, lying: Shape, extents: Shape
+    rewriter: Rewriter, tensor: Stored, lead: Stored, order: Order, *, lying: Shape, extents: Shape
 ) -> Any:
     """An operand in an order and of as many axes as the result has; one number needs none.
 
