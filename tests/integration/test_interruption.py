@@ -14,7 +14,7 @@ import pytest
 
 from conftest import MEASURE, ROOT, SEARCH, write_onnx
 from rivulet.graph.prepare import prepare_model
-from rivulet.hardware import device_lock, fingerprint
+from rivulet.hardware import device_lock
 from rivulet.kernels.extract import extract_kernels
 from rivulet.kernels.store import save_kernels
 from rivulet.provenance import read_record, write_record
@@ -22,11 +22,9 @@ from rivulet.records.files import RECORDS, TRIALS
 from rivulet.records.journal import publish
 from rivulet.records.storage import JOURNAL
 from rivulet.records.stored import log_trials
-from rivulet.tvm_compat import installed_version
 
 KILLS = 20
 IN_TIME = 10.0  # seconds from SIGTERM to the end of the job that are allowed
-EXECUTION = ("build_workers", "worker_max_uses")
 
 
 class Search:
@@ -46,38 +44,39 @@ class Search:
         self.search, self.measure = {**SEARCH, **(search or {})}, {**MEASURE, **(measure or {})}
         self.temporary = folder / "tmp"
         self.temporary.mkdir(parents=True)
-        save_kernels(kernels, folder / "kernels.csv", folder / "kernels.gz")
+        place = folder / "results/local/kernels"
+        place.mkdir(parents=True)
+        save_kernels(kernels, place / "m.csv", place / "m.workloads.json.gz")
         write_record(
-            folder / "kernels.json", "kernels", {}, {}, inputs=[], outputs=[folder / "kernels.csv"],
+            place / "m.json", "kernels", {}, {}, inputs=[], outputs=[place / "m.csv"],
             facts={"kernels": self.count},
         )  # fmt: skip
 
     def start(self, trials, milestones=()):
         """Start the search up to a number of trials."""
-        settings = {
-            "device": self.device.to_json(),
-            "fingerprint": fingerprint(self.device),
-            "tvm": installed_version(),
+        config = {
+            "models": {"m": {"torchvision": "alexnet"}},
+            "hardware": {"local": {"threads": self.device.threads}},
+            "trials": list(milestones) or [trials],
             "search": self.search,
-            "measure": {k: v for k, v in self.measure.items() if k not in EXECUTION},
-            "trials": trials,
-            "space": "register-tiles",
+            "measure": self.measure,
+            "droplet_study": {"gain": False},
         }
+        name = f"config-{len(list(self.folder.glob('config-*')))}.yaml"
+        (self.folder / name).write_text(json.dumps(config))
         command = [
-            sys.executable, str(ROOT / "scripts/search_schedules.py"),
-            "--subject", f"name={self.folder.name}",
-            "--settings", json.dumps(settings),
-            "--workloads", "kernels.gz", "--kernels-record", "kernels.json",
-            "--journal", "journal", "--out", f"out-{trials}",
-            "--milestones", json.dumps(milestones),
-            "--execution", json.dumps({k: self.measure[k] for k in EXECUTION}),
-            "--record", f"out-{trials}/log.json", "--log", "search.log",
+            sys.executable, str(ROOT / "scripts/tune_model.py"), "--configfile", name,
+            "--record", str(self.out(trials) / "log.json"), "--log", "search.log",
         ]  # fmt: skip
         variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         return subprocess.Popen(
             command, cwd=self.folder, text=True, stderr=subprocess.PIPE,
             env={**variables, "TMPDIR": str(self.temporary)},
         )  # fmt: skip
+
+    def out(self, trials):
+        """Folder of the published log."""
+        return self.folder / f"results/local/logs/ansor-{trials}/m"
 
     def run(self, trials, milestones=()):
         """Search to the end; returns what a person sees of it."""
@@ -92,7 +91,7 @@ class Search:
 
     def journal(self):
         """Folder of the growing log; None before there is one."""
-        return next(iter(self.folder.glob("journal/*/first-round-*")), None)
+        return next(iter(self.folder.glob("results/local/journals/ansor/m/*/first-round-*")), None)
 
     def rows(self):
         """Trials on disk now."""
@@ -180,8 +179,8 @@ def test_a_search_that_is_killed_at_any_moment_loses_the_batch_in_flight_at_most
     final = assert_consistent(search.journal(), tmp_path / "seen")
     assert len(final) == budget
     assert final[: len(kept)] == kept
-    assert log_trials(search.folder / "out-80") == final
-    assert read_record(search.folder / "out-80/log.json").facts["trials_measured"] == budget
+    assert log_trials(search.out(80)) == final
+    assert read_record(search.out(80) / "log.json").facts["trials_measured"] == budget
     assert "continuing after" in search.log()
     assert search.processes() == []
     assert list(search.temporary.iterdir()) == []
@@ -202,23 +201,23 @@ def test_trial_counts_are_stations_of_one_search(tmp_path, device, few):
     elapsed = []
     for smaller, larger in ((10, 17), (17, 24), (24, 30)):
         for name in (TRIALS, RECORDS, "database_workload.json"):
-            short, long = (search.folder / f"out-{n}" / name for n in (smaller, larger))
+            short, long = (search.out(n) / name for n in (smaller, larger))
             assert long.read_text().startswith(short.read_text())
             assert name != TRIALS or short.stat().st_size < long.stat().st_size
-        trials = assert_consistent(search.folder / f"out-{smaller}", tmp_path / "seen")
+        trials = assert_consistent(search.out(smaller), tmp_path / "seen")
         assert len(trials) == smaller
-        facts = read_record(search.folder / f"out-{smaller}/log.json").facts
+        facts = read_record(search.out(smaller) / "log.json").facts
         assert facts["trials_measured"] == smaller
         assert facts["search_seconds"] == trials[-1].elapsed_s
         elapsed.append(facts["search_seconds"])
     assert elapsed == sorted(elapsed)
     # First rounds are those of the smallest: two trials for each of two kernels, not four.
     first = {}
-    for trial in log_trials(search.folder / "out-10"):
+    for trial in log_trials(search.out(10)):
         first.setdefault(trial.kernel, []).append(trial.batch)
     assert sorted(batches.count(batches[0]) for batches in first.values()) == [2, 2]
     # No batch goes across a milestone, so that the log is what a search of that size leaves.
-    rows = log_trials(search.folder / "out-30")
+    rows = log_trials(search.out(30))
     for milestone in (10, 24):
         assert rows[milestone - 1].batch != rows[milestone].batch
 
@@ -238,7 +237,7 @@ def test_a_journal_of_an_earlier_version_is_gone_on_with(tmp_path, device, few):
     assert trials[:8] == kept
     assert len(trials) == 16
     assert "taken over" not in search.run(8, milestones=[8, 16])
-    assert log_trials(search.folder / "out-8") == kept
+    assert log_trials(search.out(8)) == kept
 
 
 def test_a_second_search_waits_and_says_for_whom(tmp_path, device, few):
@@ -267,7 +266,7 @@ def test_two_searches_with_one_log_take_turns(tmp_path, device, few):
     assert [small.returncode, large.returncode] == [0, 0], texts
     assert f"in use by search shared in {search.folder} (process" in texts[1]
     assert search.rows() == 16
-    assert len(log_trials(search.folder / "out-8")) == 8
+    assert len(log_trials(search.out(8))) == 8
 
 
 # --- SIGTERM -------------------------------------------------------------------------------------

@@ -209,27 +209,24 @@ def call(finished, *command):
 
 
 def test_a_wrong_output_is_told_with_the_kernels_behind_it(finished, tmp_path):
-    results = "results/local"
-    pair = f"{results}/benchmarks/ansor-40/resnet18-to-wide"
-    record = read_record(finished.folder / f"{pair}.json")
     # No two ways of summing agree to so many digits.
-    strict = {**record.settings["benchmark"], "tolerance": 1e-9, "baselines": ["onnxruntime"]}
-    own = [f"{results}/libraries/{method}-40/wide" for method in ("ansor", "droplet")]
-    moved = f"{results}/transfer/ansor-40/resnet18-to-wide/log.json"
-    done = call(
-        finished, "scripts/benchmark_pair.py",
-        "--subject", *(f"{key}={value}" for key, value in record.subject.items()),
-        "--settings", json.dumps({**record.settings, "benchmark": strict}),
-        "--model", "results/models/wide.onnx", "--kernels-record", f"{results}/kernels/wide.json",
-        "--roofline-record", f"{results}/roofline.json",
-        "--methods", "onnxruntime", "ansor", "droplet", "transfer",
-        "--records", *(f"{name}.json" for name in own), moved, "--table", tmp_path / "t.csv",
-        "--kernel-table", tmp_path / "k.csv", "--record", tmp_path / "t.json",
+    benchmark = {**finished.config["benchmark"], "tolerance": 1e-9, "baselines": ["onnxruntime"]}
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy, symlinks=True)
+    config = {**finished.config, "benchmark": benchmark}
+    (copy / "config/strict.yaml").write_text(yaml.safe_dump(config))
+    done = subprocess.run(
+        [
+            sys.executable, "scripts/benchmark_pair.py", "--configfile", "config/strict.yaml",
+            "--record", "results/local/benchmarks/ansor-40/resnet18-to-wide.json",
+        ],
+        cwd=copy, text=True, capture_output=True, env=environment(), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rows = {row["method"]: row for row in rows_of(tmp_path / "t.csv")}
+    table = copy / "results/local/benchmarks/ansor-40/resnet18-to-wide.csv"
+    rows = {row["method"]: row for row in rows_of(table)}
     assert rows["onnxruntime"]["error"] == ""
-    tasks = {row["task"] for row in rows_of(finished.folder / results / "kernels/wide.csv")}
+    tasks = {row["task"] for row in rows_of(finished.folder / "results/local/kernels/wide.csv")}
     for method in ("ansor", "droplet", "transfer"):
         assert rows[method]["latency_ms"] == ""
         assert rows[method]["error"].startswith("wrong output: relative error ")

@@ -159,7 +159,6 @@ class Kernels:
         call: Call,
         measure: dict[str, Any],
         slow_above: float | None,
-        *,
         fast_below: float | None = None,
     ) -> list[float]:
         """Latency samples of a kernel, in seconds.
