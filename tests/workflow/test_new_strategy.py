@@ -112,9 +112,7 @@ def test_it_has_a_package(extended):
 def test_it_runs_by_hand_and_is_known_to_the_cluster(extended):
     by_hand = extended.rivulet("logs", "show", LOG)
     assert by_hand.returncode == 0, by_hand.stderr
-    code = (
-        "from rivulet.workflow.measuring import measuring_rules as m; print(m()['search_random'])"
-    )
+    code = "from rivulet.workflow.measuring import measuring_rules; print(measuring_rules())"
     told = subprocess.check_output(
         [sys.executable, "-c", code], text=True,
         env=environment(PYTHONPATH=str(extended.folder / "src")),
