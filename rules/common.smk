@@ -25,7 +25,6 @@ from rivulet.workflow.choices import (
     table_methods,
     transfer_sources,
 )
-from rivulet.workflow.matrix import methods_of_pair, transfer_names
 from rivulet.workflow.packages import package_manifests
 from rivulet.workflow.plan import Plan
 from rivulet.workflow.planning import (
@@ -35,8 +34,8 @@ from rivulet.workflow.planning import (
     say_notes,
 )
 from rivulet.workflow.report_files import report_files
-from rivulet.workflow.snakemake_compat import before_planning
 from rivulet.workflow.settings import stage_settings
+from rivulet.workflow.snakemake_compat import before_planning
 
 # A plan is one large graph that lives until the end: looking for garbage in it again and again would
 # take a third of the time.
@@ -46,7 +45,6 @@ CONFIG_FILES = workflow.config_settings.configfiles or workflow.configfiles
 CONFIG = load_workflow_config(config, CONFIG_FILES, plans=workflow.is_main_process)
 DATABASE = [WORKLOADS, RECORDS]
 MODELS, TRIALS, LOGS = list(CONFIG.models), list(CONFIG.trials), list(CONFIG.logs)
-TRANSFERS = transfer_names(CONFIG)
 FILES = report_files(CONFIG)
 
 ENVIRONMENT = "../envs/rivulet.yaml"
@@ -66,7 +64,8 @@ def command(script):
     Args:
         script: Name of its file in scripts/.
     """
-    return f"python {file_of_checkout(f'scripts/{script}.py')} --plan {PLAN.path} --record {{output.record}} --log {{log}}"
+    path = file_of_checkout(f"scripts/{script}.py")
+    return f"python {path} --plan {PLAN.path} --record {{output.record}} --log {{log}}"
 
 
 # Measuring jobs take turns on the device, also where no profile sets the limit.
@@ -100,7 +99,6 @@ MACHINE_FILE_OF = file_of_hardware if AT_CLUSTER else []
 # What the rules of a pair read of its target.
 MODEL_OF_TARGET = paths.MODEL.at(model="{target}")
 KERNELS_OF_TARGET = paths.KERNELS.at(model="{target}")
-WORKLOADS_OF_TARGET = paths.WORKLOADS.at(model="{target}")
 UNTUNED_OF_TARGET = paths.COMPILED_UNTUNED.at(model="{target}")
 
 

@@ -21,7 +21,7 @@ rule compile_untuned:
         command("compile_model")
 
 
-rule compile_tuned:
+use rule compile_untuned as compile_tuned with:
     input:
         MACHINE_FILE_OF,
         onnx=ancient(f"{paths.MODEL}.onnx"),
@@ -35,16 +35,10 @@ rule compile_tuned:
         record=f"{paths.COMPILED}.json",
     log:
         paths.COMPILED.text_log,
-    conda:
-        ENVIRONMENT
-    params:
-        settings=settings("compile", "hardware"),
-    shell:
-        command("compile_model")
 
 
 # What a transfer took is compiled by its own job; what goes on from it, here.
-rule compile_refined:
+use rule compile_untuned as compile_refined with:
     input:
         MACHINE_FILE_OF,
         record=f"{MODEL_OF_TARGET}.json",
@@ -57,9 +51,3 @@ rule compile_refined:
         paths.COMPILED_MOVED.text_log,
     wildcard_constraints:
         moved=one_of(one.folder for one in methods.moved() if not one.compiles),
-    conda:
-        ENVIRONMENT
-    params:
-        settings=settings("compile", "hardware"),
-    shell:
-        command("compile_model")

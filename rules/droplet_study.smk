@@ -93,7 +93,7 @@ rule measure_droplet_effect:
         command("measure_droplet_effect")
 
 
-rule collect_droplet_effect:
+use rule collect_droplet_gain as collect_droplet_effect with:
     input:
         [
             f"{paths.EFFECT_OF_PAIR.at(trials=trials, source=source, target=target)}.csv"
@@ -109,9 +109,3 @@ rule collect_droplet_effect:
         record=f"{paths.EFFECT}.json",
     log:
         paths.EFFECT.text_log,
-    conda:
-        ENVIRONMENT
-    params:
-        settings=settings("collect-droplet"),
-    shell:
-        command("collect_droplet")

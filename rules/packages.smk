@@ -5,8 +5,6 @@
 # A transfer's is {target}-transfer-from-{source}-{trials}, where it goes on with droplet search
 # {target}-transfer-droplet-from-{source}-{trials}; both from logs without droplet.
 OWN_PACKAGE, MOVED_PACKAGE = paths.PACKAGE, paths.MOVED_PACKAGE
-# A transfer from logs without droplet.
-MOVED_FROM_ANSOR = paths.COMPILED_MOVED.at(log_kind="ansor")
 
 
 rule packages:
@@ -48,7 +46,7 @@ rule package_own:
         command("package_model")
 
 
-rule package_transfer:
+use rule package_own as package_transfer with:
     input:
         MACHINE_FILE_OF,
         onnx=ancient(f"{MODEL_OF_TARGET}.onnx"),
@@ -64,12 +62,3 @@ rule package_transfer:
         record=MOVED_PACKAGE / "package.json",
     log:
         MOVED_PACKAGE.text_log,
-    conda:
-        ENVIRONMENT
-    threads: device_threads
-    resources:
-        device=1,
-    params:
-        settings=settings("package", "hardware"),
-    shell:
-        command("package_model")

@@ -6,11 +6,9 @@
 # of what they make only what somebody asks for by name. A record tells all files that it stands
 # for, and is taken away before planning when one of them is missing.
 TRANSFER = paths.MOVED_LOG.at(moved="transfer")
-TRANSFER_JOURNAL = paths.MOVED_JOURNAL.at(moved="transfer")
-TRANSFER_COMPILED = paths.COMPILED_MOVED.at(moved="transfer")
 
 
-rule transfer_schedules:
+use rule search_schedules as transfer_schedules with:
     input:
         MACHINE_FILE_OF,
         kernels=f"{KERNELS_OF_TARGET}.json",
@@ -22,13 +20,6 @@ rule transfer_schedules:
         TRANSFER.text_log,
     # Before the compilations, which then run side by side while nothing is measured.
     priority: 1
-    conda:
-        ENVIRONMENT
-    threads: device_threads
-    resources:
-        device=1,
     params:
         settings=settings("transfer", "hardware", "trials", "source", "target"),
         sources=source_logs,
-    shell:
-        command("tune_model")

@@ -45,11 +45,6 @@ class Pattern(str):
         return Pattern(self.rpartition("/")[0])
 
     @property
-    def in_shell(self) -> str:
-        """As a shell command of Snakemake writes it, by its job's wildcards."""
-        return _WILDCARD.sub(r"{wildcards.\1}", self)
-
-    @property
     def text_log(self) -> str:
         """The text log of the job that makes it, below ``logs/`` as it is below ``results/``."""
         return f"{TEXT_LOGS}/{self.removeprefix(f'{RESULTS}/')}.log"

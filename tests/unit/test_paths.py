@@ -21,7 +21,6 @@ def test_a_pattern_is_filled_in_part_by_part():
     log = paths.MOVED_LOG.at(moved="transfer-droplet", trials=80)
     assert log == "results/{hardware}/transfer-droplet/{log_kind}-80/{source}-to-{target}"
     assert log.at(source="pool", target="{model}").endswith("/pool-to-{model}")
-    assert paths.KERNELS.in_shell == "results/{wildcards.hardware}/kernels/{wildcards.model}"
     assert paths.OWN_LOG.text_log == "logs/{hardware}/logs/{own_log}-{trials}/{model}.log"
     place = (paths.ROOFLINE + ".csv").below(Path("/r"), hardware="h")
     assert place == Path("/r/h/roofline.csv")
