@@ -115,8 +115,11 @@ class BenchmarkPair(PairStage[Benchmarking]):
         conduct = [one.conduct for one in found.results if one.conduct is not None]
         for row in rows:
             row.disturbed = "; ".join(found.complaints)
-            took = f"{row.latency_ms} ms ({row.latency_ms_low}-{row.latency_ms_high})"
-            job.logger.info("%s: %s", row.method, row.error or took)
+            text = row.error
+            if row.interval:  # neither, where all processes that timed it were set aside
+                low, high = row.interval
+                text = f"{row.latency_ms:.3f} ms ({low:.3f}-{high:.3f})"
+            job.logger.info("%s: %s", row.method, text)
         outputs = self._write(rows, found, sampling)
         for complaint in found.complaints:
             job.tell(f"the table is marked: {complaint}")
