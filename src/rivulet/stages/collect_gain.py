@@ -22,6 +22,11 @@ class CollectDroplet(Stage[StageSettings]):
     keys = ("hardware",)
 
     @property
+    def label(self) -> str:
+        """As of all that collects."""
+        return "collect"
+
+    @property
     @abstractmethod
     def tables(self) -> list[Path]:
         """The tables."""
