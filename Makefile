@@ -56,7 +56,7 @@ test: env ## run the tests (choose some: make test ARGS="-k name")
 	@.venv/bin/python -m pytest $(ARGS)
 
 test-fast: env ## run the tests that measure nothing and run no workflow, in two minutes
-	@.venv/bin/python -m pytest tests/unit -m "not slow" $(ARGS)
+	@.venv/bin/python -m pytest tests/unit -m "not slow" -n 2 --dist worksteal $(ARGS)
 
 lint: env ## check style, types, the workflow, and that generated files are up to date
 	ruff check .
