@@ -132,6 +132,24 @@ def checkout(tmp_path):
     return Checkout(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def small_matrix(tmp_path_factory):
+    """A finished run of two small models; whoever changes anything takes a copy (`copied`)."""
+    checkout = Checkout(tmp_path_factory.mktemp("small-matrix"))
+    checkout.configure(small_models(checkout.folder), logs=["ansor"])
+    run = checkout.snakemake()
+    assert run.code == 0, run.text
+    return checkout
+
+
+def copied(finished: Checkout, folder: Path) -> Checkout:
+    """A finished run with all that Snakemake knows of it, in another folder."""
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True, symlinks=True)
+    checkout = Checkout.__new__(Checkout)
+    checkout.folder, checkout.config = folder, finished.config
+    return checkout
+
+
 def small_models(folder: Path) -> dict:
     """Two small models of the user's own, with kernels of the same classes."""
     write_onnx(folder / "mine/narrow.onnx", channels=8)

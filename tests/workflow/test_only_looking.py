@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from snapshot import snapshot
-from workflow.conftest import Checkout, small_models
+from workflow.conftest import copied
 
 LOG = "results/local/logs/ansor-24/wide/log.json"
 TRIALS = "results/local/logs/ansor-24/wide/trials.csv"
@@ -28,26 +28,11 @@ LOOKING = (
     ["--list-untracked"],
     ["--report", "OUTSIDE"],
 )
+# One of each kind, for the states in which the others have nothing else to see.
+FEWER = (["-n"], ["--lint"], ["--dag"], ["--summary"], ["--report", "OUTSIDE"])
 # What Snakemake itself writes then: a log of each call, what a dry run has seen of files, which it
 # takes into account with --trust-io-cache only, and the folder of its locks, empty.
 OWN = re.compile(r"\.snakemake(/log(/[^/]+\.snakemake\.log)?|/iocache(/latest\.pkl)?|/locks)?")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    checkout = Checkout(tmp_path_factory.mktemp("looked-at"))
-    checkout.configure(small_models(checkout.folder), logs=["ansor"])
-    run = checkout.snakemake()
-    assert run.code == 0, run.text
-    return checkout
-
-
-def again(finished, folder):
-    """The finished run with all that Snakemake knows of it, in another folder."""
-    shutil.copytree(finished.folder, folder, dirs_exist_ok=True, symlinks=True)
-    checkout = Checkout.__new__(Checkout)
-    checkout.folder, checkout.config = folder, finished.config
-    return checkout
 
 
 def lock(checkout):
@@ -86,13 +71,13 @@ NOTES = {
 
 
 @pytest.mark.parametrize("change", NOTES, ids=lambda change: change.__name__)
-def test_looking_changes_nothing(finished, tmp_path, change):
-    checkout = again(finished, tmp_path / "checkout")
+def test_looking_changes_nothing(small_matrix, tmp_path, change):
+    checkout = copied(small_matrix, tmp_path / "checkout")
     change(checkout)
     if change is copy:
         checkout.plan()  # Snakemake makes its own folders at its first call
     before = snapshot(checkout.folder)
-    for command in LOOKING:
+    for command in LOOKING if change is copy else FEWER:
         run = checkout.snakemake(
             *(str(tmp_path / "report.zip") if word == "OUTSIDE" else word for word in command)
         )
@@ -107,8 +92,8 @@ def test_looking_changes_nothing(finished, tmp_path, change):
                for e, n in zip(expected, notes, strict=True))  # fmt: skip
 
 
-def test_after_adopting_copied_results_the_plan_holds(finished, tmp_path):
-    checkout = again(finished, tmp_path)
+def test_after_adopting_copied_results_the_plan_holds(small_matrix, tmp_path):
+    checkout = copied(small_matrix, tmp_path)
     copy(checkout)
     assert checkout.plan().jobs != {}
     assert re.fullmatch(r"\d+ artefacts adopted\n", checkout.adopt())
@@ -122,8 +107,8 @@ def test_after_adopting_copied_results_the_plan_holds(finished, tmp_path):
     assert len(missing.stderr.splitlines()) == 1
 
 
-def test_a_run_adopts_copied_results_by_itself(finished, tmp_path):
-    checkout = again(finished, tmp_path)
+def test_a_run_adopts_copied_results_by_itself(small_matrix, tmp_path):
+    checkout = copied(small_matrix, tmp_path)
     copy(checkout)
     run = checkout.snakemake()
     assert run.code == 0, run.text
@@ -131,8 +116,8 @@ def test_a_run_adopts_copied_results_by_itself(finished, tmp_path):
     assert "note:" not in run.text
 
 
-def test_a_run_makes_a_removed_file_again(finished, tmp_path):
-    checkout = again(finished, tmp_path)
+def test_a_run_makes_a_removed_file_copied(small_matrix, tmp_path):
+    checkout = copied(small_matrix, tmp_path)
     remove(checkout)
     run = checkout.snakemake(LOG)
     assert run.code == 0, run.text
@@ -141,8 +126,8 @@ def test_a_run_makes_a_removed_file_again(finished, tmp_path):
     assert (checkout.folder / TRIALS).exists()
 
 
-def test_a_run_releases_the_lock_of_a_dead_one(finished, tmp_path):
-    checkout = again(finished, tmp_path)
+def test_a_run_releases_the_lock_of_a_dead_one(small_matrix, tmp_path):
+    checkout = copied(small_matrix, tmp_path)
     lock(checkout)
     run = checkout.snakemake()
     assert run.code == 0, run.text

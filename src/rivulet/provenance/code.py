@@ -33,7 +33,8 @@ STAGE_ROOMS = {
     "roofline": ("measure/roofline.py", "measure/gpu_roofline.py"),
     "package": ("deploy", "benchmark", *_RUN),
     "transfer": (
-        "transfer", "tuning", "kernels/structure.py", "schedules", "measure", "records",
+        "transfer", "stages/transfer_proof.py", "tuning", "kernels/structure.py",
+        "schedules", "measure", "records",
         "tvm_compat", *_IMPORT, "benchmark/compile.py", "benchmark/in_place.py",
         "benchmark/untuned.py", "models/inputs.py", "models/precision.py", "hardware/memory.py",
     ),
@@ -54,6 +55,7 @@ STAGE_ROOMS = {
     ),
 }  # fmt: skip
 # A method's stage that is not named above is its own module, on the bench of all.
+_JOBS = ("stages/stage.py", "stages/tuning.py", "stages/pair.py")
 _NEW_STAGE = ("tuning", "schedules", "measure", "records", "tvm_compat")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -75,7 +77,7 @@ def code_digest(*rooms: str) -> str:
 
 def stage_code(stage: str) -> str:
     """Digest of the code that makes a stage's artefacts."""
-    return code_digest(f"stages/{stage}.py", *STAGE_ROOMS.get(stage, _NEW_STAGE))
+    return code_digest(f"stages/{stage}.py", *_JOBS, *STAGE_ROOMS.get(stage, _NEW_STAGE))
 
 
 def stages_with_code() -> list[str]:
