@@ -208,4 +208,7 @@ onstart:
 if workflow.is_main_process:
     say_notes(CONFIG)
     warn_of_small_budgets(CONFIG)
-    before_planning(workflow, lambda runs: before_jobs(PLAN, runs, CONFIG_FILES))
+    before_planning(
+        workflow,
+        lambda runs, targets: before_jobs(PLAN, runs, CONFIG_FILES, targets),
+    )

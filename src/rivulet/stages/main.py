@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rivulet.config.load import load_config
+from rivulet.config.problems import did_you_mean
 from rivulet.errors import UserError
 from rivulet.jobs.job import run_job
 from rivulet.stages.stage import Stage

@@ -27,6 +27,7 @@ from rivulet.workflow.locks import stale_locks, take_over_lock
 from rivulet.workflow.plan import Plan
 from rivulet.workflow.settings import settings_of
 from rivulet.workflow.snakemake_compat import is_known
+from rivulet.workflow.targets import check_targets
 
 
 def load_workflow_config(
@@ -54,14 +55,19 @@ def load_workflow_config(
     return config
 
 
-def before_jobs(plan: Plan, runs: bool, files: Iterable[Any]) -> None:
+def before_jobs(plan: Plan, runs: bool, files: Iterable[Any], targets: Iterable[str] = ()) -> None:
     """Look at what is there of earlier runs; only where jobs follow is anything changed.
 
     Args:
         plan: The plan, written for the jobs.
         runs: Whether jobs run afterwards, so that Snakemake only shows what it would do if not.
         files: The files that the configuration is from.
+        targets: What is asked for by name.
     """
+    try:
+        check_targets(plan.config, targets)
+    except UserError as error:
+        _end(error)
     findings = survey_results(plan)
     if runs:
         plan.write()

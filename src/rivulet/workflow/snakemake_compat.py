@@ -17,7 +17,7 @@ _LONGEST_NAME = 254  # of a file; what is longer is cut into folders with a mark
 _PART = "@"
 
 
-def before_planning(workflow: Any, act: Callable[[bool], None]) -> None:
+def before_planning(workflow: Any, act: Callable[[bool, list[str]], None]) -> None:
     """Let something happen after the Snakefile is read and before jobs are planned.
 
     Snakemake's own hook, ``onstart``, comes when the jobs are planned and the folder is locked.
@@ -27,12 +27,14 @@ def before_planning(workflow: Any, act: Callable[[bool], None]) -> None:
         workflow: Snakemake's workflow, as a Snakefile knows it.
         act: Called with whether jobs run afterwards: not in a dry run, and not where Snakemake
             shows a graph, a summary or a report. What plans no jobs, such as ``--list-rules``
-            and ``--lint``, does not call it.
+            and ``--lint``, does not call it. And with the files and rules that are asked for by
+            name.
     """
     plan = workflow._build_dag
 
     def act_and_plan() -> None:
-        act(workflow.executor_plugin is not None and not workflow.dryrun)
+        runs = workflow.executor_plugin is not None and not workflow.dryrun
+        act(runs, sorted(map(str, workflow.dag_settings.targets)))
         plan()
 
     workflow._build_dag = act_and_plan
