@@ -512,7 +512,7 @@ def test_a_real_bench_takes_crashes_hangs_and_hunger_of_neighbours(few, target, 
         "build_workers": 1,
     }  # fmt: skip
     (tmp_path / "bench").mkdir()
-    with Sabotaged(target, 1, measure, tmp_path / "bench", None, True) as bench:
+    with Sabotaged(target, 1, measure, tmp_path / "bench", keep_built=True) as bench:
         bench.bad, bench.turned = [make() for make in BAD.values()], {}
         bench.spared = {t.candidate for t in log_trials(source)}
         descents, rows = refine(
@@ -581,7 +581,7 @@ def test_a_winner_is_taken_only_if_it_is_right_and_runs_and_is_faster_still(targ
     crash = plane("i, j", 'A[vi, vj] + T.call_extern("float32", "abort")')
     unlinked = plane("i, j", 'A[vi, vj] + T.call_extern("float32", "no_such_function_anywhere")')
     told = []
-    with Watched(target, 1, MEASURE, tmp_path, None, True) as bench:
+    with Watched(target, 1, MEASURE, tmp_path, keep_built=True) as bench:
         found = settle_all(
             [descended(slow, best) for best in (fast, wrong, nan, crash, unlinked)]
             + [descended(fast, slow, finished=False), descended(None, None)],
