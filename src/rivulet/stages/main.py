@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rivulet import methods
 from rivulet.config.load import load_config
 from rivulet.config.problems import did_you_mean
 from rivulet.errors import UserError
 from rivulet.jobs.job import run_job
+from rivulet.paths import POOL
 from rivulet.stages.stage import Stage
 from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.plan import Plan
@@ -114,7 +116,11 @@ def _told_by_options(plan: Plan, options: argparse.Namespace) -> dict[str, str]:
     known = {
         "model": list(config.models),
         "target": list(config.models),
+        "source": [*config.models, *config.donors, POOL],
         "hardware": hardware,
+        "log_kind": list(methods.source_kinds()),
+        "own_log": [one.folder for one in methods.own()],
+        "moved": [one.folder for one in methods.moved()],
     }
     values = {key: getattr(options, key) for key in options.keys}
     if values.get("hardware", "") is None:
@@ -125,7 +131,10 @@ def _told_by_options(plan: Plan, options: argparse.Namespace) -> dict[str, str]:
         if value is None:
             raise UserError(f"--{key.replace('_', '-')} is missing: {_MEANINGS[key]}")
         if key in known and value not in known[key]:
-            raise UserError(f"--{key}: the config has no '{value}'; it has {', '.join(known[key])}")
+            raise UserError(
+                f"--{key.replace('_', '-')}: there is no '{value}', but {', '.join(known[key])}"
+                f"{did_you_mean(value, known[key])}"
+            )
     if "trials" in values and not (values["trials"].isdecimal() and int(values["trials"])):
         raise UserError(f"--trials: {values['trials']} is no number of trials")
     return values

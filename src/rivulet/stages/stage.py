@@ -112,8 +112,8 @@ class Stage(ABC, Generic[SettingsT]):
         missing = [path for path in [*self.inputs(), *self.machine] if not path.exists()]
         if missing:
             raise UserError(
-                f"{missing[0]} is not there; make it first, with the same config: snakemake "
-                f"--cores 2 {missing[0]}"
+                f"{missing[0]} is not there; make it first: snakemake --cores 2 {missing[0]}, with "
+                "the same --configfile"
             )
         for path in self.machine:
             found = settings_on_node(self.settings.record(), path, not self.anywhere)
