@@ -46,16 +46,18 @@ class Search:
         self.temporary.mkdir(parents=True)
         place = folder / "results/local/kernels"
         place.mkdir(parents=True)
-        save_kernels(kernels, place / "m.csv", place / "m.workloads.json.gz")
+        save_kernels(
+            kernels, place / f"{folder.name}.csv", place / f"{folder.name}.workloads.json.gz"
+        )
         write_record(
-            place / "m.json", "kernels", {}, {}, inputs=[], outputs=[place / "m.csv"],
-            facts={"kernels": self.count},
+            place / f"{folder.name}.json", "kernels", {}, {}, inputs=[],
+            outputs=[place / f"{folder.name}.csv"], facts={"kernels": self.count},
         )  # fmt: skip
 
     def start(self, trials, milestones=()):
         """Start the search up to a number of trials."""
         config = {
-            "models": {"m": {"torchvision": "alexnet"}},
+            "models": {self.folder.name: {"torchvision": "alexnet"}},
             "hardware": {"local": {"threads": self.device.threads}},
             "trials": list(milestones) or [trials],
             "search": self.search,
@@ -76,7 +78,7 @@ class Search:
 
     def out(self, trials):
         """Folder of the published log."""
-        return self.folder / f"results/local/logs/ansor-{trials}/m"
+        return self.folder / f"results/local/logs/ansor-{trials}/{self.folder.name}"
 
     def run(self, trials, milestones=()):
         """Search to the end; returns what a person sees of it."""
@@ -91,7 +93,7 @@ class Search:
 
     def journal(self):
         """Folder of the growing log; None before there is one."""
-        return next(iter(self.folder.glob("results/local/journals/ansor/m/*/first-round-*")), None)
+        return next(iter(self.folder.glob("results/local/journals/ansor/*/*/first-round-*")), None)
 
     def rows(self):
         """Trials on disk now."""
