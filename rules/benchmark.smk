@@ -35,6 +35,7 @@ rule benchmark_pair:
                 "hardware": "{hardware}",
             },
         ),
+        samples=f"{paths.BENCHMARK_SAMPLES}.csv",
         record=f"{paths.BENCHMARK}.json",
     log:
         paths.BENCHMARK.text_log,
