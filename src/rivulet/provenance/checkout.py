@@ -43,6 +43,7 @@ def file_of_checkout(name: str) -> Path:
     """A file of the checkout, from the folder that the workflow runs in.
 
     Args:
-        name: Its path in the checkout, which that folder is unless the workflow is a module.
+        name: Its path in the checkout, which that folder is, or has links to, unless the workflow
+            is a module of another one.
     """
-    return Path(os.path.relpath(_ROOT / name))
+    return Path(name) if Path(name).exists() else Path(os.path.relpath(_ROOT / name))
