@@ -60,6 +60,10 @@ def test_every_stage_is_a_command():
             "--log-kind: there is no 'anso', but ansor, droplet; did you mean 'ansor'?",
         ),
         (["search", "--record", "results/local/roofline.json"], "--record: results/local/roof"),
+        (
+            ["search", "--record", "results/locl/logs/ansor-8/alexnet/log.json"],
+            "results/locl/logs/ansor-8/alexnet/log.json: the config has no hardware 'locl'; it has",
+        ),
         (["search", "--plan", "none.json", "--record", "x"], "none.json: not readable as the plan"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from rivulet.paths import POOL
 from rivulet.stages.stage import Stage
 from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.plan import Plan
+from rivulet.workflow.targets import check_targets
 
 _MEANINGS = {
     "model": "name of the model in the config",
@@ -53,6 +54,7 @@ def main(*names: str, arguments: Sequence[str] | None = None) -> int:
     options = _parser(names).parse_args(arguments)
     try:
         plan = Plan.read(options.plan) if options.plan else Plan(load_config(options.configfile))
+        check_targets(plan.config, [str(options.record)] if options.record else [])
         chosen, values = _told_by_record(names, options.record) or (
             stage_class(names[0]), _told_by_options(plan, options)
         )  # fmt: skip
