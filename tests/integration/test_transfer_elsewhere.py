@@ -87,9 +87,9 @@ def test_the_cost_model_learns_nothing_of_it(
     taught = []
     real = transfer_module.read_lessons
 
-    def watched(source, *more):
+    def watched(source, *more, **named):
         taught.append(source.name)
-        return real(source, *more)
+        return real(source, *more, **named)
 
     monkeypatch.setattr(transfer_module, "read_lessons", watched)
     settings = TransferSettings(
