@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "src"))
 
 from rivulet import methods, paths
-from rivulet.jobs.failures import collect_failures, note_failures_in
+from rivulet.jobs.failures import collect_failures
 from rivulet.models.onnx_files import user_files
 from rivulet.provenance.checkout import file_of_checkout
 from rivulet.records.files import RECORDS, WORKLOADS
@@ -196,12 +196,9 @@ def leaves_others():
     return len(MODELS) > 1 and execution is not None and not execution.keep_going
 
 
-note_failures_in(Path("logs/failures.jsonl"))
-
-
 onstart:
     # Of neither a dry run nor a job, which read this file as well.
-    collect_failures(Path("logs/failures.jsonl"), leaves_others)
+    collect_failures(leaves_others)
 
 
 # Reading this file changes nothing on disk: --dry-run, --lint, --dag and the like only look.

@@ -59,6 +59,11 @@ class Method:
         return bool(self.folder)
 
     @property
+    def maker(self) -> str:
+        """Name of the job that makes its log; empty for a baseline."""
+        return self.job or self.stage
+
+    @property
     def from_pool(self) -> bool:
         """Whether it is a search of the model's own that starts from the pool."""
         return bool(self.source_logs) and not self.moves
@@ -183,7 +188,7 @@ def logged() -> list[Method]:
 
 def jobs() -> list[str]:
     """Names of the jobs that make their logs."""
-    return [one.job or one.stage for one in logged()]
+    return [one.maker for one in logged()]
 
 
 def own() -> list[Method]:

@@ -1,7 +1,6 @@
 """A session under a strategy that is as simple as can be: random search, on a made-up machine."""
 
 import logging
-import random
 
 import pytest
 
@@ -10,46 +9,20 @@ from rivulet.measure.protocol import Measurement
 from rivulet.measure.replay import ReplayBench
 from rivulet.measure.surrogate import LoopSurrogate
 from rivulet.records import TuningLog
-from rivulet.schedules.design_space import open_design_space
-from rivulet.tuning import Batch, Candidate, Role, Session, Strategy, TrialBudget, tune
+from rivulet.tuning import Candidate, Role, Session, TrialBudget, tune
 from rivulet.tuning.kernel_state import Alternative
 from rivulet.tuning.recorder import Recorder
-from rivulet.tvm_compat.names import candidate_name
-from rivulet.tvm_compat.traces import ReplayFailure
+from workflow.new_strategy import RandomSearch
 
 LOGGER = logging.getLogger("test")
 
 
-class RandomSearch(Strategy):
-    """Samples each kernel's design space, one kernel after the other."""
-
-    name = "random"
+class Noting(RandomSearch):
+    """Random search that keeps what it learned."""
 
     def __init__(self, seed, per_batch=3):
-        self._random, self._per_batch = random.Random(seed), per_batch
+        super().__init__(seed, per_batch)
         self.learned = []
-
-    def start(self, session, budget):
-        super().start(session, budget)
-        self._spaces = [
-            open_design_space(kernel.module, session.target, None, 1, seed=1)[1]
-            for kernel in session.kernels
-        ]
-        self._batches = 0
-
-    def propose(self, most):
-        place = self._batches % len(self._spaces)
-        self._batches += 1
-        return Batch([self._sample(place) for _ in range(min(most, self._per_batch))], place)
-
-    def _sample(self, place):
-        while True:
-            try:
-                point = self._spaces[place].sample(self._random)
-                schedule = self._spaces[place].schedule(point, self._random.randrange(1, 99))
-            except ReplayFailure:
-                continue
-            return Candidate(place, schedule, candidate_name(schedule.mod))
 
     def learn(self, candidates, results):
         self.learned += [result.latency for result in results]
@@ -86,7 +59,7 @@ def test_a_strategy_needs_no_more_than_to_propose_and_to_learn(kernels, target, 
     session = session_of(
         kernels, target, tmp_path, report=lambda done, text: told.append((done, text))
     )
-    strategy = RandomSearch(1)
+    strategy = Noting(1)
     tune(strategy, session, TrialBudget(20, [7]))
     trials = session.log.trials
     assert [t.trial for t in trials] == list(range(1, 21))
@@ -106,14 +79,14 @@ def test_a_strategy_needs_no_more_than_to_propose_and_to_learn(kernels, target, 
 
 def test_it_resumes_without_a_line_of_its_own(kernels, target, tmp_path):
     whole = session_of(kernels, target, tmp_path / "whole")
-    tune(RandomSearch(2), whole, TrialBudget(18))
+    tune(Noting(2), whole, TrialBudget(18))
     bench = Counting(surrogate=LoopSurrogate(target, 1))
     bench.most = 8
     with pytest.raises(KeyboardInterrupt):
-        tune(RandomSearch(2), session_of(kernels, target, tmp_path / "cut", bench), TrialBudget(18))
+        tune(Noting(2), session_of(kernels, target, tmp_path / "cut", bench), TrialBudget(18))
     assert rows(TuningLog(tmp_path / "cut")) == rows(whole.log)[:6]  # the batch in flight is lost
     again = session_of(kernels, target, tmp_path / "cut")
-    tune(RandomSearch(2), again, TrialBudget(18))
+    tune(Noting(2), again, TrialBudget(18))
     assert rows(again.log) == rows(whole.log)
     assert again.bench.asked == 12
 
@@ -122,10 +95,10 @@ def test_what_the_log_has_is_not_measured_again_where_other_code_goes_another_wa
     kernels, target, tmp_path, caplog
 ):
     first = session_of(kernels, target, tmp_path)
-    tune(RandomSearch(3, per_batch=2), first, TrialBudget(8))
+    tune(Noting(3, per_batch=2), first, TrialBudget(8))
     again = session_of(kernels, target, tmp_path)
     with caplog.at_level("WARNING"):
-        tune(RandomSearch(3, per_batch=4), again, TrialBudget(12))
+        tune(Noting(3, per_batch=4), again, TrialBudget(12))
     assert "another way" in caplog.text
     names = [(t.kernel, t.candidate) for t in again.log.trials]
     assert len(names) == len(set(names))
@@ -138,7 +111,7 @@ def test_a_session_in_which_nothing_runs_says_why(kernels, target, tmp_path):
 
     session = session_of(kernels, target, tmp_path, Broken())
     with pytest.raises(UserError, match=r"not one of 4 candidates .* no compiler"):
-        tune(RandomSearch(4), session, TrialBudget(4))
+        tune(Noting(4), session, TrialBudget(4))
     assert len(session.log.trials) == 4
 
 
@@ -156,7 +129,7 @@ def test_the_fastest_of_a_kernels_alternatives_counts(kernels, target, tmp_path)
 
 
 def test_a_confirmation_is_recorded_and_changes_no_latency(kernels, target, tmp_path):
-    class Confirming(RandomSearch):
+    class Confirming(Noting):
         def finish(self):
             best = [self._sample(0), self._sample(0)]
             again = [Candidate(0, one.schedule, one.name, Role.CONFIRM) for one in best]

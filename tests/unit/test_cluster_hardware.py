@@ -17,8 +17,8 @@ from rivulet.jobs import machine as machine_module
 from rivulet.jobs.machine import (
     FINGERPRINT_OF_NODE,
     describe_node,
+    fingerprint_on_node,
     read_machine,
-    settings_on_node,
 )
 from rivulet.provenance import read_record, write_record
 from rivulet.stages import main as main_module
@@ -100,10 +100,10 @@ def test_a_job_on_a_node_does_not_mind_hardware_that_is_elsewhere():
 
 def test_a_job_gets_the_fingerprint_of_the_machine_that_it_is_for(tmp_path):
     path = write_machine(tmp_path)
-    settings = settings_on_node(PLANNED, path)
-    assert settings == {**PLANNED, "fingerprint": fingerprint(DEVICE)}
+    found = fingerprint_on_node(DEVICE, path)
+    assert found == fingerprint(DEVICE)
     stage = Told(Plan(config_of(zen4={"at": "cluster", "threads": 1})), {"hardware": "zen4"})
-    stage.settings = replace(stage.settings, fingerprint=settings["fingerprint"])
+    stage.settings = replace(stage.settings, fingerprint=found)
     assert stage.device == DEVICE
 
 
@@ -111,7 +111,7 @@ def test_a_job_on_another_machine_says_what_differs(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURMD_NODENAME", "n017")
     path = write_machine(tmp_path, cpu="Another CPU", fingerprint="0123456789ab", host="n203")
     with pytest.raises(UserError) as caught:
-        settings_on_node(PLANNED, path)
+        fingerprint_on_node(DEVICE, path)
     text = str(caught.value)
     assert "\n" not in text
     assert re.match(
@@ -120,7 +120,7 @@ def test_a_job_on_another_machine_says_what_differs(tmp_path, monkeypatch):
         r"\.json\); they differ in cpu; nothing was measured; ", text,
     )  # fmt: skip
     assert "profiles/slurm/config.yaml" in text
-    assert settings_on_node(PLANNED, path, compare=False)["fingerprint"] == "0123456789ab"
+    assert fingerprint_on_node(DEVICE, path, compare=False) == "0123456789ab"
 
 
 @pytest.mark.parametrize("anywhere", [False, True])
@@ -160,7 +160,7 @@ def test_a_damaged_description_has_its_line(tmp_path):
         read_machine(path)
     path.write_text("{")
     with pytest.raises(UserError, match=r"machine.json: not readable as the record"):
-        settings_on_node(PLANNED, path)
+        fingerprint_on_node(DEVICE, path)
 
 
 def test_records_are_expected_to_have_the_fingerprint_of_the_machine_s_description(tmp_path):

@@ -100,3 +100,31 @@ def test_a_plan_comes_back_as_it_was_written(config):
     plan.path.write_text("{}")
     with pytest.raises(UserError, match="not readable as the plan of a run"):
         Plan.read(plan.path)
+
+
+def test_files_that_the_config_names_may_change_or_go_once_a_run_is_planned(config):
+    paths.Path("m.onnx").write_bytes(b"onnx")
+    paths.Path("values.npz").write_bytes(b"npz")
+    paths.Path("ranking.csv").write_text("target,source,place\nb,c,1\nb,a,2\n")
+    paths.Path("log").mkdir()
+    paths.Path("log/database_tuning_record.json").write_text("")
+    data = {
+        **CONFIG,
+        "models": {
+            "a": {"onnx": "m.onnx", "inputs": "values.npz"}, "b": {"torchvision": "alexnet"},
+            "c": {"torchvision": "vgg11"},
+        },
+        "donors": {"theirs": {"log": "log"}},
+        "pairs": {"sources": 1, "ranking": "ranking.csv"},
+    }  # fmt: skip
+    plan = Plan(validate_config(data))
+    assert plan.config.pool_of("b") == ["c"]
+    plan.write()
+    for name in ("m.onnx", "values.npz", "log/database_tuning_record.json"):
+        paths.Path(name).unlink()
+    paths.Path("ranking.csv").write_text("target,source,place\nb,a,1\nb,c,2\n")
+    read = Plan.read(plan.path)
+    assert read.config == plan.config
+    assert read.config.pool_of("b") == ["c"]
+    with pytest.raises(UserError, match=r"m\.onnx.* is no such file"):
+        validate_config(data)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from rivulet.config.context import Places
 from rivulet.config.hardware import Hardware
 from rivulet.config.model import Config
 from rivulet.config.pairing import PairChoice
@@ -47,12 +48,23 @@ def check_duplicate_keys(path: str | Path) -> None:
 
 
 def validate_config(
-    data: Mapping[str, Any], *, source: str = "config", base_dir: Path | None = None
+    data: Mapping[str, Any],
+    *,
+    source: str = "config",
+    base_dir: Path | None = None,
+    places: Places | None = None,
 ) -> Config:
     """Check configuration data and return it with all defaults filled in.
 
-    ``source`` names the data in error lines; the paths of ONNX files are read relative to
-    ``base_dir``, which is the working directory unless given.
+    Args:
+        data: The data.
+        source: Names it in error lines.
+        base_dir: Folder that its paths are relative to; the working directory unless given.
+        places: What its ranking's file said when the data was checked before, which it then is
+            not again as far as files are concerned; None to look at the files.
+
+    Raises:
+        ConfigError: It cannot be used.
     """
     if not isinstance(data, Mapping):
         what = "is empty" if data is None else f"{shown(data)} is not a mapping"
@@ -61,7 +73,7 @@ def validate_config(
     plain = _renamed(_plain(data, (), lines, {}), lines)
     if not lines:
         try:
-            return Config.model_validate(plain, context={"base_dir": base_dir})
+            return Config.model_validate(plain, context={"base_dir": base_dir, "places": places})
         except ValidationError as error:
             details = error.errors(include_url=False)
         lines = [line for detail in details for line in _lines(detail)]

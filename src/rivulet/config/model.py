@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from rivulet.config.context import base_folder
 from rivulet.config.hardware import Hardware
 from rivulet.config.pairing import BY_NAME, PairChoice, known_log, known_model
 from rivulet.config.problems import Allowed, Problem, did_you_mean, refuse, shown
@@ -41,7 +42,6 @@ from rivulet.config.sources import (
     OnnxModel,
     Settings,
     TorchvisionModel,
-    base_folder,
 )
 from rivulet.config.values import (
     LOGS,

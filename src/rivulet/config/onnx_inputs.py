@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationInfo
 
+from rivulet.config.context import base_folder, places_known
 from rivulet.config.problems import Problem, refuse, shown
 from rivulet.config.values import is_int, is_size
 
@@ -48,7 +49,8 @@ def checked_inputs(value: object, info: ValidationInfo) -> object:
     if value is None:
         return None
     if isinstance(value, str):
-        _refuse_missing(value, Path((info.context or {}).get("base_dir") or "."))
+        if places_known(info) is None:
+            _refuse_missing(value, base_folder(info))
         return value
     if not isinstance(value, dict) or not value:
         refuse(Problem((), f"{shown(value)} tells no values; allowed: {INPUTS_ALLOWED}"))

@@ -11,13 +11,13 @@ from typing import Annotated, Literal, NoReturn
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
+from rivulet.config.context import Places, base_folder, places_known
 from rivulet.config.problems import Allowed, Problem, refuse, shown
 from rivulet.config.sources import (
     Donor,
     OnnxModel,
     Settings,
     TorchvisionModel,
-    base_folder,
 )
 from rivulet.config.torchvision_names import family_of
 
@@ -48,11 +48,14 @@ class PairChoice(Settings):
         "(docs/transfer.md)",
     )
 
-    _places: dict[str, dict[str, float]] = PrivateAttr(default_factory=dict)
+    _places: Places = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _limits_something(self, info: ValidationInfo) -> "PairChoice":
-        if self.ranking != BY_NAME:
+        known = places_known(info)
+        if known is not None:
+            self._places = known
+        elif self.ranking != BY_NAME:
             self._places = _read_places(self.ranking, base_folder(info) / self.ranking)
         if self.sources == "all" and self.within == "all":
             text = (
@@ -63,7 +66,7 @@ class PairChoice(Settings):
         return self
 
     @property
-    def places(self) -> dict[str, dict[str, float]]:
+    def places(self) -> Places:
         """Target to its sources' places by the ranking's file; empty without a file."""
         return self._places
 

@@ -1,7 +1,6 @@
 """Where models and schedules come from: the definitions of models, and logs from elsewhere."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from rivulet.config.context import base_folder, places_known
 from rivulet.config.onnx_inputs import (
     INPUTS_ALLOWED,
     ONNX_SHAPE_ALLOWED,
@@ -47,12 +47,9 @@ def _torchvision_name(name: str) -> str:
 _ONNX_ALLOWED = "an existing ONNX file, relative to the working directory"
 
 
-def base_folder(info: ValidationInfo) -> Path:
-    """Folder that paths in the configuration are relative to."""
-    return Path((info.context or {}).get("base_dir") or ".")
-
-
 def _onnx_file(name: str, info: ValidationInfo) -> str:
+    if places_known(info) is not None:
+        return name
     path = base_folder(info) / name
     try:
         folder, exists = path.is_dir(), path.is_file()
@@ -203,6 +200,8 @@ _LOG_ALLOWED = "an existing folder of a log, relative to the working directory"
 
 
 def _log_folder(name: str, info: ValidationInfo) -> str:
+    if places_known(info) is not None:
+        return name
     path = base_folder(info) / name
     try:
         folder = path.is_dir()

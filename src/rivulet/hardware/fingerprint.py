@@ -88,7 +88,7 @@ class Device:
         return cls(**json.loads(text))
 
     def to_json(self) -> str:
-        """The device as canonical JSON, for a command line."""
+        """The device as canonical JSON, as records and plans have it."""
         facts = {
             key: value
             for key, value in asdict(self).items()

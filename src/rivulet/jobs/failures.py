@@ -8,44 +8,33 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# File that failing jobs write to, one line of JSON each; without it nobody waits for them.
-FAILURES = "RIVULET_FAILURES"
+from rivulet.paths import TEXT_LOGS
+
+# Where the jobs of a workflow write it, one line of JSON each.
+FAILURES = Path(TEXT_LOGS) / "failures.jsonl"
 
 
-def note_failures_in(path: Path) -> None:
-    """Let the jobs of a workflow write down why they fail.
-
-    Args:
-        path: File to write to.
-    """
-    os.environ[FAILURES] = str(path.resolve())
-
-
-def collect_failures(path: Path, stopped: Callable[[], bool]) -> None:
+def collect_failures(stopped: Callable[[], bool], path: Path = FAILURES) -> None:
     """Forget the failures of an earlier run, and tell those of this one when the process ends.
 
     For the process of a workflow whose jobs are about to start: one that only plans, or that waits
     for another one's lock, has no failures, and those of the other one are not its own.
 
     Args:
-        path: The file of `note_failures_in`.
         stopped: Whether work that does not need what failed was left undone; asked at the end,
             after all that Snakemake says.
+        path: The file that the jobs write to.
     """
     path.unlink(missing_ok=True)
     atexit.register(_tell, path, stopped)
 
 
-def note_failure(text: str) -> None:
+def note_failure(text: str, path: Path) -> None:
     """Write down why a job failed."""
-    if FAILURES not in os.environ:
-        return
-    path = Path(os.environ[FAILURES])
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as stream:  # one write: several jobs may fail at a time
         stream.write(json.dumps(text) + "\n")

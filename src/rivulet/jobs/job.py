@@ -34,12 +34,14 @@ class Job:
         logger: Writes to the job's log file.
         scratch: A folder of the job's own, removed after it.
         terminal: Where the person looks; standard error of the command.
+        failures: File in which a workflow collects why its jobs fail; None outside of one.
     """
 
     label: str
     logger: logging.Logger
     scratch: Path
     terminal: TextIO
+    failures: Path | None = None
 
     def say(self, text: str) -> None:
         """Write one line to the person and to the log."""
@@ -92,7 +94,12 @@ class Job:
         return Progress(self.say, self.label, total, unit, done=done)
 
 
-def run_job(label: str, log: Path | None, work: Callable[[Job], None]) -> int:
+def run_job(
+    label: str,
+    log: Path | None,
+    work: Callable[[Job], None],
+    failures: Path | None = None,
+) -> int:
     """Run ``work`` and return the exit status of the command.
 
     Everything that the job and the libraries below it print goes to ``log``, with the
@@ -100,7 +107,7 @@ def run_job(label: str, log: Path | None, work: Callable[[Job], None]) -> int:
     reason and the log's path.
     """
     with _output_to(log) as terminal, scratch_folder() as scratch:
-        job = Job(label, _logger(), scratch, terminal)
+        job = Job(label, _logger(), scratch, terminal, failures)
         job.logger.info("%s: started, command: %s", label, " ".join(sys.argv))
         where = f" (log: {log})" if log else ""
         return _status(job, run_supervised(lambda: _finish(job, work, where)), where)
@@ -126,7 +133,8 @@ def _finish(job: Job, work: Callable[[Job], None], where: str) -> int:
 
 def _fail(job: Job, text: str) -> None:
     """Tell the person why the job fails, now and at the end of the workflow."""
-    note_failure(text)
+    if job.failures is not None:
+        note_failure(text, job.failures)
     print(text, file=job.terminal, flush=True)
 
 

@@ -67,11 +67,11 @@ def read_machine(path: Path) -> dict[str, Any]:
     return facts
 
 
-def settings_on_node(settings: dict[str, Any], path: Path, compare: bool = True) -> dict[str, Any]:
-    """A job's settings with the fingerprint of the machine that they are for.
+def fingerprint_on_node(device: Device, path: Path, compare: bool = True) -> str:
+    """The fingerprint of the machine that a job is for, which planning could not know.
 
     Args:
-        settings: Settings as planned, without it.
+        device: The device as planned.
         path: The description of the machine.
         compare: Whether the job has to run on such a machine.
 
@@ -80,8 +80,8 @@ def settings_on_node(settings: dict[str, Any], path: Path, compare: bool = True)
     """
     facts = read_machine(path)
     if compare:
-        _compare(Device.from_json(settings["device"]), facts, path)
-    return {**settings, "fingerprint": facts["fingerprint"]}
+        _compare(device, facts, path)
+    return str(facts["fingerprint"])
 
 
 def _compare(device: Device, facts: dict[str, Any], path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from rivulet import paths
 from rivulet.benchmark.compile import compile_model
@@ -47,8 +49,7 @@ class Compiling(Stage[Compile]):
     def work(self, job: Job) -> None:
         """Compile it."""
         target, log = resolve_target(self.device), None
-        library = self.path(f"{self.made}.so")
-        library.parent.mkdir(parents=True, exist_ok=True)
+        library = self.output(".so")
         if self.log is not None:
             log = open_thinned(read_log(self.log), job.scratch / "best", logger=job.logger)
         job.tell("compiling")
@@ -78,16 +79,13 @@ class CompileTuned(Compiling):
 
     about = "Compile a model, each kernel with its best schedule of a log."
     keys = ("own_log", "model", "hardware", "trials")
+    words: ClassVar[Mapping[str, str]] = {"own_log": "what"}
     made = paths.COMPILED
 
     @property
     def log(self) -> Path:
         """Folder of the log."""
         return self.path(paths.OWN_LOG)
-
-    def subject(self) -> dict[str, str]:
-        """What it is of; the kind of log is what it is."""
-        return {("what" if key == "own_log" else key): self[key] for key in self.keys}
 
 
 STAGE = CompileTuned

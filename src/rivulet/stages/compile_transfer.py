@@ -27,9 +27,5 @@ class CompileTransfer(Compiling, PairStage[Compile]):
         """Folder of the log."""
         return self.path(paths.MOVED_LOG)
 
-    def subject(self) -> dict[str, str]:
-        """The pair, and the kind of transfer."""
-        return {"what": self["moved"], **PairStage.subject(self)}
-
 
 STAGE = CompileTransfer

@@ -12,7 +12,7 @@ from rivulet.records.best import best_of_workloads
 from rivulet.records.files import RECORDS, WORKLOADS
 from rivulet.records.stored import read_log
 from rivulet.transfer.ranking import KnownKernel
-from rivulet.transfer.sources import check_donor, load_source, made_here
+from rivulet.transfer.sources import Source, check_donor, load_source, made_here
 
 
 def donor_files(donors: Mapping[str, Mapping[str, Any]]) -> list[Path]:
@@ -35,17 +35,35 @@ def donor_kernels(
     return {name: _kernels_of(job, name, one, settings) for name, one in donors.items()}
 
 
-def _kernels_of(
-    job: Job, name: str, one: Mapping[str, Any], settings: dict[str, Any]
-) -> list[KnownKernel]:
+def donor_source(
+    job: Job, name: str, one: Mapping[str, Any], *, settings: dict[str, Any], best: int
+) -> Source:
+    """A donor's schedules, after checking where they are from.
+
+    Args:
+        job: Told of what is to be said of it.
+        name: Its name.
+        one: Its entry in the config.
+        settings: The record of the stage's settings, for the device and TVM.
+        best: Fastest records to read of each kernel.
+
+    Raises:
+        UserError: It is of other hardware, and the config does not say so.
+    """
     folder = Path(one["log"])
     log = read_log(folder)
     remark = check_donor(name, log, settings, one["other_hardware"])
     if remark:
         job.tell(remark)
     timed = made_here(log, settings)
-    source = load_source(name, folder, [], job.scratch, best=1, logger=job.logger, timed=timed)
-    counts = best_of_workloads(log)
+    return load_source(name, folder, [], job.scratch, best=best, logger=job.logger, timed=timed)
+
+
+def _kernels_of(
+    job: Job, name: str, one: Mapping[str, Any], settings: dict[str, Any]
+) -> list[KnownKernel]:
+    source = donor_source(job, name, one, settings=settings, best=1)
+    counts, timed = best_of_workloads(read_log(Path(one["log"]))), source.timed
     return [
         KnownKernel(
             k.workload, k.structure, k.flops, 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -33,20 +34,15 @@ _CONDITIONS = ("measure", "fingerprint", "tvm")
 
 
 class Refinement(LogStage[Refining]):
-    """Descents from the best schedules of a log, and the log of what they found.
-
-    Attributes:
-        source: Folder of the log to refine.
-        more: Folders of logs of the same model with further schedules to begin from.
-    """
+    """Descents from the best schedules of a log, and the log of what they found."""
 
     name = "droplet"
     keeps_built = True
 
     @property
+    @abstractmethod
     def source(self) -> Path:
         """Folder of the log to refine."""
-        raise NotImplementedError
 
     @property
     def more(self) -> list[Path]:

@@ -90,8 +90,7 @@ class MeasureEffect(PairStage[Effect]):
             found = without_failures(repeated)
             changed = self._changed_kernels()
         rows = [self._row(name, found, changed[name], sampling) for name in COMPARISONS]
-        table = self.path(f"{paths.EFFECT_OF_PAIR}.csv")
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = self.output(".csv")
         write_table(EffectRow, rows, table)
         for row in rows:
             job.tell(

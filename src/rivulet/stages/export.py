@@ -30,8 +30,7 @@ class ExportModel(Stage[Export]):
 
     def work(self, job: Job) -> None:
         """Export it."""
-        model, onnx = self.settings.model, self.path(f"{paths.MODEL}.onnx")
-        onnx.parent.mkdir(parents=True, exist_ok=True)
+        model, onnx = self.settings.model, self.output(".onnx")
         with job.device("cpu", shared=True):
             if "onnx" in model:
                 facts = adopt_onnx(

@@ -111,8 +111,7 @@ class MeasureGain(MeasuringStage[Gain]):
                     report=progress.update,
                 )  # fmt: skip
         rows = [self._row(step, samples, len(tuned.kernels)) for step in steps]
-        table = self.path(f"{paths.GAIN_OF_MODEL}.csv")
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = self.output(".csv")
         write_table(GainRow, rows, table)
         for row in rows:
             job.tell(

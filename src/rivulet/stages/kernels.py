@@ -73,8 +73,7 @@ class ExtractKernels(Stage[Kernels]):
                     note=job.logger.info,
                 )
                 error = verify(check, model, target)
-        table, workloads = self.path(f"{paths.KERNELS}.csv"), self.path(paths.WORKLOADS)
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table, workloads = self.output(".csv"), self.path(paths.WORKLOADS)
         save_kernels(kernels, table, workloads)
         flops = sum(k.flops * k.weight for k in kernels)
         classes = len({k.kind for k in kernels})

@@ -12,8 +12,9 @@ from rivulet import methods
 from rivulet.config.load import load_config
 from rivulet.config.problems import did_you_mean
 from rivulet.errors import UserError
+from rivulet.jobs.failures import FAILURES
 from rivulet.jobs.job import run_job
-from rivulet.paths import POOL
+from rivulet.paths import POOL, parse
 from rivulet.stages.stage import Stage
 from rivulet.workflow.choices import planned_hardware
 from rivulet.workflow.plan import Plan
@@ -61,12 +62,17 @@ def main(*names: str, arguments: Sequence[str] | None = None) -> int:
         stage = chosen(plan, values)
     except UserError as error:
         raise SystemExit(f"error: {error}") from error
-    return run_job(stage.label, options.log or stage.text_log, stage.run)
+    failures = FAILURES if options.plan else None
+    return run_job(stage.label, options.log or stage.text_log, stage.run, failures)
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    chosen = stage_class(names[0])
-    parser = argparse.ArgumentParser(prog=f"rivulet {names[0]}", description=chosen.about)
+    several = len(names) > 1  # the record tells which: importing all of them would take time
+    chosen = None if several else stage_class(names[0])
+    parser = argparse.ArgumentParser(
+        prog=None if chosen is None else f"rivulet {names[0]}",
+        description=f"Make a record: {', '.join(names)}." if chosen is None else chosen.about,
+    )
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "--configfile", "--config", type=Path, default=Path("config/config.yaml"), metavar="FILE",
@@ -76,17 +82,18 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
         "--plan", type=Path, metavar="FILE", help="what a run of the workflow has written for it"
     )
     parser.add_argument(
-        "--record", type=Path, metavar="FILE",
-        help="the record to make, whose path tells what the options below do",
+        "--record", type=Path, metavar="FILE", required=several,
+        help="the record to make, whose path tells what it is of",
     )  # fmt: skip
-    for key in chosen.keys if len(names) == 1 else ():
+    keys = () if chosen is None else chosen.keys
+    for key in keys:
         parser.add_argument(
             f"--{key.replace('_', '-')}", dest=key, metavar=key.upper(), help=_MEANINGS[key]
         )
     parser.add_argument(
         "--log", type=Path, help="log file (default: where the workflow has it, in logs/)"
     )
-    parser.set_defaults(keys=chosen.keys)
+    parser.set_defaults(keys=keys)
     return parser
 
 
@@ -100,7 +107,9 @@ def _told_by_record(
     """
     if record is None:
         return None
-    for name in names:
+    found = parse(record)
+    likely = methods.method_of(found.method).maker if found and found.method else ""
+    for name in sorted(names, key=lambda name: name != likely):
         values = stage_class(name).record_pattern().parse(record)
         if values is not None:
             return stage_class(name), values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,6 +45,7 @@ class Package(Stage[Packaging]):
     name = "package"
     about = "Make a compiled model a folder that runs by itself."
     keys: ClassVar[tuple[str, ...]] = ("own_log", "model", "hardware", "trials")
+    words: ClassVar[Mapping[str, str]] = {"own_log": "what"}
     made = paths.PACKAGE
 
     @classmethod
@@ -75,10 +77,6 @@ class Package(Stage[Packaging]):
         """The exported model, the compiled one, and the log."""
         model = self.path(f"{paths.MODEL}.json", model=self.model)
         return [model, self.compiled_record, self.log_record]
-
-    def subject(self) -> dict[str, str]:
-        """What it is of; the kind of log is what it is."""
-        return {("what" if key == "own_log" else key): self[key] for key in self.keys}
 
     @property
     def timing(self) -> dict[str, Any]:

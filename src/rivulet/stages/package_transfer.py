@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from rivulet import paths
 from rivulet.methods import ANSOR, moved
@@ -13,6 +15,7 @@ class PackageTransfer(Package):
     """Of a transfer from logs without droplet."""
 
     keys = ("moved", "target", "source", "hardware", "trials")
+    words: ClassVar[Mapping[str, str]] = {"moved": "what", "target": "model"}
     made = paths.MOVED_PACKAGE
 
     @property
@@ -35,11 +38,6 @@ class PackageTransfer(Package):
     def log_record(self) -> Path:
         """Record of the transfer's log."""
         return self.path(paths.MOVED_LOG / paths.RECORD, log_kind=ANSOR)
-
-    def subject(self) -> dict[str, str]:
-        """What it is of; the kind of transfer is what it is, and the target the model."""
-        renamed = {"moved": "what", "target": "model"}
-        return {renamed.get(key, key): self[key] for key in self.keys}
 
 
 STAGE = PackageTransfer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -18,11 +19,11 @@ class PairStage(Stage[SettingsT]):
 
     keys: ClassVar[tuple[str, ...]] = ("source", "target", "hardware", "log_kind", "trials")
 
+    words: ClassVar[Mapping[str, str]] = {"log_kind": "log", "moved": "what"}
+
     def subject(self) -> dict[str, str]:
         """The pair, by its name and in its parts."""
-        name = paths.PAIR.format(source=self["source"], target=self["target"])
-        parts = {key: self[key] for key in self.keys if key != "moved"}
-        return {"name": name} | {("log" if k == "log_kind" else k): v for k, v in parts.items()}
+        return {"name": str(self.path(paths.PAIR)), **super().subject()}
 
     @property
     def onnx(self) -> Path:

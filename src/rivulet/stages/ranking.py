@@ -75,8 +75,7 @@ class RankSources(Stage[Ranking]):
                 for target, kernels in known.items():
                     sources = {n: k for n, k in {**known, **donors}.items() if n != target}
                     rows += rank_sources(kind, trials, target, kernels, sources=sources)
-        table = self.path(f"{paths.RANKING}.csv")
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = self.output(".csv")
         write_ranking(rows, table)
         for row in rows:
             if row.place == 1:

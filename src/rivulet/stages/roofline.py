@@ -36,7 +36,7 @@ class MeasureRoofline(Stage[OnHardware]):
 
     def work(self, job: Job) -> None:
         """Measure one machine."""
-        device, table = self.device, self.path(f"{paths.ROOFLINE}.csv")
+        device = self.device
         with job.measuring(device):
             load_tvm(device.threads)
             state = environment(device)
@@ -52,7 +52,7 @@ class MeasureRoofline(Stage[OnHardware]):
             conduct = conduct_between(before, read_counters(cpus), len(cpus))
         for complaint in conduct.complaints if device.is_here else ():
             job.tell(f"read with care: {complaint} meanwhile")
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = self.output(".csv")
         write_table(RoofRow, rows, table)
         facts = {"environment": state, "code": stage_code("roofline")}
         if device.is_here:

@@ -43,8 +43,7 @@ class CompareKernels(Stage[Ranking]):
             }
             donors = donor_kernels(job, self.settings.donors, self.settings.record())
             rows = compare_sources(models, donors)
-        table = self.path(f"{paths.SIMILARITY}.csv")
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = self.output(".csv")
         write_similarity(rows, table)
         job.tell(f"{len(rows)} pairs of {len(models)} models ranked in {table}")
         self.write_record([table], {"code": stage_code("similarity")})

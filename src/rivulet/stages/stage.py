@@ -13,7 +13,7 @@ from rivulet import paths
 from rivulet.errors import UserError
 from rivulet.hardware import Device, fingerprint
 from rivulet.jobs.job import Job
-from rivulet.jobs.machine import FINGERPRINT_OF_NODE, settings_on_node
+from rivulet.jobs.machine import FINGERPRINT_OF_NODE, fingerprint_on_node
 from rivulet.paths import Pattern
 from rivulet.provenance import write_record
 from rivulet.tvm_compat import installed_version
@@ -36,6 +36,7 @@ class Stage(ABC, Generic[SettingsT]):
         keys: The wildcards that say what an artefact is of.
         made: Pattern of what it makes, without the file's ending: its record is ``made`` with
             ``.json``, unless ``made`` is a folder that has it inside.
+        words: What the record's subject calls keys otherwise.
         anywhere: Whether the job may run on any machine, because nothing of it depends on where.
         plan: See above.
         values: See above; the trial count is a number here.
@@ -47,6 +48,7 @@ class Stage(ABC, Generic[SettingsT]):
     about: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
     made: ClassVar[Pattern]
+    words: ClassVar[Mapping[str, str]] = {}
     anywhere: ClassVar[bool] = False
     plan: Plan
     settings: SettingsT
@@ -90,7 +92,7 @@ class Stage(ABC, Generic[SettingsT]):
 
     def subject(self) -> dict[str, str]:
         """What it is of, as its record says it."""
-        return {key: self[key] for key in self.keys}
+        return {self.words.get(key, key): self[key] for key in self.keys}
 
     @property
     def label(self) -> str:
@@ -98,6 +100,12 @@ class Stage(ABC, Generic[SettingsT]):
         subject = self.subject()
         name = subject.get("name") or subject.get("model", "")
         return " ".join(filter(None, (self.name, subject.get("what"), name)))
+
+    def output(self, ending: str) -> Path:
+        """A file that it makes, whose folder is there from then on."""
+        path = self.path(f"{self.made}{ending}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def inputs(self) -> list[Path]:
         """Files that it reads and that its record tells, but for the machine's description."""
@@ -116,9 +124,10 @@ class Stage(ABC, Generic[SettingsT]):
                 "the same --configfile"
             )
         for path in self.machine:
-            found = settings_on_node(self.settings.record(), path, not self.anywhere)
+            device = self.plan.device(self["hardware"])
             on_node: Any = self.settings
-            self.settings = replace(on_node, fingerprint=found["fingerprint"])
+            found = fingerprint_on_node(device, path, not self.anywhere)
+            self.settings = replace(on_node, fingerprint=found)
         self.work(job)
 
     def machine_files(self) -> list[Path]:

@@ -25,13 +25,13 @@ from rivulet.records import TuningLog
 from rivulet.records.journal import publish
 from rivulet.records.stored import read_log
 from rivulet.report.schedules import write_schedules
-from rivulet.stages.donors import donor_files
+from rivulet.stages.donors import donor_files, donor_source
 from rivulet.stages.transfer_proof import Proof, TransferTarget
 from rivulet.stages.tuning import Tuned
 from rivulet.transfer import TransferTuning, load_source
 from rivulet.transfer.remarks import remarks
 from rivulet.transfer.result import TransferResult
-from rivulet.transfer.sources import Source, check_donor, made_here
+from rivulet.transfer.sources import Source, made_here
 from rivulet.transfer.table import CandidateRow, covered_kernels, write_candidates
 from rivulet.tuning import tune
 from rivulet.workflow.choices import transfer_sources
@@ -47,13 +47,17 @@ class Transfer(TransferTarget):
     made = paths.MOVED_LOG.at(moved=TRANSFER)
     journal = paths.MOVED_JOURNAL.at(moved=TRANSFER)
 
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources, in the order of the config."""
+        return transfer_sources(self.plan.config, self["source"], self["target"])
+
     @cached_property
     def models(self) -> dict[str, Path]:
-        """The sources that are models of the config, and the folders of their logs."""
-        sources = transfer_sources(self.plan.config, self["source"], self["target"])
+        """Those that are models of the config, and the folders of their logs."""
         return {
             name: self.path(paths.OWN_LOG, own_log=self["log_kind"], model=name)
-            for name in sources
+            for name in self.sources
             if name not in self.donors
         }
 
@@ -147,27 +151,19 @@ class Transfer(TransferTarget):
         """Open the sources' logs, after checking those of donors."""
         settings, best = self.settings.record(), self.accepted.records_per_source_kernel
         sources = []
-        for name, folder in self.models.items():
-            kernels = load_kernels(self.path(paths.WORKLOADS, model=name))
-            sources.append(
-                load_source(name, folder, kernels, job.scratch, best=best, logger=job.logger)
-            )
-        for name, one in self.donors.items():
-            folder, log = Path(one["log"]), read_log(Path(one["log"]))
-            remark = check_donor(name, log, settings, one["other_hardware"])
-            if remark:
-                job.tell(remark)
-            timed = made_here(log, settings)
-            sources.append(
-                load_source(
-                    name, folder, [], job.scratch, best=best, logger=job.logger, timed=timed
+        for name in self.sources:
+            if name in self.donors:
+                one = self.donors[name]
+                sources.append(donor_source(job, name, one, settings=settings, best=best))
+            else:
+                known = load_kernels(self.path(paths.WORKLOADS, model=name))
+                folder = self.models[name]
+                sources.append(
+                    load_source(name, folder, known, job.scratch, best=best, logger=job.logger)
                 )
-            )
-        for source in sources:
-            if not source.kernels:
-                job.tell(f"the log of {source.name} has no schedule; nothing can be taken from it")
-        order = [*self.plan.config.models, *self.plan.config.donors]
-        return sorted(sources, key=lambda source: order.index(source.name))
+            if not sources[-1].kernels:
+                job.tell(f"the log of {name} has no schedule; nothing can be taken from it")
+        return sources
 
     def _described(
         self, job: Job, tuned: Tuned, measured: TuningLog, result: TransferResult

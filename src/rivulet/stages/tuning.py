@@ -168,10 +168,7 @@ class OwnLogStage(LogStage[MeasuringT]):
 
     def subject(self) -> dict[str, str]:
         """What it is of, with the kind of log."""
-        return {
-            "model": self["model"], "hardware": self["hardware"], "log": self.method,
-            "trials": self["trials"],
-        }  # fmt: skip
+        return {**super().subject(), "log": self.method}
 
 
 class SearchStage(OwnLogStage[MeasuringT]):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rivulet.config.load import validate_config
 from rivulet.config.model import Config
+from rivulet.config.pairing import PairChoice
 from rivulet.errors import UserError
 from rivulet.hardware.fingerprint import Device, fingerprint
 from rivulet.hardware.place import Connection
@@ -56,7 +57,8 @@ class Plan:
         try:
             data = json.loads(path.read_text())
             planned = {name: Planned(**one) for name, one in data["hardware"].items()}
-            return cls(validate_config(data["config"]), data["tvm"], planned)
+            config = validate_config(data["config"], places=data["places"])
+            return cls(config, data["tvm"], planned)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path}: not readable as the plan of a run ({error}); every run of the workflow "
@@ -72,7 +74,12 @@ class Plan:
     def write(self) -> None:
         """Write it for the jobs."""
         planned = {name: vars(self.planned(name)) for name in planned_hardware(self.config)}
-        data = {"tvm": self.tvm, "hardware": planned, "config": self.config.plain}
+        # What a file says that the config names belongs to what was planned.
+        choice = self.config.pairs
+        places = choice.places if isinstance(choice, PairChoice) else {}
+        data = {
+            "tvm": self.tvm, "hardware": planned, "places": places, "config": self.config.plain
+        }  # fmt: skip
         write_atomically(self.path, json.dumps(data, indent=1) + "\n")
 
     def planned(self, hardware: str) -> Planned:
