@@ -111,6 +111,12 @@ def test_other_settings_there_are_a_note(tmp_path, monkeypatch):
         place, "benchmark", subject, settings, inputs=[], outputs=[place.with_suffix(".csv")]
     )
     assert notes_on_elsewhere(both) == []
+    # One that came under another name is refused where tables are collected, not here.
+    foreign = {**subject, "hardware": "somewhere"}
+    write_record(
+        place, "benchmark", foreign, settings, inputs=[], outputs=[place.with_suffix(".csv")]
+    )
+    assert notes_on_elsewhere(both) == []
     settings["benchmark"]["samples"] = 6
     write_record(
         place, "benchmark", subject, settings, inputs=[], outputs=[place.with_suffix(".csv")]

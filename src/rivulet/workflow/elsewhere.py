@@ -63,10 +63,11 @@ def notes_on_elsewhere(config: Config) -> list[str]:
     notes = []
     for hardware in elsewhere_hardware(config):
         changed: Counter[str] = Counter()
+        plan = Plan(config, "", {hardware: Planned("", "")})  # this machine has no say
         for path in needed_files(config, hardware):
             record = _record_beside(Path(path))
             if record is not None:
-                changed.update(_differing(config, record))
+                changed.update(_differing(plan, record, hardware))
         if changed:
             keys = ", ".join(sorted(changed))
             notes.append(
@@ -76,14 +77,9 @@ def notes_on_elsewhere(config: Config) -> list[str]:
     return notes
 
 
-def _differing(config: Config, record: Record) -> list[str]:
+def _differing(plan: Plan, record: Record, hardware: str) -> list[str]:
     """Settings of a record that the configuration has otherwise; the machine's own apart."""
-    known = set(config.hardware)
-    plan = Plan(config, "", dict.fromkeys(known, Planned("", "")))  # this machine has no say
-    hardware = record.subject.get("hardware")
-    wanted: dict[str, Any] | None = settings_of(
-        plan, record, hardware if hardware in known else None
-    )
+    wanted: dict[str, Any] | None = settings_of(plan, record, hardware)
     if wanted is None:
         return []
     wanted = json.loads(json.dumps(wanted))
